@@ -1,0 +1,4 @@
+//! The rules.
+#![no_std]
+extern crate alloc;
+pub mod limits;

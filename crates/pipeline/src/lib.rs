@@ -1,0 +1,2 @@
+//! Use cases of PitPet over ports.
+pub mod ports;
