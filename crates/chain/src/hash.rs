@@ -135,8 +135,6 @@ impl From<EventId> for BirthHash {
     }
 }
 
-use crate::codec::Canonical;
-
 /// Reads 64 lower-case hexadecimal digits.
 fn parse_hex(text: &str) -> Result<Digest32, crate::codec::Malformed> {
     let digits = text.as_bytes();

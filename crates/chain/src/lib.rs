@@ -8,12 +8,18 @@
 #![no_std]
 extern crate alloc;
 
+pub mod abi;
+pub mod block;
 pub mod body;
 pub mod codec;
 pub mod event;
 pub mod genesis;
 pub mod hash;
+pub mod kennel;
 pub mod limits;
 pub mod log;
+pub mod proof;
 pub mod reject;
+pub mod rules;
+pub mod state;
 pub mod tree;
