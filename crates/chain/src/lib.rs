@@ -20,6 +20,7 @@ pub mod limits;
 pub mod log;
 pub mod proof;
 pub mod reject;
+pub mod request;
 pub mod rules;
 pub mod state;
 pub mod tree;

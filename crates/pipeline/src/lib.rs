@@ -1,2 +1,3 @@
 //! Use cases of PitPet over ports.
+pub mod api;
 pub mod ports;
