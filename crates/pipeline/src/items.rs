@@ -25,7 +25,7 @@
 //!
 //! ARCHITECTURE.md says what losing each of them costs.
 
-use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, Digest32, EventId, KennelId};
+use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, Digest32, EventId, KennelId, RulesHash};
 
 use crate::ports::{Attributes, Key, Value};
 
@@ -166,6 +166,11 @@ pub fn name(name: &str) -> Key {
 /// Object key of a photo.
 pub fn photo_object(sha256: &Digest32) -> String {
     format!("media/{}", hex::encode(sha256))
+}
+
+/// Object key of a rules module.
+pub fn rules_object(hash: &RulesHash) -> String {
+    format!("rules/{hash}.wasm")
 }
 
 /// An item lacks an attribute or has one of another type: the table is damaged.

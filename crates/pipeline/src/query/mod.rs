@@ -17,7 +17,7 @@ use pitpet_chain::block::Block;
 use pitpet_chain::codec::{decode, encode};
 use pitpet_chain::event::{Kind, SignedEvent};
 use pitpet_chain::genesis::Parameters;
-use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, EventId, KennelId};
+use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, EventId, KennelId, RulesHash};
 use pitpet_chain::reject::Reject;
 
 pub use cards::{AccountCard, PetCard, read_account, read_pet, remaining_words};
@@ -392,6 +392,16 @@ impl Queries {
     /// The clock's now, ms.
     pub fn now_ms(&self) -> u64 {
         self.clock.now_ms()
+    }
+
+    /// A rules module, by its file name `{hash}.wasm`.
+    ///
+    /// # Errors
+    /// A problem with status 404 if there is none.
+    pub async fn rules(&self, file: &str) -> Result<Vec<u8>, Problem> {
+        let hash = file.strip_suffix(".wasm").unwrap_or_default();
+        let hash: RulesHash = parse_id("file", hash)?;
+        Ok(self.objects.get(&items::rules_object(&hash)).await?)
     }
 
     /// A photo's bytes.
