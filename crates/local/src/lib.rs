@@ -1,1 +1,2 @@
-//! To be written.
+//! What PitPet needs to run whole in one process.
+pub mod queue;
