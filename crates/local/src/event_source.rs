@@ -121,11 +121,12 @@ pub async fn run<H, F, E>(
     stop: CancellationToken,
 ) -> Tally
 where
-    H: Fn(SqsEvent) -> F,
+    H: Fn(SqsEvent) -> F + Send + Sync + 'static,
     F: Future<Output = Result<SqsBatchResponse, E>> + Send + 'static,
     E: Display + Send + 'static,
 {
     let settings = Arc::new(settings);
+    let handler = Arc::new(handler);
     let mut changes = queue.changes();
     let mut running: JoinSet<Tally> = JoinSet::new();
     let mut tally = Tally::default();
@@ -143,12 +144,14 @@ where
         let pause_ms = match queue.receive(settings.batch_max, clock.now_ms()).await {
             Ok(received) if !received.messages.is_empty() => {
                 let event = sqs_event(&received.messages, &settings);
+                let handler = Arc::clone(&handler);
                 running.spawn(process(
                     queue.clone(),
                     Arc::clone(&clock),
                     Arc::clone(&settings),
                     received.messages,
-                    handler(event),
+                    // Called inside its task too, so that a panic of the call itself stays there.
+                    async move { handler(event).await },
                 ));
                 continue;
             }

@@ -483,9 +483,7 @@ impl FifoQueue {
     /// # Errors
     /// `Unavailable` if the file can't be read.
     pub async fn durability(&self) -> Result<Durability, FifoError> {
-        self.writer
-            .call(Wake::Nobody, |transaction| store::durability(transaction))
-            .await
+        self.writer.call(Wake::Nobody, store::durability).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! The event-source mapping against the embedded queue, with a clock that the test moves.
 
 use std::collections::BTreeMap;
-use std::future::Future;
+use std::future::{Future, Ready, ready};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -100,7 +100,7 @@ struct Fixture {
 impl Fixture {
     fn start<H, F>(settings: EventSourceSettings, handler: H) -> Self
     where
-        H: Fn(SqsEvent) -> F + Send + 'static,
+        H: Fn(SqsEvent) -> F + Send + Sync + 'static,
         F: Future<Output = Result<SqsBatchResponse, String>> + Send + 'static,
     {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -170,20 +170,22 @@ fn failing(event: &SqsEvent, failed: &[&str]) -> SqsBatchResponse {
 }
 
 /// What a scripted function does with a batch.
-type Script = fn(usize, &SqsEvent) -> Result<SqsBatchResponse, String>;
+type Script = fn(usize, &SqsEvent) -> Outcome;
+
+type Outcome = Result<SqsBatchResponse, String>;
 
 /// A function that follows a script by invocation and tells the test what it got.
 fn scripted(
     script: Script,
 ) -> (
-    impl Fn(SqsEvent) -> std::future::Ready<Result<SqsBatchResponse, String>> + Send + 'static,
+    impl Fn(SqsEvent) -> Ready<Outcome> + Send + Sync,
     mpsc::UnboundedReceiver<Vec<String>>,
 ) {
     let (calls, got) = mpsc::unbounded_channel();
     let count = AtomicUsize::new(0);
     let handler = move |event: SqsEvent| {
         calls.send(bodies(&event)).expect("the test listens");
-        std::future::ready(script(count.fetch_add(1, Ordering::SeqCst), &event))
+        ready(script(count.fetch_add(1, Ordering::SeqCst), &event))
     };
     (handler, got)
 }
@@ -253,7 +255,7 @@ async fn an_unknown_id_fails_the_whole_batch() {
             calls.send(bodies(&event)).expect("the test listens");
             let mut response = failing(&event, &["1"]);
             response.add_failure(id);
-            std::future::ready(Ok(response))
+            ready(Ok(response))
         };
         let fixture = Fixture::start(EventSourceSettings::default(), handler);
         fixture.send(&[("a", "1"), ("a", "2")]).await;
@@ -460,7 +462,7 @@ async fn the_event_is_shaped_like_that_of_aws() {
     let (events, mut got) = mpsc::unbounded_channel();
     let handler = move |event: SqsEvent| {
         events.send(event).expect("the test listens");
-        std::future::ready(Ok(SqsBatchResponse::default()))
+        ready(Ok(SqsBatchResponse::default()))
     };
     let fixture = Fixture::start(EventSourceSettings::default(), handler);
     fixture.send(&[("kennel", "Message Body")]).await;
