@@ -272,22 +272,21 @@ pub(super) fn receive(
         let Some(group) = free_group(transaction, now_ms)? else {
             break;
         };
-        let stored = transaction
-            .prepare_cached(
-                "SELECT seq, message_id, deduplication_id, body, sent_ms, first_receive_ms,
-                        receive_count
-                 FROM messages WHERE group_id = ?1 ORDER BY seq LIMIT ?2",
-            )?
-            .query_map(params![group, room as i64], Stored::read)?
-            .collect::<rusqlite::Result<Vec<_>>>()?;
-        for stored in stored {
-            if stored.receive_count >= settings.max_receive_count.max(1) {
-                move_to_dead(transaction, &group, stored, now_ms)?;
-                received.moved_to_dead += 1;
-            } else {
-                let message = hand_out(transaction, &group, stored, visible_ms, now_ms)?;
-                received.messages.push(message);
-                room -= 1;
+        let mut after_seq = 0;
+        // A message that moves aside leaves its place in the batch to a follower.
+        while room > 0 {
+            let run = run_after(transaction, &group, after_seq, room)?;
+            let Some(last) = run.last() else { break };
+            after_seq = last.seq;
+            for stored in run {
+                if stored.receive_count >= settings.max_receive_count.max(1) {
+                    move_to_dead(transaction, &group, stored, now_ms)?;
+                    received.moved_to_dead += 1;
+                } else {
+                    let message = hand_out(transaction, &group, stored, visible_ms, now_ms)?;
+                    received.messages.push(message);
+                    room -= 1;
+                }
             }
         }
         refresh_group(transaction, &group)?;
@@ -309,6 +308,23 @@ fn free_group(transaction: &Transaction<'_>, now_ms: u64) -> rusqlite::Result<Op
         )?
         .query_row([now_ms], |row| row.get(0))
         .optional()
+}
+
+/// Reads the next messages of a group.
+fn run_after(
+    transaction: &Transaction<'_>,
+    group: &str,
+    after_seq: i64,
+    count: usize,
+) -> rusqlite::Result<Vec<Stored>> {
+    transaction
+        .prepare_cached(
+            "SELECT seq, message_id, deduplication_id, body, sent_ms, first_receive_ms,
+                    receive_count
+             FROM messages WHERE group_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
+        )?
+        .query_map(params![group, after_seq, count as u64], Stored::read)?
+        .collect()
 }
 
 fn hand_out(
