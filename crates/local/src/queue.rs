@@ -24,6 +24,7 @@
 //! Deliberately absent: delays, message attributes, high-throughput mode, the limit on messages
 //! in flight, policies, encryption, and a second process on the same file (it is refused).
 
+mod dead;
 mod handles;
 mod store;
 mod writer;
@@ -412,7 +413,7 @@ impl FifoQueue {
         }
         self.writer
             .call(Wake::Nobody, move |transaction| {
-                store::bury(transaction, &message, now_ms)
+                dead::bury(transaction, &message, now_ms)
             })
             .await
             .map_err(|error| QueueError::Unavailable {
@@ -435,7 +436,7 @@ impl FifoQueue {
         self.writer
             .call(Wake::Nobody, move |transaction| {
                 store::drop_expired(transaction, &settings, now_ms)?;
-                store::dead_letters(transaction, after, limit.min(DEAD_LIST_MAX))
+                dead::list(transaction, after, limit.min(DEAD_LIST_MAX))
             })
             .await
     }
@@ -449,7 +450,7 @@ impl FifoQueue {
         let deduplication_ms = self.settings.deduplication_ms;
         self.writer
             .call(Wake::Consumers, move |transaction| {
-                store::redrive(transaction, &which, now_ms, deduplication_ms)
+                dead::redrive(transaction, &which, now_ms, deduplication_ms)
             })
             .await
     }
@@ -461,7 +462,7 @@ impl FifoQueue {
     pub async fn discard_dead(&self, which: Which) -> Result<u64, FifoError> {
         self.writer
             .call(Wake::Nobody, move |transaction| {
-                store::discard_dead(transaction, &which)
+                dead::discard(transaction, &which)
             })
             .await
     }

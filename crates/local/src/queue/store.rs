@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::{
     Counts, DeadLetter, Durability, InterruptedReceives, Message, QueueSettings, Received, Sent,
-    Settled, Settlement, VISIBILITY_TIMEOUT_MS_MAX, Which,
+    Settled, Settlement, VISIBILITY_TIMEOUT_MS_MAX, dead,
 };
 
 /// Version of the tables, kept in `PRAGMA user_version`.
@@ -143,7 +143,7 @@ pub(super) fn send(
 }
 
 /// Puts a message at the end of its group, duplicate or not.
-fn append(
+pub(super) fn append(
     transaction: &Transaction<'_>,
     message: &OutgoingMessage,
     now_ms: u64,
@@ -381,7 +381,7 @@ fn move_to_dead(
         "a message was received too often and moves to the dead-letter queue"
     );
     delete_message(transaction, stored.seq)?;
-    insert_dead(
+    dead::insert(
         transaction,
         &DeadLetter {
             place: 0,
@@ -394,27 +394,6 @@ fn move_to_dead(
             receive_count: stored.receive_count,
         },
     )
-}
-
-/// Inserts a dead letter, unless the same message is there already; its `place` is given here.
-fn insert_dead(transaction: &Transaction<'_>, letter: &DeadLetter) -> rusqlite::Result<()> {
-    transaction
-        .prepare_cached(
-            "INSERT INTO dead (message_id, group_id, deduplication_id, body, sent_ms, dead_ms,
-                               receive_count)
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE NOT EXISTS
-                (SELECT 1 FROM dead WHERE deduplication_id = ?3 AND group_id = ?2 AND body = ?4)",
-        )?
-        .execute(params![
-            letter.message_id,
-            letter.group,
-            letter.deduplication,
-            letter.body,
-            letter.sent_ms,
-            letter.dead_ms,
-            letter.receive_count
-        ])
-        .map(|_| ())
 }
 
 fn delete_message(transaction: &Transaction<'_>, seq: i64) -> rusqlite::Result<()> {
@@ -515,115 +494,6 @@ pub(super) fn release_in_flight(
         params![now_ms],
     )?;
     Ok(released as u64)
-}
-
-pub(super) fn bury(
-    transaction: &Transaction<'_>,
-    message: &OutgoingMessage,
-    now_ms: u64,
-) -> rusqlite::Result<()> {
-    insert_dead(
-        transaction,
-        &DeadLetter {
-            place: 0,
-            message_id: Uuid::new_v4().to_string(),
-            group: message.group.clone(),
-            deduplication: message.deduplication.clone(),
-            body: message.body.clone(),
-            sent_ms: now_ms,
-            dead_ms: now_ms,
-            receive_count: 0,
-        },
-    )
-}
-
-pub(super) fn dead_letters(
-    transaction: &Transaction<'_>,
-    after: u64,
-    limit: u32,
-) -> rusqlite::Result<Vec<DeadLetter>> {
-    transaction
-        .prepare_cached(
-            "SELECT place, message_id, group_id, deduplication_id, body, sent_ms, dead_ms,
-                    receive_count
-             FROM dead WHERE place > ?1 ORDER BY place LIMIT ?2",
-        )?
-        .query_map(params![after, limit], |row| {
-            Ok(DeadLetter {
-                place: row.get(0)?,
-                message_id: row.get(1)?,
-                group: row.get(2)?,
-                deduplication: row.get(3)?,
-                body: row.get(4)?,
-                sent_ms: row.get(5)?,
-                dead_ms: row.get(6)?,
-                receive_count: row.get(7)?,
-            })
-        })?
-        .collect()
-}
-
-/// Finds the places of dead letters, in order.
-fn places(transaction: &Transaction<'_>, which: &Which) -> rusqlite::Result<Vec<u64>> {
-    match which {
-        Which::All => transaction
-            .prepare_cached("SELECT place FROM dead ORDER BY place")?
-            .query_map([], |row| row.get(0))?
-            .collect(),
-        Which::Ids(ids) => {
-            let mut statement =
-                transaction.prepare_cached("SELECT place FROM dead WHERE message_id = ?1")?;
-            let mut places = Vec::new();
-            for id in ids {
-                places.extend(
-                    statement
-                        .query_row([id], |row| row.get::<_, u64>(0))
-                        .optional()?,
-                );
-            }
-            places.sort_unstable();
-            places.dedup();
-            Ok(places)
-        }
-    }
-}
-
-fn delete_dead(transaction: &Transaction<'_>, place: u64) -> rusqlite::Result<()> {
-    transaction
-        .prepare_cached("DELETE FROM dead WHERE place = ?1")?
-        .execute([place])
-        .map(|_| ())
-}
-
-pub(super) fn redrive(
-    transaction: &Transaction<'_>,
-    which: &Which,
-    now_ms: u64,
-    deduplication_ms: u64,
-) -> rusqlite::Result<u64> {
-    let places = places(transaction, which)?;
-    for &place in &places {
-        let message = transaction
-            .prepare_cached("SELECT group_id, deduplication_id, body FROM dead WHERE place = ?1")?
-            .query_row([place], |row| {
-                Ok(OutgoingMessage {
-                    group: row.get(0)?,
-                    deduplication: row.get(1)?,
-                    body: row.get(2)?,
-                })
-            })?;
-        append(transaction, &message, now_ms, deduplication_ms)?;
-        delete_dead(transaction, place)?;
-    }
-    Ok(places.len() as u64)
-}
-
-pub(super) fn discard_dead(transaction: &Transaction<'_>, which: &Which) -> rusqlite::Result<u64> {
-    let places = places(transaction, which)?;
-    for &place in &places {
-        delete_dead(transaction, place)?;
-    }
-    Ok(places.len() as u64)
 }
 
 pub(super) fn counts(transaction: &Transaction<'_>, now_ms: u64) -> rusqlite::Result<Counts> {
