@@ -98,6 +98,7 @@ pub async fn all<Q: QueueUnderTest>(queue: &Q) {
     keeps_order_within_a_group(queue).await;
     locks_a_group_in_flight(queue).await;
     gives_a_run_of_one_group_in_order(queue).await;
+    keeps_a_group_locked_when_its_first_is_given_back(queue).await;
     serves_groups_in_parallel(queue).await;
     gives_at_most_what_was_asked_for(queue).await;
     deduplicates(queue).await;
@@ -263,6 +264,26 @@ pub async fn gives_a_run_of_one_group_in_order<Q: QueueUnderTest>(queue: &Q) {
     case.assert_nothing_comes("the group is still locked").await;
     queue.delete(&run[0].receipt).await;
     assert_eq!(bodies(&case.drain(4 - run.len()).await), sent[run.len()..]);
+}
+
+/// A message that is given back waits for those of its group that are still in flight, and then
+/// comes first.
+pub async fn keeps_a_group_locked_when_its_first_is_given_back<Q: QueueUnderTest>(queue: &Q) {
+    let case = Case::new(queue, "given-back");
+    for body in ["1", "2", "3"] {
+        case.send("a", body).await;
+    }
+    let run = case.receive(2).await;
+    if let [first, second] = &run[..] {
+        queue.change_visibility(&first.receipt, 0).await;
+        case.assert_nothing_comes("the second one is in flight").await;
+        queue.delete(&second.receipt).await;
+        assert_eq!(bodies(&case.drain(2).await), ["1", "3"]);
+    } else {
+        // The queue chose to give one only, which leaves nothing to show.
+        queue.delete(&run[0].receipt).await;
+        case.drain(2).await;
+    }
 }
 
 /// As many receives are in flight as there are groups.
