@@ -276,7 +276,8 @@ pub async fn keeps_a_group_locked_when_its_first_is_given_back<Q: QueueUnderTest
     let run = case.receive(2).await;
     if let [first, second] = &run[..] {
         queue.change_visibility(&first.receipt, 0).await;
-        case.assert_nothing_comes("the second one is in flight").await;
+        case.assert_nothing_comes("the second one is in flight")
+            .await;
         queue.delete(&second.receipt).await;
         assert_eq!(bodies(&case.drain(2).await), ["1", "3"]);
     } else {
