@@ -1,0 +1,185 @@
+//! Signed requests that are no events: they change nothing on a chain, and cost a stamp so that
+//! nobody can ask for much.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use ed25519_dalek::{Signer, SigningKey};
+
+use crate::codec::{Canonical, Malformed, Writer, decode, encode, put_array, take_count};
+use crate::event::{verify_signature, work};
+use crate::hash::{AccountId, Digest32, PublicKey, tag, tagged};
+use crate::{limits, record};
+
+/// Leading zero bits of a request's stamp: about a hundredth of a second.
+pub const REQUEST_BITS: u32 = 16;
+
+/// How far a request's `expires_ms` may lie ahead.
+pub const REQUEST_AHEAD_MS_MAX: u64 = 10 * 60 * 1000;
+
+/// What is asked for.
+///
+/// # Encoding
+/// An array: 1 name or 2 upload, then the fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Register a name for the account: 3 to 30 of `a-z`, `0-9`, `-` and `_`, first a letter.
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// Upload a photo of exactly this content.
+    Upload {
+        /// SHA-256 of the file.
+        sha256: Digest32,
+        /// Size of the file in bytes, at most [`limits::PHOTO_BYTES_MAX`].
+        size: u64,
+        /// `image/jpeg`, `image/png` or `image/webp`.
+        content_type: String,
+    },
+}
+
+impl Canonical for Wish {
+    fn put(&self, w: &mut Writer) {
+        match self {
+            Wish::Name { name } => {
+                put_array(w, 2);
+                1_u8.put(w);
+                name.put(w);
+            }
+            Wish::Upload { sha256, size, content_type } => {
+                put_array(w, 4);
+                2_u8.put(w);
+                sha256.put(w);
+                size.put(w);
+                content_type.put(w);
+            }
+        }
+    }
+    fn take(d: &mut minicbor::Decoder<'_>) -> Result<Self, Malformed> {
+        match (take_count(d)?, u8::take(d)?) {
+            (2, 1) => Ok(Wish::Name { name: String::take(d)? }),
+            (4, 2) => Ok(Wish::Upload {
+                sha256: Digest32::take(d)?,
+                size: u64::take(d)?,
+                content_type: String::take(d)?,
+            }),
+            _ => Err(Malformed),
+        }
+    }
+}
+
+record! {
+    /// A request before it is signed.
+    pub struct Request {
+        /// Format version, 1.
+        pub version: u8,
+        /// Who asks.
+        pub account: AccountId,
+        /// The key that signs.
+        pub key: PublicKey,
+        /// Until when the request is good, ms since the Unix epoch, at most 10 minutes ahead.
+        pub expires_ms: u64,
+        /// What is asked for.
+        pub wish: Wish,
+        /// Proof of work over the tagged hash of all other fields, [`REQUEST_BITS`] bits.
+        pub stamp: u64,
+    }
+}
+
+record! {
+    /// A signed request.
+    pub struct SignedRequest {
+        /// The request.
+        pub request: Request,
+        /// Ed25519 over the tag, a zero byte and the request's canonical bytes.
+        pub signature: [u8; 64],
+    }
+}
+
+/// Why a request is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestFault {
+    /// Not the canonical encoding, or another version.
+    Malformed,
+    /// Not good any more, or for too long.
+    Expiry,
+    /// The stamp has too few bits.
+    WeakStamp,
+    /// The signature is not that of the key.
+    BadSignature,
+    /// The named field is out of its limits.
+    Field(&'static str),
+}
+
+impl Request {
+    fn stamp_base(&self) -> Digest32 {
+        let unstamped = Self { stamp: 0, ..self.clone() };
+        tagged(tag::STAMP, &[&encode(&unstamped)])
+    }
+
+    fn signing_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::from(tag::REQUEST.as_bytes());
+        bytes.push(0);
+        bytes.extend(encode(self));
+        bytes
+    }
+
+    /// Searches the stamp, signs, and encodes.
+    pub fn sign(mut self, key: &SigningKey) -> Vec<u8> {
+        let base = self.stamp_base();
+        self.stamp =
+            (0..=u64::MAX).find(|stamp| work(&base, *stamp) >= REQUEST_BITS).expect("16 bits are found soon");
+        let signature = key.sign(&self.signing_bytes()).to_bytes();
+        encode(&SignedRequest { request: self, signature })
+    }
+
+    fn fault(&self) -> Option<&'static str> {
+        match &self.wish {
+            Wish::Name { name } => {
+                let sound = (3..=30).contains(&name.len())
+                    && name.starts_with(|c: char| c.is_ascii_lowercase())
+                    && name.bytes().all(|c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'));
+                (!sound).then_some("name")
+            }
+            Wish::Upload { size, content_type, .. } => {
+                if !(1..=limits::PHOTO_BYTES_MAX).contains(size) {
+                    Some("size")
+                } else if !matches!(content_type.as_str(), "image/jpeg" | "image/png" | "image/webp") {
+                    Some("content_type")
+                } else {
+                    None
+                }
+            }
+        }
+    }
+}
+
+impl SignedRequest {
+    /// Reads and checks a request; whose key it is, is left to the caller.
+    ///
+    /// # Errors
+    /// The first fault found.
+    pub fn read(bytes: &[u8], now_ms: u64) -> Result<Request, RequestFault> {
+        if bytes.len() > limits::EVENT_BYTES_MAX {
+            return Err(RequestFault::Malformed);
+        }
+        let Self { request, signature } = decode(bytes).map_err(|_| RequestFault::Malformed)?;
+        if request.version != 1 {
+            return Err(RequestFault::Malformed);
+        }
+        if let Some(field) = request.fault() {
+            return Err(RequestFault::Field(field));
+        }
+        if !(now_ms..=now_ms + REQUEST_AHEAD_MS_MAX).contains(&request.expires_ms) {
+            return Err(RequestFault::Expiry);
+        }
+        if work(&request.stamp_base(), request.stamp) < REQUEST_BITS {
+            return Err(RequestFault::WeakStamp);
+        }
+        if !verify_signature(&request.key, &request.signing_bytes(), &signature) {
+            return Err(RequestFault::BadSignature);
+        }
+        Ok(request)
+    }
+}

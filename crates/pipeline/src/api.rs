@@ -1,0 +1,383 @@
+//! The HTTP API's records: what goes over the wire as JSON. One definition serves the handlers,
+//! the command line and the OpenAPI document.
+//!
+//! Hashes and keys are lower-case hexadecimal; bytes are base64 with padding; times are
+//! milliseconds since the Unix epoch.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A problem document of RFC 9457 (`application/problem+json`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// A stable relative reference that names the problem, such as `/problems/weak-stamp`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// One line for people.
+    pub title: String,
+    /// HTTP status.
+    pub status: u16,
+    /// What is wrong with this request, naming the limit.
+    pub detail: String,
+    /// The request's field that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+}
+
+/// A signed event with its body.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubmittedEvent {
+    /// The signed event, base64 of its canonical bytes.
+    pub event: String,
+    /// The body's 32-byte salt, base64; for birth, post and comment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub salt: Option<String>,
+    /// The body's canonical bytes, base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+}
+
+/// Up to 25 events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubmittedEvents {
+    /// The events; those of one kennel take effect in this order.
+    pub events: Vec<SubmittedEvent>,
+}
+
+/// What became of one submitted event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Submission {
+    /// The event's id, if it could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// `queued` or `refused`.
+    pub status: String,
+    /// Why it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
+}
+
+/// The answer to `POST /v1/events` with several events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Submissions {
+    /// One for each event, in order.
+    pub results: Vec<Submission>,
+}
+
+/// An event: mined with its proof, or rejected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EventView {
+    /// Event id.
+    pub id: String,
+    /// `mined` or `rejected`. An event that is neither is answered with 404.
+    pub status: String,
+    /// The kennel.
+    pub kennel: String,
+    /// Where it stands and what it did, if mined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<PlaceView>,
+    /// Why it was rejected. Provisional until the event expires: a receipt always wins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reject: Option<Problem>,
+    /// `present`, `erased`, `missing` or `none`.
+    pub body_state: String,
+    /// The body's salt, base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub salt: Option<String>,
+    /// The body's canonical bytes, base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+}
+
+/// Where a mined event stands, with the proof.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PlaceView {
+    /// Kind of event, such as `pat`.
+    pub kind: String,
+    /// Height of its block.
+    pub height: u64,
+    /// Place in its block.
+    pub index: u32,
+    /// The block's hash.
+    pub block: String,
+    /// The block's timestamp.
+    pub timestamp_ms: u64,
+    /// The signed event, base64.
+    pub event: String,
+    /// The receipt, base64.
+    pub receipt: String,
+    /// The proof; left out on request (`?proof=false`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<ProofView>,
+}
+
+/// A proof that ends in a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProofView {
+    /// Canonical `EventProof` or `StateProof`, base64.
+    pub proof: String,
+    /// Canonical `LogProof` of the proof's block, base64.
+    pub log_proof: String,
+    /// The checkpoint: a C2SP signed note.
+    pub checkpoint: String,
+}
+
+/// A kennel's parameters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[allow(missing_docs)]
+pub struct ParametersView {
+    pub ttl: u32,
+    pub age_interval_ms: u64,
+    pub idle_ms: u64,
+    pub living_max: u32,
+    pub accounts_max: u32,
+    pub visits_per_post_max: u32,
+    pub open_posts_max: u32,
+    pub birth_grant: u64,
+    pub post_cost: u64,
+    pub seal_reward: u64,
+    pub time_reward: u64,
+    pub stamp_bits: u8,
+    pub birth_bits: u8,
+    pub seal_bits: u8,
+    pub cut_permille: u16,
+}
+
+/// A kennel with its head.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KennelView {
+    /// Kennel id.
+    pub id: String,
+    /// Its short name on this server.
+    pub label: String,
+    /// Height of the head.
+    pub height: u64,
+    /// Hash of the head.
+    pub hash: String,
+    /// Age of the kennel.
+    pub age: u64,
+    /// Timestamp of the head.
+    pub timestamp_ms: u64,
+    /// The rules hash of the head.
+    pub rules_hash: String,
+    /// What a birth should be bound to.
+    pub anchor: String,
+    /// Height up to which the read side is complete.
+    pub published_height: u64,
+    /// Living pets.
+    pub living: u32,
+    /// Places for births.
+    pub free_places: u32,
+    /// Pets ever born.
+    pub pets: u32,
+    /// Accounts with a record.
+    pub accounts: u32,
+    /// Treats ever minted.
+    pub minted: u64,
+    /// Treats of the house.
+    pub house: u64,
+    /// The parameters.
+    pub parameters: ParametersView,
+    /// The checkpoint key, a C2SP verifier key.
+    pub checkpoint_key: String,
+    /// The canonical genesis, base64.
+    pub genesis: String,
+}
+
+/// The kennels of this server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KennelsView {
+    /// By label.
+    pub kennels: Vec<KennelView>,
+}
+
+/// A block.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BlockView {
+    /// Height.
+    pub height: u64,
+    /// Hash.
+    pub hash: String,
+    /// Parent's hash.
+    pub parent: String,
+    /// Timestamp.
+    pub timestamp_ms: u64,
+    /// Age after it.
+    pub age: u64,
+    /// Its events' ids, in order.
+    pub events: Vec<String>,
+    /// Pets that died in it.
+    pub deaths: Vec<String>,
+    /// Canonical bytes, base64.
+    pub bytes: String,
+}
+
+/// A page of blocks, newest first, without their bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BlocksView {
+    /// The blocks.
+    pub blocks: Vec<BlockSummaryView>,
+    /// Pass as `cursor` for the next page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// One line about a block.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BlockSummaryView {
+    /// Height.
+    pub height: u64,
+    /// Hash.
+    pub hash: String,
+    /// Timestamp.
+    pub timestamp_ms: u64,
+    /// Number of events.
+    pub event_count: u64,
+}
+
+/// A pet's card.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PetView {
+    /// Birth hash.
+    pub birth: String,
+    /// The kennel.
+    pub kennel: String,
+    /// Name; none if erased or missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Story; none if erased or missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub story: Option<String>,
+    /// Owner's account id.
+    pub owner: String,
+    /// `living`, `dead`, `ended` or `kept`.
+    pub phase: String,
+    /// Ages left.
+    pub remaining: u64,
+    /// Ages that a pet has right after an event.
+    pub ttl: u32,
+    /// The remaining life in words, such as "9 of 15 ages, about a day and a half at most".
+    pub remaining_words: String,
+    /// Treats in its wallet.
+    pub wallet: u64,
+    /// SHA-256 of the photo.
+    pub photo: String,
+    /// Path of the photo on this server.
+    pub photo_url: String,
+    /// Height and time of its birth.
+    pub born_height: u64,
+    /// Timestamp of its birth.
+    pub born_ms: u64,
+    /// Height at which it died, 0 while it lives.
+    pub died_height: u64,
+    /// Timestamp of its death, 0 while it lives.
+    pub died_ms: u64,
+    /// Posts so far.
+    pub posts: u64,
+    /// Pats so far.
+    pub pats: u64,
+    /// Shares so far.
+    pub shares: u64,
+    /// Comments so far.
+    pub comments: u64,
+}
+
+/// What an account has in one kennel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HoldingView {
+    /// The kennel.
+    pub kennel: String,
+    /// Granted treats, for posts only.
+    pub granted: u64,
+    /// Free treats.
+    pub free: u64,
+    /// The living pet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pet: Option<String>,
+    /// Dead pets and keepsakes.
+    pub holdings: u32,
+    /// The last accepted nonce.
+    pub nonce: u64,
+    /// The current key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+/// An account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AccountView {
+    /// Account id.
+    pub id: String,
+    /// Names registered for it.
+    pub names: Vec<String>,
+    /// By kennel.
+    pub kennels: Vec<HoldingView>,
+}
+
+/// An entry of the feed or of a pet's timeline.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EntryView {
+    /// Event id.
+    pub id: String,
+    /// Kind of event, such as `post`.
+    pub kind: String,
+    /// The kennel.
+    pub kennel: String,
+    /// The pet that it is about.
+    pub pet: String,
+    /// The pet's name, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pet_name: Option<String>,
+    /// Who did it.
+    pub account: String,
+    /// Height of its block.
+    pub height: u64,
+    /// Place in its block.
+    pub index: u32,
+    /// The block's timestamp.
+    pub timestamp_ms: u64,
+    /// The text: of a post or comment, or a birth's story.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Tags of a post.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Path of the photo on this server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub photo_url: Option<String>,
+    /// The post that a pat, share or comment is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post: Option<String>,
+    /// Treats of a gift.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<u64>,
+}
+
+/// A page of entries, newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EntriesView {
+    /// The entries.
+    pub entries: Vec<EntryView>,
+    /// Pass as `cursor` for the next page; none at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// A signed request (`crates/chain`, module `request`): for a name or an upload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubmittedRequest {
+    /// Base64 of the canonical signed request.
+    pub request: String,
+}
+
+/// The answer to a registered name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NameView {
+    /// The name.
+    pub name: String,
+    /// The account that has it.
+    pub account: String,
+}
