@@ -7,6 +7,8 @@
 
 pub mod api;
 pub mod checkpoint;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod founding;
 pub mod head;
 pub mod http;
