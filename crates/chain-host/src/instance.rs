@@ -100,13 +100,23 @@ pub enum InterfaceFault {
 
 /// A module's instance, which keeps a kennel between calls.
 pub struct Instance {
-    store: Store,
+    store: OwnedStore,
     exports: Exports,
     fuel: Option<Fuel>,
     refused: GrowthRefused,
     pages_max: u32,
     poisoned: bool,
 }
+
+/// The engine's store, which has raw pointers in it and so isn't `Send` by itself.
+struct OwnedStore(Store);
+
+// SAFETY: all that a store of ours points to is owned by the store or by the compiled module, which is shared and never
+// changes: there are no host functions, no host environments and no callbacks in it, which are the parts that could be
+// bound to a thread. Only `Instance` has it, which lends it to nobody and makes one call at a time through `&mut self`.
+// The engine prepares the calling thread for traps at each call, and keeps nothing of it afterwards.
+#[allow(unsafe_code)]
+unsafe impl Send for OwnedStore {}
 
 struct Exports {
     memory: Memory,
@@ -164,10 +174,11 @@ impl Instance {
             operations: operations.try_into().map_err(|_| bad(InterfaceFault::Export))?,
         };
         let pages_max = settings.memory_pages_max;
-        let mut instance = Self { store, exports, fuel, refused, pages_max, poisoned: false };
+        let mut instance =
+            Self { store: OwnedStore(store), exports, fuel, refused, pages_max, poisoned: false };
         instance.refuel(START_FUEL);
         let found =
-            version.call(&mut instance.store).map_err(|error| instance.fault(START, START_FUEL, error))?;
+            version.call(&mut instance.store.0).map_err(|error| instance.fault(START, START_FUEL, error))?;
         if found == ABI_VERSION { Ok(instance) } else { Err(bad(InterfaceFault::Version { found })) }
     }
 
@@ -201,12 +212,12 @@ impl Instance {
 
     /// The size of the instance's memory, in bytes. It never shrinks.
     pub fn memory_bytes(&self) -> u64 {
-        self.exports.memory.view(&self.store).data_size()
+        self.exports.memory.view(&self.store.0).data_size()
     }
 
     /// The fuel that the last call left, in metering points; none without metering.
     pub fn fuel_left(&mut self) -> Option<u64> {
-        let left = self.fuel.as_ref()?.left.get(&mut self.store);
+        let left = self.fuel.as_ref()?.left.get(&mut self.store.0);
         left.i64().map(i64::cast_unsigned)
     }
 
@@ -222,21 +233,21 @@ impl Instance {
         let ptr = self
             .exports
             .allocate
-            .call(&mut self.store, input_size)
+            .call(&mut self.store.0, input_size)
             .map_err(|error| self.fault(name, fuel, error))?;
         if ptr == 0 {
             return Err(no_memory);
         }
-        let view = self.exports.memory.view(&self.store);
+        let view = self.exports.memory.view(&self.store.0);
         view.write(address(ptr), input).map_err(|_| bad(InterfaceFault::InputOutOfBounds))?;
 
         let packed = self.exports.operations[operation as usize]
-            .call(&mut self.store, ptr, input_size)
+            .call(&mut self.store.0, ptr, input_size)
             .map_err(|error| self.fault(name, fuel, error))?
             .cast_unsigned();
         let (start, size) = (packed >> 32, packed & u64::from(u32::MAX));
 
-        let view = self.exports.memory.view(&self.store);
+        let view = self.exports.memory.view(&self.store.0);
         // Before memory is set aside for it; both are below 2³².
         if start + size > view.data_size() {
             return Err(bad(InterfaceFault::AnswerOutOfBounds));
@@ -257,21 +268,22 @@ impl Instance {
         let (start, size) = (low_bits(start), low_bits(size));
         self.exports
             .deallocate
-            .call(&mut self.store, start, size)
+            .call(&mut self.store.0, start, size)
             .map_err(|error| self.fault(name, fuel, error))?;
         Ok(answer)
     }
 
     fn refuel(&mut self, fuel: u64) {
         if let Some(Fuel { left, exhausted }) = &self.fuel {
-            left.set(&mut self.store, Value::I64(fuel.cast_signed())).expect("the counter is a mutable i64");
-            exhausted.set(&mut self.store, Value::I32(0)).expect("the mark is a mutable i32");
+            left.set(&mut self.store.0, Value::I64(fuel.cast_signed()))
+                .expect("the counter is a mutable i64");
+            exhausted.set(&mut self.store.0, Value::I32(0)).expect("the mark is a mutable i32");
         }
     }
 
     /// Says what a trap was: every limit ends in one.
     fn fault(&mut self, operation: &'static str, fuel: u64, error: RuntimeError) -> HostError {
-        let exhausted = self.fuel.as_ref().map(|counter| counter.exhausted.get(&mut self.store));
+        let exhausted = self.fuel.as_ref().map(|counter| counter.exhausted.get(&mut self.store.0));
         if exhausted.is_some_and(|mark| mark != Value::I32(0)) {
             return HostError::OutOfFuel { operation, fuel };
         }

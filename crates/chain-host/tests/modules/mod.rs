@@ -4,24 +4,24 @@
 #![allow(dead_code)]
 
 /// What `apply` of [`FICKLE`] does, by the first byte of its input.
-pub mod apply {
-    pub const ECHO: u8 = 0;
-    pub const REFUSE: u8 = 1;
-    pub const TRAP: u8 = 2;
-    pub const LOOP: u8 = 3;
-    pub const GROW: u8 = 4;
-    pub const OUT_OF_BOUNDS: u8 = 5;
-    pub const EMPTY: u8 = 6;
-    pub const STATUS: u8 = 7;
-    pub const RECURSE: u8 = 8;
-    pub const FILL: u8 = 9;
-    pub const COUNT: u8 = 10;
+pub(crate) mod apply {
+    pub(crate) const ECHO: u8 = 0;
+    pub(crate) const REFUSE: u8 = 1;
+    pub(crate) const TRAP: u8 = 2;
+    pub(crate) const LOOP: u8 = 3;
+    pub(crate) const GROW: u8 = 4;
+    pub(crate) const OUT_OF_BOUNDS: u8 = 5;
+    pub(crate) const EMPTY: u8 = 6;
+    pub(crate) const STATUS: u8 = 7;
+    pub(crate) const RECURSE: u8 = 8;
+    pub(crate) const FILL: u8 = 9;
+    pub(crate) const COUNT: u8 = 10;
 }
 
 /// A module that keeps to the interface and does as `apply`'s input says; every other operation echoes.
 ///
 /// Buffers come from a bump allocator that starts anew at each `deallocate`.
-pub const FICKLE: &str = r#"(module
+pub(crate) const FICKLE: &str = r#"(module
   (memory (export "memory") 2 64)
   (global $next (mut i32) (i32.const 1024))
   (global $count (mut i32) (i32.const 0))
@@ -76,7 +76,7 @@ pub const FICKLE: &str = r#"(module
   (export "ask" (func $echo)) (export "encode" (func $echo)) (export "verify" (func $echo)))"#;
 
 /// [`FICKLE`] in binary form.
-pub fn fickle() -> Vec<u8> {
+pub(crate) fn fickle() -> Vec<u8> {
     wat::parse_str(FICKLE).expect("the text is well formed")
 }
 
@@ -84,13 +84,13 @@ pub fn fickle() -> Vec<u8> {
 ///
 /// # Panics
 /// If that part isn't there exactly once.
-pub fn changed(part: &str, replacement: &str) -> Vec<u8> {
+pub(crate) fn changed(part: &str, replacement: &str) -> Vec<u8> {
     assert_eq!(FICKLE.matches(part).count(), 1, "`{part}` is not there once");
     wat::parse_str(FICKLE.replace(part, replacement)).expect("the changed text is well formed")
 }
 
 /// [`FICKLE`] with more fields at its end.
-pub fn with(fields: &str) -> Vec<u8> {
+pub(crate) fn with(fields: &str) -> Vec<u8> {
     let text = FICKLE.strip_suffix(')').expect("a module ends so");
     wat::parse_str(format!("{text}\n{fields})")).expect("the fields are well formed")
 }
