@@ -290,3 +290,12 @@ async fn guarded_updates_that_are_not_newer_are_skipped_side_by_side() {
     assert_eq!(seen.len(), 40);
     assert!(seen.iter().all(|request| request.operation == "UpdateItem"));
 }
+
+#[tokio::test]
+async fn a_once_only_update_on_a_used_connection_goes_out_once() {
+    let (service, endpoint) = Scripted::start(|n| if n == 0 { ok("{}") } else { Answer::HangUp }).await;
+    let table = table(endpoint, PublishMode::Embedded);
+    assert_eq!(table.get(&key(), Consistency::Strong).await.unwrap(), None);
+    assert_eq!(kind(table.update(&update(Retry::Never)).await), "unavailable");
+    assert_eq!(service.seen().len(), 2);
+}
