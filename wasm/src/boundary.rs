@@ -5,23 +5,25 @@
 use alloc::vec::Vec;
 use core::{alloc::Layout, cell::UnsafeCell};
 
-use crate::stand_in::{self as rules, Kennel};
+use pitpet_chain::abi::{self, Session};
+use pitpet_chain::codec;
+use pitpet_chain::kennel::Fault;
 
 /// The version of the interface.
-const ABI_VERSION: i32 = 1;
+const ABI_VERSION: i32 = abi::VERSION as i32;
 
 const DONE: u8 = 0;
 const REFUSED: u8 = 1;
 
-/// The open kennel.
-struct Open(UnsafeCell<Option<Kennel>>);
+/// The session that holds the open kennel.
+struct Open(UnsafeCell<Session>);
 
 // SAFETY: a module without shared memory has one thread.
 unsafe impl Sync for Open {}
 
-static OPEN: Open = Open(UnsafeCell::new(None));
+static OPEN: Open = Open(UnsafeCell::new(Session::new()));
 
-type Answer = Result<Vec<u8>, Vec<u8>>;
+type Answer = Result<Vec<u8>, Fault>;
 
 #[unsafe(no_mangle)]
 extern "C" fn abi_version() -> i32 {
@@ -62,7 +64,7 @@ unsafe fn input(ptr: *mut u8, size: usize) -> Vec<u8> {
 fn answer(answer: Answer) -> u64 {
     let (status, payload) = match answer {
         Ok(payload) => (DONE, payload),
-        Err(reason) => (REFUSED, reason),
+        Err(fault) => (REFUSED, codec::encode(&(fault as u16))),
     };
     let mut bytes = Vec::with_capacity(payload.len() + 1);
     bytes.push(status);
@@ -74,49 +76,38 @@ fn answer(answer: Answer) -> u64 {
     ((ptr as u64) << 32) | size
 }
 
-/// The open kennel's place.
+/// The one session.
 ///
 /// # Safety
 /// Once per call: the host makes one call at a time, and no operation calls another.
-unsafe fn open_kennel() -> &'static mut Option<Kennel> {
+unsafe fn session() -> &'static mut Session {
     // SAFETY: as above.
     unsafe { &mut *OPEN.0.get() }
 }
 
-#[unsafe(no_mangle)]
-unsafe extern "C" fn open(ptr: *mut u8, size: usize) -> u64 {
-    // SAFETY: the interface's promise about inputs, and the first use of the kennel in this call.
-    let (input, place) = unsafe { (input(ptr, size), open_kennel()) };
-    answer(rules::open(&input).map(|(kennel, record)| {
-        *place = Some(kennel);
-        record
-    }))
-}
-
-/// Exports operations on the open kennel.
-macro_rules! on_kennel {
+/// Exports operations on the session.
+macro_rules! on_session {
     ($($name:ident),*) => {$(
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $name(ptr: *mut u8, size: usize) -> u64 {
-            // SAFETY: the interface's promise about inputs, and the first use of the kennel in this call.
-            let (input, place) = unsafe { (input(ptr, size), open_kennel()) };
-            let kennel = place.as_mut().expect("the host opens a kennel first");
-            answer(rules::$name(kennel, &input))
+            // SAFETY: the interface's promise about inputs, and the first use of the session in this call.
+            let (input, session) = unsafe { (input(ptr, size), session()) };
+            answer(session.$name(&input))
         }
     )*};
 }
 
-/// Exports operations that need no kennel.
-macro_rules! without_kennel {
-    ($($name:ident),*) => {$(
+/// Exports operations that need no session.
+macro_rules! without_session {
+    ($($name:ident = $operation:path),*) => {$(
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $name(ptr: *mut u8, size: usize) -> u64 {
             // SAFETY: the interface's promise about inputs.
             let input = unsafe { input(ptr, size) };
-            answer(rules::$name(&input))
+            answer($operation(&input))
         }
     )*};
 }
 
-on_kennel!(apply, replay, snapshot, ask);
-without_kennel!(encode, verify);
+on_session!(open, apply, replay, snapshot, ask);
+without_session!(encode = abi::encode_event, verify = abi::verify);

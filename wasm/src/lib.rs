@@ -1,7 +1,7 @@
 //! The chain module: the rules behind the seven operations that a host can call, and nothing else.
 //!
 //! The interface is described in `pitpet-chain-host`. One instance keeps one kennel, which `open` puts here and the
-//! other operations use; calling one of them before `open` is the host's mistake and traps, as a panic does. After a
+//! other operations use; a panic traps. After a
 //! trap the host throws the instance away, so nothing here recovers from one.
 //!
 //! Deliberately absent: imports. There is no clock, no randomness, no log, and no way to ask for any. On any other
@@ -14,8 +14,6 @@ extern crate alloc;
 
 #[cfg(target_arch = "wasm32")]
 mod boundary;
-#[cfg(target_arch = "wasm32")]
-mod stand_in;
 
 #[cfg(target_arch = "wasm32")]
 #[global_allocator]

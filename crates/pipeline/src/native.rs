@@ -36,7 +36,7 @@ impl ChainInstance for NativeInstance {
         self.0.replay(input).map_err(refused)
     }
     fn snapshot(&mut self) -> Result<Vec<u8>, ModuleError> {
-        self.0.snapshot().map_err(refused)
+        self.0.snapshot(&[]).map_err(refused)
     }
     fn ask(&mut self, question: &[u8]) -> Result<Vec<u8>, ModuleError> {
         self.0.ask(question).map_err(refused)
