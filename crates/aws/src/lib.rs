@@ -4,16 +4,21 @@
 //! uses the same table adapter over an embedded engine.
 //!
 //! Deliberately absent: rules of the chain, reading the environment anywhere but in
-//! [`settings`], and a second layer of retries: the SDKs' own are switched off, because only
+//! [`settings`] and [`environment`], and a second layer of retries: the SDKs' own are switched off, because only
 //! [`attempts`] knows which calls may be repeated.
 
 pub mod attempts;
+pub mod clock;
 pub mod dynamo;
+pub mod environment;
 mod failure;
+pub mod gateway;
+pub mod logs;
 pub mod objects;
 pub mod settings;
 pub mod sqs;
 
+pub use clock::SystemClock;
 pub use dynamo::DynamoTable;
 pub use objects::FolderObjects;
 #[cfg(feature = "s3")]

@@ -30,11 +30,7 @@ fn median(mut rates: Vec<f64>) -> f64 {
 }
 
 fn open(folder: &Path, round: usize) -> FifoQueue {
-    FifoQueue::open(
-        &folder.join(format!("{round}.sqlite")),
-        QueueSettings::default(),
-    )
-    .expect("a new queue")
+    FifoQueue::open(&folder.join(format!("{round}.sqlite")), QueueSettings::default()).expect("a new queue")
 }
 
 async fn send(queue: &FifoQueue, messages: Vec<OutgoingMessage>) {
@@ -72,14 +68,9 @@ async fn deliveries(queue: &FifoQueue, count: usize) -> f64 {
         let settlements = received
             .messages
             .into_iter()
-            .map(|message| Settlement::Delete {
-                receipt: message.receipt,
-            })
+            .map(|message| Settlement::Delete { receipt: message.receipt })
             .collect();
-        queue
-            .settle(settlements, NOW_MS)
-            .await
-            .expect("the file is good");
+        queue.settle(settlements, NOW_MS).await.expect("the file is good");
     }
     delivered as f64 / start.elapsed().as_secs_f64()
 }
@@ -109,10 +100,7 @@ async fn main() {
     let (shallow, deep) = (median(shallow), median(deep));
     println!("durable sends, 1 sender            {alone:8.0} a second");
     println!("durable sends, {SENDERS} senders          {together:8.0} a second");
-    println!(
-        "  ratio                            {:8.1}",
-        together / alone
-    );
+    println!("  ratio                            {:8.1}", together / alone);
     println!("deliveries, 6,400 waiting          {shallow:8.0} a second");
     println!("deliveries, 100,000 waiting        {deep:8.0} a second");
     println!("  ratio                            {:8.2}", deep / shallow);

@@ -81,10 +81,7 @@ impl Default for EventSourceSettings {
             batch_max: RECEIVE_MAX,
             concurrency_max: 2,
             function_timeout_ms: 60_000,
-            retry_delay: RetryDelay::Growing {
-                first_ms: 1_000,
-                max_ms: 30_000,
-            },
+            retry_delay: RetryDelay::Growing { first_ms: 1_000, max_ms: 30_000 },
         }
     }
 }
@@ -155,9 +152,7 @@ where
                 ));
                 continue;
             }
-            Ok(received) => received
-                .next_due_ms
-                .map(|due_ms| due_ms.saturating_sub(clock.now_ms())),
+            Ok(received) => received.next_due_ms.map(|due_ms| due_ms.saturating_sub(clock.now_ms())),
             Err(error) => {
                 tracing::error!(%error, "the event source can't receive");
                 Some(FAULT_PAUSE_MS)
@@ -199,10 +194,7 @@ where
         .and_then(|response| failures(&messages, &response));
     let failed = outcome.unwrap_or_else(|reason| {
         tracing::warn!(reason, messages = messages.len(), "the whole batch failed");
-        messages
-            .iter()
-            .map(|message| message.message_id.clone())
-            .collect()
+        messages.iter().map(|message| message.message_id.clone()).collect()
     });
     let settlements: Vec<Settlement> = messages
         .iter()
@@ -210,10 +202,7 @@ where
             let receipt = message.receipt.clone();
             if failed.contains(&message.message_id) {
                 let timeout_ms = settings.retry_delay.after_ms(message.receive_count)?;
-                Some(Settlement::Visibility {
-                    receipt,
-                    timeout_ms,
-                })
+                Some(Settlement::Visibility { receipt, timeout_ms })
             } else {
                 Some(Settlement::Delete { receipt })
             }
@@ -222,10 +211,7 @@ where
     // One transaction, so that no group is seen half settled.
     match queue.settle(settlements, clock.now_ms()).await {
         Ok(settled) => {
-            let late = settled
-                .iter()
-                .filter(|settled| **settled != Settled::Done)
-                .count();
+            let late = settled.iter().filter(|settled| **settled != Settled::Done).count();
             if late > 0 {
                 tracing::warn!(late, "the visibility timeout ended before the function did");
             }
@@ -233,19 +219,11 @@ where
         // They come back after their visibility timeout.
         Err(error) => tracing::error!(%error, "a batch could not be settled"),
     }
-    Tally {
-        batches: 1,
-        done: (messages.len() - failed.len()) as u64,
-        failed: failed.len() as u64,
-    }
+    Tally { batches: 1, done: (messages.len() - failed.len()) as u64, failed: failed.len() as u64 }
 }
 
 /// Runs one invocation to its end; an error, a panic or a time-out is a reason.
-async fn invoke<F, E>(
-    clock: &dyn Clock,
-    timeout_ms: u64,
-    invocation: F,
-) -> Result<SqsBatchResponse, String>
+async fn invoke<F, E>(clock: &dyn Clock, timeout_ms: u64, invocation: F) -> Result<SqsBatchResponse, String>
 where
     F: Future<Output = Result<SqsBatchResponse, E>> + Send + 'static,
     E: Display + Send + 'static,
@@ -269,32 +247,23 @@ where
 
 /// Reads the failed message ids out of a response; a malformed one is a reason to fail all.
 fn failures(messages: &[Message], response: &SqsBatchResponse) -> Result<HashSet<String>, String> {
-    let known: HashSet<&str> = messages
-        .iter()
-        .map(|message| message.message_id.as_str())
-        .collect();
+    let known: HashSet<&str> = messages.iter().map(|message| message.message_id.as_str()).collect();
     response
         .batch_item_failures
         .iter()
-        .map(
-            |failure| match known.get(failure.item_identifier.as_str()) {
-                Some(id) => Ok((*id).to_owned()),
-                None => Err(format!(
-                    "the response names {:?}, which isn't in the batch",
-                    failure.item_identifier
-                )),
-            },
-        )
+        .map(|failure| match known.get(failure.item_identifier.as_str()) {
+            Some(id) => Ok((*id).to_owned()),
+            None => {
+                Err(format!("the response names {:?}, which isn't in the batch", failure.item_identifier))
+            }
+        })
         .collect()
 }
 
 /// Writes the event that Lambda would pass for these messages.
 fn sqs_event(messages: &[Message], settings: &EventSourceSettings) -> SqsEvent {
     let mut event = SqsEvent::default();
-    event.records = messages
-        .iter()
-        .map(|message| record(message, settings))
-        .collect();
+    event.records = messages.iter().map(|message| record(message, settings)).collect();
     event
 }
 
@@ -306,10 +275,7 @@ fn record(message: &Message, settings: &EventSourceSettings) -> SqsMessage {
         ("MessageGroupId", message.group.clone()),
         ("SenderId", "pitpet-local".to_owned()),
         ("MessageDeduplicationId", message.deduplication.clone()),
-        (
-            "ApproximateFirstReceiveTimestamp",
-            message.first_receive_ms.to_string(),
-        ),
+        ("ApproximateFirstReceiveTimestamp", message.first_receive_ms.to_string()),
     ];
     // The type can't be built field by field outside its crate.
     let mut record = SqsMessage::default();
@@ -317,10 +283,7 @@ fn record(message: &Message, settings: &EventSourceSettings) -> SqsMessage {
     record.receipt_handle = Some(message.receipt.clone());
     record.body = Some(message.body.clone());
     record.md5_of_body = Some(message.md5_of_body.clone());
-    record.attributes = attributes
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect();
+    record.attributes = attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     record.message_attributes = HashMap::new();
     record.event_source = Some("aws:sqs".to_owned());
     record.event_source_arn = Some(settings.arn.clone());

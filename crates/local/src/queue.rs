@@ -263,10 +263,7 @@ impl FifoQueue {
         };
         let connection = store::open(path).map_err(|error| unopenable(&error))?;
         let writer = Writer::start(connection).map_err(|error| unopenable(&error))?;
-        Ok(Self {
-            writer: Arc::new(writer),
-            settings: Arc::new(settings),
-        })
+        Ok(Self { writer: Arc::new(writer), settings: Arc::new(settings) })
     }
 
     /// Returns the settings it was opened with.
@@ -288,11 +285,7 @@ impl FifoQueue {
     /// # Errors
     /// Per message: `Refused` for a body or id that SQS would refuse, `Unavailable` if it isn't
     /// known to be held.
-    pub async fn send(
-        &self,
-        messages: Vec<OutgoingMessage>,
-        now_ms: u64,
-    ) -> Vec<Result<Sent, QueueError>> {
+    pub async fn send(&self, messages: Vec<OutgoingMessage>, now_ms: u64) -> Vec<Result<Sent, QueueError>> {
         let count = messages.len();
         let deduplication_ms = self.settings.deduplication_ms;
         let answer = self
@@ -302,22 +295,14 @@ impl FifoQueue {
                 messages
                     .iter()
                     .map(|message| match refusal(message) {
-                        Some(reason) => Ok(Err(QueueError::Refused {
-                            message: reason.to_owned(),
-                        })),
+                        Some(reason) => Ok(Err(QueueError::Refused { message: reason.to_owned() })),
                         None => store::send(transaction, message, now_ms, deduplication_ms).map(Ok),
                     })
                     .collect::<rusqlite::Result<Vec<_>>>()
             })
             .await;
-        answer.unwrap_or_else(|error| {
-            vec![
-                Err(QueueError::Unavailable {
-                    message: error.to_string()
-                });
-                count
-            ]
-        })
+        answer
+            .unwrap_or_else(|error| vec![Err(QueueError::Unavailable { message: error.to_string() }); count])
     }
 
     /// Receives up to `max` messages (at most [`RECEIVE_MAX`]) and locks their groups.
@@ -338,17 +323,10 @@ impl FifoQueue {
     ///
     /// # Errors
     /// `Unavailable` if the file can't be written.
-    pub async fn settle(
-        &self,
-        settlements: Vec<Settlement>,
-        now_ms: u64,
-    ) -> Result<Vec<Settled>, FifoError> {
+    pub async fn settle(&self, settlements: Vec<Settlement>, now_ms: u64) -> Result<Vec<Settled>, FifoError> {
         self.writer
             .call(Wake::Consumers, move |transaction| {
-                settlements
-                    .iter()
-                    .map(|settlement| store::settle(transaction, settlement, now_ms))
-                    .collect()
+                settlements.iter().map(|settlement| store::settle(transaction, settlement, now_ms)).collect()
             })
             .await
     }
@@ -358,9 +336,7 @@ impl FifoQueue {
     /// # Errors
     /// `Unavailable` if the file can't be written.
     pub async fn delete(&self, receipt: &str, now_ms: u64) -> Result<Settled, FifoError> {
-        let settlement = Settlement::Delete {
-            receipt: receipt.to_owned(),
-        };
+        let settlement = Settlement::Delete { receipt: receipt.to_owned() };
         Ok(self.settle(vec![settlement], now_ms).await?.remove(0))
     }
 
@@ -374,10 +350,7 @@ impl FifoQueue {
         timeout_ms: u64,
         now_ms: u64,
     ) -> Result<Settled, FifoError> {
-        let settlement = Settlement::Visibility {
-            receipt: receipt.to_owned(),
-            timeout_ms,
-        };
+        let settlement = Settlement::Visibility { receipt: receipt.to_owned(), timeout_ms };
         Ok(self.settle(vec![settlement], now_ms).await?.remove(0))
     }
 
@@ -407,18 +380,12 @@ impl FifoQueue {
     /// `Refused` for a body or id that SQS would refuse, `Unavailable` if it isn't known to be held.
     pub async fn bury(&self, message: OutgoingMessage, now_ms: u64) -> Result<(), QueueError> {
         if let Some(reason) = refusal(&message) {
-            return Err(QueueError::Refused {
-                message: reason.to_owned(),
-            });
+            return Err(QueueError::Refused { message: reason.to_owned() });
         }
         self.writer
-            .call(Wake::Nobody, move |transaction| {
-                dead::bury(transaction, &message, now_ms)
-            })
+            .call(Wake::Nobody, move |transaction| dead::bury(transaction, &message, now_ms))
             .await
-            .map_err(|error| QueueError::Unavailable {
-                message: error.to_string(),
-            })
+            .map_err(|error| QueueError::Unavailable { message: error.to_string() })
     }
 
     /// Lists dead letters in order, without touching them: those after the place `after` (0 for
@@ -460,11 +427,7 @@ impl FifoQueue {
     /// # Errors
     /// `Unavailable` if the file can't be written.
     pub async fn discard_dead(&self, which: Which) -> Result<u64, FifoError> {
-        self.writer
-            .call(Wake::Nobody, move |transaction| {
-                dead::discard(transaction, &which)
-            })
-            .await
+        self.writer.call(Wake::Nobody, move |transaction| dead::discard(transaction, &which)).await
     }
 
     /// Counts messages.
@@ -472,11 +435,7 @@ impl FifoQueue {
     /// # Errors
     /// `Unavailable` if the file can't be read.
     pub async fn counts(&self, now_ms: u64) -> Result<Counts, FifoError> {
-        self.writer
-            .call(Wake::Nobody, move |transaction| {
-                store::counts(transaction, now_ms)
-            })
-            .await
+        self.writer.call(Wake::Nobody, move |transaction| store::counts(transaction, now_ms)).await
     }
 
     /// Reads back the settings that decide what survives a power cut.
@@ -491,9 +450,7 @@ impl FifoQueue {
 /// Says why SQS would refuse a message, if it would.
 fn refusal(message: &OutgoingMessage) -> Option<&'static str> {
     let id_is_good = |id: &str| {
-        !id.is_empty()
-            && id.len() <= ID_CHARACTERS_MAX
-            && id.bytes().all(|byte| byte.is_ascii_graphic())
+        !id.is_empty() && id.len() <= ID_CHARACTERS_MAX && id.bytes().all(|byte| byte.is_ascii_graphic())
     };
     let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     if !id_is_good(&message.group) {

@@ -30,23 +30,12 @@ impl QueueUnderTest for Embedded {
     }
 
     async fn send(&self, message: &OutgoingMessage) -> Result<Sent, QueueError> {
-        let sent = self
-            .queue
-            .send(vec![message.clone()], self.now_ms())
-            .await
-            .remove(0)?;
-        Ok(Sent {
-            message_id: sent.message_id,
-            sequence_number: sent.sequence_number,
-        })
+        let sent = self.queue.send(vec![message.clone()], self.now_ms()).await.remove(0)?;
+        Ok(Sent { message_id: sent.message_id, sequence_number: sent.sequence_number })
     }
 
     async fn receive(&self, max: u32) -> Vec<Received> {
-        let received = self
-            .queue
-            .receive(max, self.now_ms())
-            .await
-            .expect("the file is good");
+        let received = self.queue.receive(max, self.now_ms()).await.expect("the file is good");
         received
             .messages
             .into_iter()
@@ -63,17 +52,11 @@ impl QueueUnderTest for Embedded {
     }
 
     async fn delete(&self, receipt: &str) {
-        self.queue
-            .delete(receipt, self.now_ms())
-            .await
-            .expect("the file is good");
+        self.queue.delete(receipt, self.now_ms()).await.expect("the file is good");
     }
 
     async fn change_visibility(&self, receipt: &str, timeout_ms: u64) {
-        self.queue
-            .change_visibility(receipt, timeout_ms, self.now_ms())
-            .await
-            .expect("the file is good");
+        self.queue.change_visibility(receipt, timeout_ms, self.now_ms()).await.expect("the file is good");
     }
 
     async fn wait(&self, duration_ms: u64) {
@@ -81,11 +64,7 @@ impl QueueUnderTest for Embedded {
     }
 
     async fn dead_letters(&self) -> Vec<OutgoingMessage> {
-        let letters = self
-            .queue
-            .dead_letters(0, 1_000, self.now_ms())
-            .await
-            .expect("the file is good");
+        let letters = self.queue.dead_letters(0, 1_000, self.now_ms()).await.expect("the file is good");
         letters
             .into_iter()
             .map(|letter| OutgoingMessage {
@@ -97,24 +76,14 @@ impl QueueUnderTest for Embedded {
     }
 
     async fn redrive(&self) {
-        self.queue
-            .redrive(Which::All, self.now_ms())
-            .await
-            .expect("the file is good");
+        self.queue.redrive(Which::All, self.now_ms()).await.expect("the file is good");
     }
 }
 
 #[tokio::test]
 async fn the_embedded_queue_conforms() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let queue = FifoQueue::open(
-        &folder.path().join("queue.sqlite"),
-        QueueSettings::default(),
-    )
-    .expect("a new queue");
-    all(&Embedded {
-        queue,
-        now_ms: AtomicU64::new(1_700_000_000_000),
-    })
-    .await;
+    let queue =
+        FifoQueue::open(&folder.path().join("queue.sqlite"), QueueSettings::default()).expect("a new queue");
+    all(&Embedded { queue, now_ms: AtomicU64::new(1_700_000_000_000) }).await;
 }

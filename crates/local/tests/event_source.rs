@@ -30,10 +30,7 @@ struct TestClock(Arc<watch::Sender<Hands>>);
 
 impl TestClock {
     fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(Hands {
-            now_ms: START_MS,
-            ..Hands::default()
-        })))
+        Self(Arc::new(watch::Sender::new(Hands { now_ms: START_MS, ..Hands::default() })))
     }
 
     /// Moves the time on to an instant, once somebody sleeps until exactly then.
@@ -68,10 +65,7 @@ impl Clock for TestClock {
     fn sleep(&self, duration_ms: u64) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let clock = self.clone();
         Box::pin(async move {
-            let mut sleeper = Sleeper {
-                clock: clock.clone(),
-                id: 0,
-            };
+            let mut sleeper = Sleeper { clock: clock.clone(), id: 0 };
             let mut until_ms = 0;
             clock.0.send_modify(|hands| {
                 hands.next_id += 1;
@@ -80,10 +74,7 @@ impl Clock for TestClock {
                 hands.sleepers.insert(sleeper.id, until_ms);
             });
             let mut hands = clock.0.subscribe();
-            hands
-                .wait_for(|hands| hands.now_ms >= until_ms)
-                .await
-                .expect("the clock lives");
+            hands.wait_for(|hands| hands.now_ms >= until_ms).await.expect("the clock lives");
         })
     }
 }
@@ -108,20 +99,9 @@ impl Fixture {
         let queue = FifoQueue::open(&path, QueueSettings::default()).expect("a new queue");
         let clock = TestClock::new();
         let stop = CancellationToken::new();
-        let running = tokio::spawn(run(
-            queue.clone(),
-            Arc::new(clock.clone()),
-            settings,
-            handler,
-            stop.clone(),
-        ));
-        Self {
-            queue,
-            clock,
-            stop,
-            running,
-            _folder: folder,
-        }
+        let running =
+            tokio::spawn(run(queue.clone(), Arc::new(clock.clone()), settings, handler, stop.clone()));
+        Self { queue, clock, stop, running, _folder: folder }
     }
 
     async fn send(&self, messages: &[(&str, &str)]) {
@@ -141,21 +121,13 @@ impl Fixture {
     async fn stop(self) -> (Tally, Counts) {
         self.stop.cancel();
         let tally = self.running.await.expect("the event source ends");
-        let counts = self
-            .queue
-            .counts(self.clock.now_ms())
-            .await
-            .expect("the file is good");
+        let counts = self.queue.counts(self.clock.now_ms()).await.expect("the file is good");
         (tally, counts)
     }
 }
 
 fn bodies(event: &SqsEvent) -> Vec<String> {
-    event
-        .records
-        .iter()
-        .map(|record| record.body.clone().expect("a body"))
-        .collect()
+    event.records.iter().map(|record| record.body.clone().expect("a body")).collect()
 }
 
 /// Answers that these bodies failed.
@@ -177,10 +149,7 @@ type Outcome = Result<SqsBatchResponse, String>;
 /// A function that follows a script by invocation and tells the test what it got.
 fn scripted(
     script: Script,
-) -> (
-    impl Fn(SqsEvent) -> Ready<Outcome> + Send + Sync,
-    mpsc::UnboundedReceiver<Vec<String>>,
-) {
+) -> (impl Fn(SqsEvent) -> Ready<Outcome> + Send + Sync, mpsc::UnboundedReceiver<Vec<String>>) {
     let (calls, got) = mpsc::unbounded_channel();
     let count = AtomicUsize::new(0);
     let handler = move |event: SqsEvent| {
@@ -197,11 +166,7 @@ async fn next(got: &mut mpsc::UnboundedReceiver<Vec<String>>) -> Vec<String> {
 #[tokio::test]
 async fn failed_messages_come_back_and_the_others_are_deleted() {
     let (handler, mut got) = scripted(|call, event| {
-        Ok(if call == 0 {
-            failing(event, &["2", "3"])
-        } else {
-            SqsBatchResponse::default()
-        })
+        Ok(if call == 0 { failing(event, &["2", "3"]) } else { SqsBatchResponse::default() })
     });
     let fixture = Fixture::start(EventSourceSettings::default(), handler);
     fixture.send(&[("a", "1"), ("a", "2"), ("a", "3")]).await;
@@ -211,14 +176,7 @@ async fn failed_messages_come_back_and_the_others_are_deleted() {
     fixture.clock.reach(START_MS + 1_000).await;
     assert_eq!(next(&mut got).await, ["2", "3", "4"]);
     let (tally, counts) = fixture.stop().await;
-    assert_eq!(
-        tally,
-        Tally {
-            batches: 2,
-            done: 4,
-            failed: 2
-        }
-    );
+    assert_eq!(tally, Tally { batches: 2, done: 4, failed: 2 });
     assert_eq!(counts, Counts::default());
 }
 
@@ -236,14 +194,7 @@ async fn an_error_fails_the_whole_batch_and_the_delay_grows() {
     fixture.clock.reach(START_MS + 3_000).await;
     assert_eq!(next(&mut got).await, ["1", "2"]);
     let (tally, counts) = fixture.stop().await;
-    assert_eq!(
-        tally,
-        Tally {
-            batches: 3,
-            done: 2,
-            failed: 4
-        }
-    );
+    assert_eq!(tally, Tally { batches: 3, done: 2, failed: 4 });
     assert_eq!(counts, Counts::default());
 }
 
@@ -261,14 +212,7 @@ async fn an_unknown_id_fails_the_whole_batch() {
         fixture.send(&[("a", "1"), ("a", "2")]).await;
         assert_eq!(next(&mut got).await, ["1", "2"]);
         let (tally, counts) = fixture.stop().await;
-        assert_eq!(
-            tally,
-            Tally {
-                batches: 1,
-                done: 0,
-                failed: 2
-            }
-        );
+        assert_eq!(tally, Tally { batches: 1, done: 0, failed: 2 });
         assert_eq!((counts.in_flight, counts.visible), (2, 0));
     }
 }
@@ -276,23 +220,14 @@ async fn an_unknown_id_fails_the_whole_batch() {
 #[tokio::test]
 async fn without_a_delay_of_its_own_a_failure_waits_for_the_visibility_timeout() {
     let (handler, mut got) = scripted(|call, event| {
-        Ok(if call == 0 {
-            failing(event, &["1"])
-        } else {
-            SqsBatchResponse::default()
-        })
+        Ok(if call == 0 { failing(event, &["1"]) } else { SqsBatchResponse::default() })
     });
-    let settings = EventSourceSettings {
-        retry_delay: RetryDelay::VisibilityTimeout,
-        ..EventSourceSettings::default()
-    };
+    let settings =
+        EventSourceSettings { retry_delay: RetryDelay::VisibilityTimeout, ..EventSourceSettings::default() };
     let fixture = Fixture::start(settings, handler);
     fixture.send(&[("a", "1")]).await;
     next(&mut got).await;
-    fixture
-        .clock
-        .reach(START_MS + QueueSettings::default().visibility_timeout_ms)
-        .await;
+    fixture.clock.reach(START_MS + QueueSettings::default().visibility_timeout_ms).await;
     assert_eq!(next(&mut got).await, ["1"]);
     assert_eq!(fixture.stop().await.1, Counts::default());
 }
@@ -321,14 +256,7 @@ async fn a_panic_and_a_timeout_fail_the_batch_only() {
     fixture.clock.reach(START_MS + 63_000).await;
     next(&mut got).await;
     let (tally, counts) = fixture.stop().await;
-    assert_eq!(
-        tally,
-        Tally {
-            batches: 3,
-            done: 1,
-            failed: 2
-        }
-    );
+    assert_eq!(tally, Tally { batches: 3, done: 1, failed: 2 });
     assert_eq!(counts, Counts::default());
 }
 
@@ -347,23 +275,10 @@ async fn a_poisoned_message_dies_and_its_followers_go_on() {
         fixture.clock.reach(due_ms).await;
     }
     assert_eq!(next(&mut got).await, ["follower"]);
-    let letters = fixture
-        .queue
-        .dead_letters(0, 10, due_ms)
-        .await
-        .expect("the file is good");
+    let letters = fixture.queue.dead_letters(0, 10, due_ms).await.expect("the file is good");
     assert_eq!(letters.len(), 1);
-    assert_eq!(
-        (letters[0].body.as_str(), letters[0].receive_count),
-        ("poison", 5)
-    );
-    assert_eq!(
-        fixture.stop().await.1,
-        Counts {
-            dead: 1,
-            ..Counts::default()
-        }
-    );
+    assert_eq!((letters[0].body.as_str(), letters[0].receive_count), ("poison", 5));
+    assert_eq!(fixture.stop().await.1, Counts { dead: 1, ..Counts::default() });
 }
 
 #[tokio::test]
@@ -379,33 +294,15 @@ async fn two_groups_are_in_the_function_at_once_and_one_group_never_twice() {
             Ok(SqsBatchResponse::default())
         }
     };
-    let settings = EventSourceSettings {
-        batch_max: 1,
-        ..EventSourceSettings::default()
-    };
+    let settings = EventSourceSettings { batch_max: 1, ..EventSourceSettings::default() };
     let fixture = Fixture::start(settings, handler);
-    fixture
-        .send(&[("a", "a1"), ("a", "a2"), ("b", "b1"), ("b", "b2")])
-        .await;
+    fixture.send(&[("a", "a1"), ("a", "a2"), ("b", "b1"), ("b", "b2")]).await;
     for pair in [["a1", "b1"], ["a2", "b2"]] {
-        let mut both = [
-            next(&mut got).await.remove(0),
-            next(&mut got).await.remove(0),
-        ];
+        let mut both = [next(&mut got).await.remove(0), next(&mut got).await.remove(0)];
         both.sort_unstable();
         assert_eq!(both, pair);
     }
-    assert_eq!(
-        fixture.stop().await,
-        (
-            Tally {
-                batches: 4,
-                done: 4,
-                failed: 0
-            },
-            Counts::default()
-        )
-    );
+    assert_eq!(fixture.stop().await, (Tally { batches: 4, done: 4, failed: 0 }, Counts::default()));
 }
 
 #[tokio::test]
@@ -417,8 +314,7 @@ async fn no_more_run_at_once_than_allowed_and_a_stop_finishes_those() {
     let handler = {
         let (gate, most) = (Arc::clone(&gate), Arc::clone(&most));
         move |event: SqsEvent| {
-            let (gate, running, most) =
-                (Arc::clone(&gate), Arc::clone(&running), Arc::clone(&most));
+            let (gate, running, most) = (Arc::clone(&gate), Arc::clone(&running), Arc::clone(&most));
             let calls = calls.clone();
             async move {
                 most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
@@ -429,14 +325,9 @@ async fn no_more_run_at_once_than_allowed_and_a_stop_finishes_those() {
             }
         }
     };
-    let settings = EventSourceSettings {
-        batch_max: 1,
-        ..EventSourceSettings::default()
-    };
+    let settings = EventSourceSettings { batch_max: 1, ..EventSourceSettings::default() };
     let fixture = Fixture::start(settings, handler);
-    fixture
-        .send(&[("a", "a"), ("b", "b"), ("c", "c"), ("d", "d")])
-        .await;
+    fixture.send(&[("a", "a"), ("b", "b"), ("c", "c"), ("d", "d")]).await;
     next(&mut got).await;
     next(&mut got).await;
     gate.add_permits(1);
@@ -445,14 +336,7 @@ async fn no_more_run_at_once_than_allowed_and_a_stop_finishes_those() {
     fixture.stop.cancel();
     gate.add_permits(3);
     let (tally, counts) = fixture.stop().await;
-    assert_eq!(
-        tally,
-        Tally {
-            batches: 3,
-            done: 3,
-            failed: 0
-        }
-    );
+    assert_eq!(tally, Tally { batches: 3, done: 3, failed: 0 });
     assert_eq!((counts.visible, counts.in_flight), (1, 0));
     assert_eq!(most.load(Ordering::SeqCst), 2);
 }
@@ -470,13 +354,8 @@ async fn the_event_is_shaped_like_that_of_aws() {
     let mut json = serde_json::to_value(&event).expect("an event is JSON");
     let record = json["Records"][0].as_object_mut().expect("one record");
     for unforeseeable in ["messageId", "receiptHandle"] {
-        let value = record
-            .remove(unforeseeable)
-            .expect("a field of each record");
-        assert!(
-            value.as_str().is_some_and(|text| text.len() >= 36),
-            "{value}"
-        );
+        let value = record.remove(unforeseeable).expect("a field of each record");
+        assert!(value.as_str().is_some_and(|text| text.len() >= 36), "{value}");
     }
     let expected = serde_json::json!({ "Records": [{
         "body": "Message Body",

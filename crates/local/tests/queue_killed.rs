@@ -32,8 +32,7 @@ fn open(path: &Path) -> FifoQueue {
 /// Prints a line in one write, so that a kill can't cut a reported one.
 fn report(line: String) {
     let mut out = std::io::stdout().lock();
-    out.write_all(format!("{line}\n").as_bytes())
-        .expect("the parent listens");
+    out.write_all(format!("{line}\n").as_bytes()).expect("the parent listens");
     out.flush().expect("the parent listens");
 }
 
@@ -43,10 +42,7 @@ fn child() {
     let (Ok(path), Ok(life)) = (std::env::var(FILE), std::env::var(LIFE)) else {
         return;
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .build()
-        .expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("a runtime");
     runtime.block_on(async {
         // Ends the line that the harness has begun.
         report(String::new());
@@ -61,11 +57,7 @@ fn child() {
                         deduplication: body.clone(),
                         body: body.clone(),
                     };
-                    queue
-                        .send(vec![message], NOW_MS)
-                        .await
-                        .remove(0)
-                        .expect("a good message");
+                    queue.send(vec![message], NOW_MS).await.remove(0).expect("a good message");
                     report(format!("sent {body}"));
                 }
             });
@@ -118,10 +110,7 @@ fn live_and_be_killed(path: &Path, life: u32) -> Reported {
         }
     }
     child.wait().expect("the child has ended");
-    assert!(
-        reported.sent.len() >= SENDS_A_LIFE,
-        "the child ended by itself"
-    );
+    assert!(reported.sent.len() >= SENDS_A_LIFE, "the child ended by itself");
     reported
 }
 
@@ -136,14 +125,9 @@ async fn drain(queue: &FifoQueue) -> BTreeMap<String, Vec<String>> {
         let mut settlements = Vec::new();
         for message in received.messages {
             bodies.entry(message.group).or_default().push(message.body);
-            settlements.push(Settlement::Delete {
-                receipt: message.receipt,
-            });
+            settlements.push(Settlement::Delete { receipt: message.receipt });
         }
-        queue
-            .settle(settlements, NOW_MS)
-            .await
-            .expect("the file is good");
+        queue.settle(settlements, NOW_MS).await.expect("the file is good");
     }
 }
 
@@ -161,10 +145,7 @@ async fn nothing_answered_is_lost_or_reordered_by_kill_9() {
         deleted.extend(reported.deleted);
         // What was in flight belongs to nobody any more.
         let queue = open(&path);
-        queue
-            .release_in_flight(InterruptedReceives::TakeBack, NOW_MS)
-            .await
-            .expect("the file is good");
+        queue.release_in_flight(InterruptedReceives::TakeBack, NOW_MS).await.expect("the file is good");
     }
 
     let queue = open(&path);
@@ -172,22 +153,12 @@ async fn nothing_answered_is_lost_or_reordered_by_kill_9() {
     assert!(durability.survives_power_cut(), "{durability:?}");
     let groups = drain(&queue).await;
     let found: BTreeSet<&String> = groups.values().flatten().collect();
-    assert_eq!(
-        found.len(),
-        groups.values().map(Vec::len).sum::<usize>(),
-        "each comes once"
-    );
+    assert_eq!(found.len(), groups.values().map(Vec::len).sum::<usize>(), "each comes once");
     for bodies in groups.values() {
-        assert!(
-            bodies.is_sorted(),
-            "a group's order is that of its sends: {bodies:?}"
-        );
+        assert!(bodies.is_sorted(), "a group's order is that of its sends: {bodies:?}");
     }
     for body in &sent {
-        assert!(
-            found.contains(body) || deleting.contains(body),
-            "{body} was answered and is lost"
-        );
+        assert!(found.contains(body) || deleting.contains(body), "{body} was answered and is lost");
     }
     for body in &deleted {
         assert!(!found.contains(body), "{body} was deleted and is back");
@@ -201,13 +172,7 @@ async fn a_second_opener_is_refused_and_settings_are_durable() {
     let path = folder.path().join("queue.sqlite");
     let queue = open(&path);
     let durability = queue.durability().await.expect("the file is good");
-    assert_eq!(
-        (durability.journal_mode.as_str(), durability.synchronous),
-        ("wal", 2)
-    );
+    assert_eq!((durability.journal_mode.as_str(), durability.synchronous), ("wal", 2));
     let second = FifoQueue::open(&path, QueueSettings::default());
-    assert!(
-        second.is_err(),
-        "two consumers would break the order of groups"
-    );
+    assert!(second.is_err(), "two consumers would break the order of groups");
 }

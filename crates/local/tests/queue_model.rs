@@ -93,11 +93,9 @@ struct Model {
 impl Model {
     fn append(&mut self, message: OutgoingMessage) -> u64 {
         self.sent += 1;
-        self.duplicates
-            .retain(|(id, _, _)| *id != message.deduplication);
+        self.duplicates.retain(|(id, _, _)| *id != message.deduplication);
         let until_ms = self.now_ms + settings().deduplication_ms;
-        self.duplicates
-            .push((message.deduplication.clone(), self.sent, until_ms));
+        self.duplicates.push((message.deduplication.clone(), self.sent, until_ms));
         self.waiting.push(Entry {
             number: self.sent,
             message,
@@ -129,10 +127,8 @@ impl Model {
 
     fn expire(&mut self) {
         let now_ms = self.now_ms;
-        self.waiting
-            .retain(|entry| entry.sent_ms + settings().retention_ms > now_ms);
-        self.dead
-            .retain(|(_, dead_ms)| dead_ms + settings().dead_retention_ms > now_ms);
+        self.waiting.retain(|entry| entry.sent_ms + settings().retention_ms > now_ms);
+        self.dead.retain(|(_, dead_ms)| dead_ms + settings().dead_retention_ms > now_ms);
     }
 
     /// Returns what a receive gives, without receipts.
@@ -179,11 +175,7 @@ impl Model {
     fn settle(&mut self, number: u64, receipt: &str, timeout_ms: Option<u64>) -> Settled {
         let now_ms = self.now_ms;
         let Some(index) = self.waiting.iter().position(|entry| entry.number == number) else {
-            return if timeout_ms.is_none() {
-                Settled::Done
-            } else {
-                Settled::NotInFlight
-            };
+            return if timeout_ms.is_none() { Settled::Done } else { Settled::NotInFlight };
         };
         let entry = &mut self.waiting[index];
         if entry.receipt.as_deref() != Some(receipt) {
@@ -202,10 +194,7 @@ impl Model {
     fn next_due_ms(&self) -> Option<u64> {
         let mut due = Vec::new();
         for entry in &self.waiting {
-            let same_group = self
-                .waiting
-                .iter()
-                .filter(|e| e.message.group == entry.message.group);
+            let same_group = self.waiting.iter().filter(|e| e.message.group == entry.message.group);
             due.extend(same_group.map(|e| e.visible_ms).max());
         }
         due.into_iter().filter(|due_ms| *due_ms > self.now_ms).min()
@@ -253,19 +242,13 @@ async fn check(steps: Vec<Step>) -> Result<(), TestCaseError> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("queue.sqlite");
     let mut queue = FifoQueue::open(&path, settings()).expect("a new queue");
-    let mut model = Model {
-        now_ms: START_MS,
-        ..Model::default()
-    };
+    let mut model = Model { now_ms: START_MS, ..Model::default() };
     let mut receipts: Vec<(u64, String)> = Vec::new();
     for step in steps {
         let now_ms = model.now_ms;
         match step {
             Step::Send { group, body } => {
-                let sent = queue
-                    .send(vec![message(group, body)], now_ms)
-                    .await
-                    .remove(0);
+                let sent = queue.send(vec![message(group, body)], now_ms).await.remove(0);
                 let number = sent.expect("a good message").sequence_number;
                 prop_assert_eq!(number, format!("{:020}", model.send(message(group, body))));
             }
@@ -274,10 +257,7 @@ async fn check(steps: Vec<Step>) -> Result<(), TestCaseError> {
                 compare(&received.messages, &model.receive(max as usize))?;
                 for given in received.messages {
                     let number: u64 = given.sequence_number.parse().expect("digits");
-                    let entry = model
-                        .waiting
-                        .iter_mut()
-                        .find(|entry| entry.number == number);
+                    let entry = model.waiting.iter_mut().find(|entry| entry.number == number);
                     entry.expect("just compared").receipt = Some(given.receipt.clone());
                     receipts.push((number, given.receipt));
                 }
@@ -287,59 +267,35 @@ async fn check(steps: Vec<Step>) -> Result<(), TestCaseError> {
                 let Some((number, receipt)) = receipts.iter().rev().nth(back) else {
                     continue;
                 };
-                let settled = queue
-                    .delete(receipt, now_ms)
-                    .await
-                    .expect("the file is good");
+                let settled = queue.delete(receipt, now_ms).await.expect("the file is good");
                 prop_assert_eq!(settled, model.settle(*number, receipt, None));
             }
             Step::Change { back, timeout_ms } => {
                 let Some((number, receipt)) = receipts.iter().rev().nth(back) else {
                     continue;
                 };
-                let change = Settlement::Visibility {
-                    receipt: receipt.clone(),
-                    timeout_ms,
-                };
-                let settled = queue
-                    .settle(vec![change], now_ms)
-                    .await
-                    .expect("the file is good");
+                let change = Settlement::Visibility { receipt: receipt.clone(), timeout_ms };
+                let settled = queue.settle(vec![change], now_ms).await.expect("the file is good");
                 prop_assert_eq!(settled, [model.settle(*number, receipt, Some(timeout_ms))]);
             }
             Step::Pass { ms } => model.now_ms += ms,
             Step::Bury { group, body } => {
-                queue
-                    .bury(message(group, body), now_ms)
-                    .await
-                    .expect("a good message");
+                queue.bury(message(group, body), now_ms).await.expect("a good message");
                 model.bury(message(group, body));
             }
             Step::RedriveAll => {
-                let moved = queue
-                    .redrive(Which::All, now_ms)
-                    .await
-                    .expect("the file is good");
+                let moved = queue.redrive(Which::All, now_ms).await.expect("the file is good");
                 prop_assert_eq!(moved, model.dead.len() as u64);
                 for (dead, _) in std::mem::take(&mut model.dead) {
                     model.append(dead);
                 }
             }
             Step::RedriveFirst => {
-                let letters = queue
-                    .dead_letters(0, 1, now_ms)
-                    .await
-                    .expect("the file is good");
+                let letters = queue.dead_letters(0, 1, now_ms).await.expect("the file is good");
                 model.expire();
-                let ids: Vec<_> = letters
-                    .into_iter()
-                    .map(|letter| letter.message_id)
-                    .collect();
+                let ids: Vec<_> = letters.into_iter().map(|letter| letter.message_id).collect();
                 prop_assert_eq!(ids.len(), model.dead.len().min(1));
-                let moved = queue
-                    .redrive(Which::Ids(ids), now_ms)
-                    .await
-                    .expect("the file is good");
+                let moved = queue.redrive(Which::Ids(ids), now_ms).await.expect("the file is good");
                 if moved == 1 {
                     let (dead, _) = model.dead.remove(0);
                     model.append(dead);
@@ -368,31 +324,14 @@ async fn check(steps: Vec<Step>) -> Result<(), TestCaseError> {
         }
         let now_ms = model.now_ms;
         model.expire();
-        let letters = queue
-            .dead_letters(0, 1_000, now_ms)
-            .await
-            .expect("the file is good");
-        let dead: Vec<_> = letters
-            .iter()
-            .map(|letter| (&letter.body, letter.dead_ms))
-            .collect();
-        let expected: Vec<_> = model
-            .dead
-            .iter()
-            .map(|(dead, ms)| (&dead.body, *ms))
-            .collect();
+        let letters = queue.dead_letters(0, 1_000, now_ms).await.expect("the file is good");
+        let dead: Vec<_> = letters.iter().map(|letter| (&letter.body, letter.dead_ms)).collect();
+        let expected: Vec<_> = model.dead.iter().map(|(dead, ms)| (&dead.body, *ms)).collect();
         prop_assert_eq!(dead, expected);
         let counts = queue.counts(now_ms).await.expect("the file is good");
-        let in_flight = model
-            .waiting
-            .iter()
-            .filter(|e| e.visible_ms > now_ms)
-            .count() as u64;
+        let in_flight = model.waiting.iter().filter(|e| e.visible_ms > now_ms).count() as u64;
         prop_assert_eq!(counts.in_flight, in_flight);
-        prop_assert_eq!(
-            counts.visible + counts.in_flight,
-            model.waiting.len() as u64
-        );
+        prop_assert_eq!(counts.visible + counts.in_flight, model.waiting.len() as u64);
     }
     Ok(())
 }

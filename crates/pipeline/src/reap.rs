@@ -37,7 +37,7 @@ const UPLOADS_MAX: u32 = 1_000;
 const PERIOD_MS: u64 = DAY_MS / 2;
 
 /// What a run did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct ReapReport {
     /// Time events sent.
     pub times: u64,

@@ -84,15 +84,10 @@ fn places(transaction: &Transaction<'_>, which: &Which) -> rusqlite::Result<Vec<
             .query_map([], |row| row.get(0))?
             .collect(),
         Which::Ids(ids) => {
-            let mut statement =
-                transaction.prepare_cached("SELECT place FROM dead WHERE message_id = ?1")?;
+            let mut statement = transaction.prepare_cached("SELECT place FROM dead WHERE message_id = ?1")?;
             let mut places = Vec::new();
             for id in ids {
-                places.extend(
-                    statement
-                        .query_row([id], |row| row.get::<_, u64>(0))
-                        .optional()?,
-                );
+                places.extend(statement.query_row([id], |row| row.get::<_, u64>(0)).optional()?);
             }
             places.sort_unstable();
             places.dedup();
@@ -102,10 +97,7 @@ fn places(transaction: &Transaction<'_>, which: &Which) -> rusqlite::Result<Vec<
 }
 
 fn delete(transaction: &Transaction<'_>, place: u64) -> rusqlite::Result<()> {
-    transaction
-        .prepare_cached("DELETE FROM dead WHERE place = ?1")?
-        .execute([place])
-        .map(|_| ())
+    transaction.prepare_cached("DELETE FROM dead WHERE place = ?1")?.execute([place]).map(|_| ())
 }
 
 pub(super) fn redrive(
@@ -119,11 +111,7 @@ pub(super) fn redrive(
         let message = transaction
             .prepare_cached("SELECT group_id, deduplication_id, body FROM dead WHERE place = ?1")?
             .query_row([place], |row| {
-                Ok(OutgoingMessage {
-                    group: row.get(0)?,
-                    deduplication: row.get(1)?,
-                    body: row.get(2)?,
-                })
+                Ok(OutgoingMessage { group: row.get(0)?, deduplication: row.get(1)?, body: row.get(2)? })
             })?;
         store::append(transaction, &message, now_ms, deduplication_ms)?;
         delete(transaction, place)?;

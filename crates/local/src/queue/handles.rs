@@ -24,13 +24,8 @@ impl QueueHandle {
 #[async_trait]
 impl Queue for QueueHandle {
     async fn send(&self, messages: &[OutgoingMessage]) -> Vec<Result<(), QueueError>> {
-        let sent = self
-            .queue
-            .send(messages.to_vec(), self.clock.now_ms())
-            .await;
-        sent.into_iter()
-            .map(|outcome| outcome.map(|_| ()))
-            .collect()
+        let sent = self.queue.send(messages.to_vec(), self.clock.now_ms()).await;
+        sent.into_iter().map(|outcome| outcome.map(|_| ())).collect()
     }
 }
 

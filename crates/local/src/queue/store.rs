@@ -13,8 +13,8 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use uuid::Uuid;
 
 use super::{
-    Counts, DeadLetter, Durability, InterruptedReceives, Message, QueueSettings, Received, Sent,
-    Settled, Settlement, VISIBILITY_TIMEOUT_MS_MAX, dead,
+    Counts, DeadLetter, Durability, InterruptedReceives, Message, QueueSettings, Received, Sent, Settled,
+    Settlement, VISIBILITY_TIMEOUT_MS_MAX, dead,
 };
 
 /// Version of the tables, kept in `PRAGMA user_version`.
@@ -109,14 +109,8 @@ pub(super) fn durability(transaction: &Transaction<'_>) -> rusqlite::Result<Dura
 }
 
 /// Drops deduplication records whose time is over.
-pub(super) fn forget_duplicates(
-    transaction: &Transaction<'_>,
-    now_ms: u64,
-) -> rusqlite::Result<()> {
-    transaction
-        .prepare_cached("DELETE FROM duplicates WHERE until_ms <= ?1")?
-        .execute([now_ms])
-        .map(|_| ())
+pub(super) fn forget_duplicates(transaction: &Transaction<'_>, now_ms: u64) -> rusqlite::Result<()> {
+    transaction.prepare_cached("DELETE FROM duplicates WHERE until_ms <= ?1")?.execute([now_ms]).map(|_| ())
 }
 
 pub(super) fn send(
@@ -130,10 +124,7 @@ pub(super) fn send(
             "SELECT message_id, seq FROM duplicates WHERE deduplication_id = ?1 AND until_ms > ?2",
         )?
         .query_row(params![message.deduplication, now_ms], |row| {
-            Ok(Sent {
-                message_id: row.get(0)?,
-                sequence_number: sequence_number(row.get(1)?),
-            })
+            Ok(Sent { message_id: row.get(0)?, sequence_number: sequence_number(row.get(1)?) })
         })
         .optional()?;
     match original {
@@ -155,13 +146,7 @@ pub(super) fn append(
             "INSERT INTO messages (message_id, group_id, deduplication_id, body, sent_ms)
              VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
-        .execute(params![
-            message_id,
-            message.group,
-            message.deduplication,
-            message.body,
-            now_ms
-        ])?;
+        .execute(params![message_id, message.group, message.deduplication, message.body, now_ms])?;
     let seq = transaction.last_insert_rowid();
     transaction
         .prepare_cached(
@@ -174,16 +159,8 @@ pub(super) fn append(
             "INSERT OR REPLACE INTO duplicates (deduplication_id, message_id, seq, until_ms)
              VALUES (?1, ?2, ?3, ?4)",
         )?
-        .execute(params![
-            message.deduplication,
-            message_id,
-            seq,
-            now_ms.saturating_add(deduplication_ms)
-        ])?;
-    Ok(Sent {
-        message_id,
-        sequence_number: sequence_number(seq),
-    })
+        .execute(params![message.deduplication, message_id, seq, now_ms.saturating_add(deduplication_ms)])?;
+    Ok(Sent { message_id, sequence_number: sequence_number(seq) })
 }
 
 /// Drops what has outlived its retention, in flight or not, as SQS does.
@@ -197,16 +174,10 @@ pub(super) fn drop_expired(
             .prepare_cached(
                 "SELECT seq, group_id FROM messages WHERE sent_ms <= ?1 ORDER BY sent_ms LIMIT ?2",
             )?
-            .query_map(params![limit_ms, EXPIRED_MAX], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })?
+            .query_map(params![limit_ms, EXPIRED_MAX], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<rusqlite::Result<Vec<(i64, String)>>>()?;
         for (seq, group) in expired {
-            tracing::warn!(
-                group,
-                seq,
-                "a message outlived the queue's retention and is dropped"
-            );
+            tracing::warn!(group, seq, "a message outlived the queue's retention and is dropped");
             delete_message(transaction, seq)?;
             refresh_group(transaction, &group)?;
         }
@@ -219,10 +190,7 @@ pub(super) fn drop_expired(
             )?
             .execute(params![limit_ms, EXPIRED_MAX])?;
         if dropped > 0 {
-            tracing::warn!(
-                dropped,
-                "dead letters outlived their retention and are dropped"
-            );
+            tracing::warn!(dropped, "dead letters outlived their retention and are dropped");
         }
     }
     Ok(())
@@ -260,11 +228,7 @@ pub(super) fn receive(
     now_ms: u64,
 ) -> rusqlite::Result<Received> {
     let mut received = Received::default();
-    let visible_ms = now_ms.saturating_add(
-        settings
-            .visibility_timeout_ms
-            .min(VISIBILITY_TIMEOUT_MS_MAX),
-    );
+    let visible_ms = now_ms.saturating_add(settings.visibility_timeout_ms.min(VISIBILITY_TIMEOUT_MS_MAX));
     let mut room = max as usize;
     while room > 0 {
         // A group that was just taken is locked, and one that was emptied has no row, so each
@@ -303,9 +267,7 @@ pub(super) fn receive(
 
 fn free_group(transaction: &Transaction<'_>, now_ms: u64) -> rusqlite::Result<Option<String>> {
     transaction
-        .prepare_cached(
-            "SELECT group_id FROM groups WHERE free_ms <= ?1 ORDER BY head_seq LIMIT 1",
-        )?
+        .prepare_cached("SELECT group_id FROM groups WHERE free_ms <= ?1 ORDER BY head_seq LIMIT 1")?
         .query_row([now_ms], |row| row.get(0))
         .optional()
 }
@@ -336,24 +298,14 @@ fn hand_out(
 ) -> rusqlite::Result<Message> {
     let receipt = format!("{}:{}", stored.seq, Uuid::new_v4());
     let receive_count = stored.receive_count + 1;
-    let first_receive_ms = if stored.receive_count == 0 {
-        now_ms
-    } else {
-        stored.first_receive_ms
-    };
+    let first_receive_ms = if stored.receive_count == 0 { now_ms } else { stored.first_receive_ms };
     transaction
         .prepare_cached(
             "UPDATE messages SET visible_ms = ?2, first_receive_ms = ?3, receive_count = ?4,
                     receipt = ?5
              WHERE seq = ?1",
         )?
-        .execute(params![
-            stored.seq,
-            visible_ms,
-            first_receive_ms,
-            receive_count,
-            receipt
-        ])?;
+        .execute(params![stored.seq, visible_ms, first_receive_ms, receive_count, receipt])?;
     Ok(Message {
         message_id: stored.message_id,
         sequence_number: sequence_number(stored.seq),
@@ -397,10 +349,7 @@ fn move_to_dead(
 }
 
 fn delete_message(transaction: &Transaction<'_>, seq: i64) -> rusqlite::Result<()> {
-    transaction
-        .prepare_cached("DELETE FROM messages WHERE seq = ?1")?
-        .execute([seq])
-        .map(|_| ())
+    transaction.prepare_cached("DELETE FROM messages WHERE seq = ?1")?.execute([seq]).map(|_| ())
 }
 
 /// Brings a group's row into line with its messages.
@@ -410,9 +359,7 @@ fn refresh_group(transaction: &Transaction<'_>, group: &str) -> rusqlite::Result
         .query_row([group], |row| row.get(0))?;
     match head_seq {
         None => {
-            transaction
-                .prepare_cached("DELETE FROM groups WHERE group_id = ?1")?
-                .execute([group])?;
+            transaction.prepare_cached("DELETE FROM groups WHERE group_id = ?1")?.execute([group])?;
         }
         Some(head_seq) => {
             transaction
@@ -489,10 +436,8 @@ pub(super) fn release_in_flight(
          WHERE visible_ms > 0 AND visible_ms > ?1",
         params![now_ms, taken_back],
     )?;
-    transaction.execute(
-        "UPDATE groups SET free_ms = 0 WHERE free_ms > 0 AND free_ms > ?1",
-        params![now_ms],
-    )?;
+    transaction
+        .execute("UPDATE groups SET free_ms = 0 WHERE free_ms > 0 AND free_ms > ?1", params![now_ms])?;
     Ok(released as u64)
 }
 

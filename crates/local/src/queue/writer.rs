@@ -52,11 +52,7 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("fifo-queue".to_owned())
             .spawn(move || run(connection, waiting, &changed))?;
-        Ok(Self {
-            jobs: Some(jobs),
-            changes,
-            thread: Some(thread),
-        })
+        Ok(Self { jobs: Some(jobs), changes, thread: Some(thread) })
     }
 
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
@@ -89,9 +85,7 @@ impl Writer {
             (finish, outcome)
         });
         let jobs = self.jobs.as_ref().ok_or_else(no_answer)?;
-        jobs.send(Job { work, wake })
-            .await
-            .map_err(|_| no_answer())?;
+        jobs.send(Job { work, wake }).await.map_err(|_| no_answer())?;
         answer.await.map_err(|_| no_answer())?
     }
 }
@@ -129,9 +123,7 @@ fn run(mut connection: Connection, mut waiting: mpsc::Receiver<Job>, changed: &w
             }
             Err(error) => {
                 tracing::error!(%error, "a transaction of the queue failed");
-                let failed = FifoError::Unavailable {
-                    message: error.to_string(),
-                };
+                let failed = FifoError::Unavailable { message: error.to_string() };
                 for answer in answers {
                     answer(Err(failed.clone()));
                 }
@@ -143,11 +135,7 @@ fn run(mut connection: Connection, mut waiting: mpsc::Receiver<Job>, changed: &w
 /// Runs calls in one transaction. They only fail on a fault of the file, which concerns all of
 /// them, so one failure rolls all of them back; those that didn't run any more are dropped,
 /// which their callers see.
-fn fold(
-    connection: &mut Connection,
-    jobs: Vec<Job>,
-    answers: &mut Vec<Answer>,
-) -> rusqlite::Result<()> {
+fn fold(connection: &mut Connection, jobs: Vec<Job>, answers: &mut Vec<Answer>) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for job in jobs {
         let (answer, outcome) = (job.work)(&transaction);

@@ -5,4 +5,5 @@
 //! tests, because a suite can't cause it.
 
 pub mod objects;
+pub mod queue;
 pub mod table;

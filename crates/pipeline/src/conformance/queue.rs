@@ -116,10 +116,7 @@ struct Case<'a, Q> {
 
 impl<'a, Q: QueueUnderTest> Case<'a, Q> {
     fn new(queue: &'a Q, name: &str) -> Self {
-        Self {
-            queue,
-            prefix: format!("{}-{name}", queue.parameters().run),
-        }
+        Self { queue, prefix: format!("{}-{name}", queue.parameters().run) }
     }
 
     fn group(&self, group: &str) -> String {
@@ -137,10 +134,7 @@ impl<'a, Q: QueueUnderTest> Case<'a, Q> {
 
     async fn send(&self, group: &str, body: &str) -> Sent {
         let message = self.message(group, body);
-        self.queue
-            .send(&message)
-            .await
-            .expect("the queue takes a good message")
+        self.queue.send(&message).await.expect("the queue takes a good message")
     }
 
     /// Receives until something comes.
@@ -156,12 +150,7 @@ impl<'a, Q: QueueUnderTest> Case<'a, Q> {
 
     async fn receive_one(&self) -> Received {
         let mut received = self.receive(1).await;
-        assert_eq!(
-            received.len(),
-            1,
-            "{}: one message was asked for",
-            self.prefix
-        );
+        assert_eq!(received.len(), 1, "{}: one message was asked for", self.prefix);
         received.remove(0)
     }
 
@@ -174,30 +163,18 @@ impl<'a, Q: QueueUnderTest> Case<'a, Q> {
                 drained.push(message);
             }
         }
-        assert_eq!(
-            drained.len(),
-            count,
-            "{}: more came than was sent",
-            self.prefix
-        );
+        assert_eq!(drained.len(), count, "{}: more came than was sent", self.prefix);
         drained
     }
 
     async fn assert_nothing_comes(&self, why: &str) {
         let received = self.queue.receive(10).await;
-        assert!(
-            received.is_empty(),
-            "{}: {why}, but there came {received:?}",
-            self.prefix
-        );
+        assert!(received.is_empty(), "{}: {why}, but there came {received:?}", self.prefix);
     }
 }
 
 fn bodies(messages: &[Received]) -> Vec<&str> {
-    messages
-        .iter()
-        .map(|message| message.body.as_str())
-        .collect()
+    messages.iter().map(|message| message.body.as_str()).collect()
 }
 
 /// Messages of a group come in the order of their sends, with rising sequence numbers.
@@ -213,22 +190,11 @@ pub async fn keeps_order_within_a_group<Q: QueueUnderTest>(queue: &Q) {
         assert_eq!(sent.message_id, received.message_id);
         assert_eq!(sent.sequence_number, received.sequence_number);
         assert_eq!(received.group, case.group("a"));
-        assert_eq!(
-            received.deduplication,
-            case.message("a", &received.body).deduplication
-        );
+        assert_eq!(received.deduplication, case.message("a", &received.body).deduplication);
         assert_eq!(received.receive_count, 1);
     }
-    let number = |sent: &Sent| {
-        sent.sequence_number
-            .parse::<u128>()
-            .expect("a decimal number")
-    };
-    assert!(
-        sent.windows(2)
-            .all(|pair| number(&pair[0]) < number(&pair[1])),
-        "{sent:?}"
-    );
+    let number = |sent: &Sent| sent.sequence_number.parse::<u128>().expect("a decimal number");
+    assert!(sent.windows(2).all(|pair| number(&pair[0]) < number(&pair[1])), "{sent:?}");
     case.assert_nothing_comes("all is deleted").await;
 }
 
@@ -276,8 +242,7 @@ pub async fn keeps_a_group_locked_when_its_first_is_given_back<Q: QueueUnderTest
     let run = case.receive(2).await;
     if let [first, second] = &run[..] {
         queue.change_visibility(&first.receipt, 0).await;
-        case.assert_nothing_comes("the second one is in flight")
-            .await;
+        case.assert_nothing_comes("the second one is in flight").await;
         queue.delete(&second.receipt).await;
         assert_eq!(bodies(&case.drain(2).await), ["1", "3"]);
     } else {
@@ -315,8 +280,7 @@ pub async fn serves_groups_in_parallel<Q: QueueUnderTest>(queue: &Q) {
 pub async fn gives_at_most_what_was_asked_for<Q: QueueUnderTest>(queue: &Q) {
     let case = Case::new(queue, "max");
     for index in 0..12 {
-        case.send(&format!("g{}", index % 3), &format!("{index:02}"))
-            .await;
+        case.send(&format!("g{}", index % 3), &format!("{index:02}")).await;
     }
     let few = case.receive(2).await;
     assert!(few.len() <= 2, "{few:?}");
@@ -335,14 +299,11 @@ pub async fn deduplicates<Q: QueueUnderTest>(queue: &Q) {
     let original = case.send("a", "1").await;
     assert_eq!(case.send("a", "1").await.message_id, original.message_id);
     assert_eq!(case.drain(1).await[0].message_id, original.message_id);
-    case.assert_nothing_comes("a duplicate isn't delivered")
-        .await;
+    case.assert_nothing_comes("a duplicate isn't delivered").await;
     assert_eq!(case.send("a", "1").await.message_id, original.message_id);
-    case.assert_nothing_comes("deletion doesn't end deduplication")
-        .await;
+    case.assert_nothing_comes("deletion doesn't end deduplication").await;
     assert_eq!(case.send("b", "1").await.message_id, original.message_id);
-    case.assert_nothing_comes("deduplication is the queue's, not the group's")
-        .await;
+    case.assert_nothing_comes("deduplication is the queue's, not the group's").await;
 }
 
 /// After five minutes the same id is a new message. Runs in simulated time only.
@@ -356,11 +317,7 @@ pub async fn deduplicates_for_five_minutes_only<Q: QueueUnderTest>(queue: &Q) {
     queue.wait(DEDUPLICATION_MS - 1).await;
     assert_eq!(case.send("a", "1").await, original, "within the window");
     queue.wait(1).await;
-    assert_ne!(
-        case.send("a", "1").await.message_id,
-        original.message_id,
-        "after the window"
-    );
+    assert_ne!(case.send("a", "1").await.message_id, original.message_id, "after the window");
     case.drain(1).await;
 }
 
@@ -373,10 +330,7 @@ pub async fn delivers_again_after_the_visibility_timeout<Q: QueueUnderTest>(queu
     let first = case.receive_one().await;
     queue.wait(queue.parameters().visibility_timeout_ms).await;
     let again = case.receive_one().await;
-    assert_eq!(
-        (again.body.as_str(), &again.message_id),
-        ("1", &first.message_id)
-    );
+    assert_eq!((again.body.as_str(), &again.message_id), ("1", &first.message_id));
     assert_eq!(again.sequence_number, first.sequence_number);
     assert_eq!((first.receive_count, again.receive_count), (1, 2));
     assert_ne!(again.receipt, first.receipt);
@@ -393,16 +347,14 @@ pub async fn ignores_a_stale_receipt<Q: QueueUnderTest>(queue: &Q) {
     queue.wait(visibility_timeout_ms).await;
     let second = case.receive_one().await;
     queue.delete(&first.receipt).await;
-    case.assert_nothing_comes("the second receive holds the lock")
-        .await;
+    case.assert_nothing_comes("the second receive holds the lock").await;
     queue.wait(visibility_timeout_ms).await;
     let third = case.receive_one().await;
     assert_eq!(third.message_id, second.message_id);
     assert_eq!(third.receive_count, 3);
     queue.delete(&third.receipt).await;
     queue.wait(visibility_timeout_ms).await;
-    case.assert_nothing_comes("the good receipt has deleted it")
-        .await;
+    case.assert_nothing_comes("the good receipt has deleted it").await;
 }
 
 /// A visibility of 0 gives a message back at once; a longer one keeps it away for longer.
@@ -414,12 +366,9 @@ pub async fn changes_visibility<Q: QueueUnderTest>(queue: &Q) {
     queue.change_visibility(&first.receipt, 0).await;
     let second = case.receive_one().await;
     assert_eq!(second.receive_count, 2);
-    queue
-        .change_visibility(&second.receipt, visibility_timeout_ms * 3)
-        .await;
+    queue.change_visibility(&second.receipt, visibility_timeout_ms * 3).await;
     queue.wait(visibility_timeout_ms).await;
-    case.assert_nothing_comes("its visibility timeout was made longer")
-        .await;
+    case.assert_nothing_comes("its visibility timeout was made longer").await;
     queue.wait(visibility_timeout_ms * 2).await;
     let third = case.receive_one().await;
     assert_eq!(third.message_id, first.message_id);
@@ -440,10 +389,7 @@ pub async fn moves_a_poisoned_message_aside_and_back<Q: QueueUnderTest>(queue: &
             if message.body == "poison" {
                 break message;
             }
-            assert_eq!(
-                message.body, "neighbour",
-                "nothing overtakes within the group"
-            );
+            assert_eq!(message.body, "neighbour", "nothing overtakes within the group");
             queue.delete(&message.receipt).await;
             waiting -= 1;
         };
@@ -451,24 +397,15 @@ pub async fn moves_a_poisoned_message_aside_and_back<Q: QueueUnderTest>(queue: &
         queue.change_visibility(&poison.receipt, 0).await;
     }
     let rest = case.drain(waiting).await;
-    let follower = rest
-        .iter()
-        .find(|message| message.body == "follower")
-        .expect("it came");
+    let follower = rest.iter().find(|message| message.body == "follower").expect("it came");
     assert_eq!(follower.receive_count, 1);
     let dead = queue.dead_letters().await;
-    let ours: Vec<_> = dead
-        .iter()
-        .filter(|message| message.group.starts_with(&case.prefix))
-        .collect();
+    let ours: Vec<_> = dead.iter().filter(|message| message.group.starts_with(&case.prefix)).collect();
     assert_eq!(ours, [&case.message("a", "poison")]);
 
     queue.redrive().await;
     let back = case.drain(1).await;
-    assert_eq!(
-        (back[0].body.as_str(), back[0].receive_count),
-        ("poison", 1)
-    );
+    assert_eq!((back[0].body.as_str(), back[0].receive_count), ("poison", 1));
     assert_eq!(back[0].group, case.group("a"));
     assert!(queue.dead_letters().await.is_empty());
 }
