@@ -12,7 +12,7 @@ use pitpet_chain_host::{
 
 /// Every operation hashes its input, 64 rounds of integer arithmetic for each byte, and answers with one byte.
 const ARITHMETIC: &str = r#"(module
-  (memory (export "memory") 2 64)
+  (memory (export "memory") 32 64)
   (func (export "abi_version") (result i32) (i32.const 1))
   (func (export "allocate") (param i32) (result i32) (i32.const 1024))
   (func (export "deallocate") (param i32 i32))
