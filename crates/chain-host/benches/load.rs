@@ -10,16 +10,16 @@ use pitpet_chain_host::{
     Artefact, ArtefactCache, Host, Metering, Module, Operation, Releases, RulesHash, Settings, Target,
 };
 
-/// Every operation hashes its input, 64 rounds of integer arithmetic for each byte, and answers with one byte.
+/// Every operation hashes its input, 16 rounds of integer arithmetic for each byte, and answers with one byte.
 const ARITHMETIC: &str = r#"(module
-  (memory (export "memory") 2 64)
+  (memory (export "memory") 32 64)
   (func (export "abi_version") (result i32) (i32.const 1))
   (func (export "allocate") (param i32) (result i32) (i32.const 1024))
   (func (export "deallocate") (param i32 i32))
   (func $work (param $ptr i32) (param $size i32) (result i64)
     (local $round i32) (local $sum i32) (local $at i32)
     (loop $bytes
-      (local.set $round (i32.const 64))
+      (local.set $round (i32.const 16))
       (loop $rounds
         (local.set $sum (i32.add (i32.rotl (local.get $sum) (i32.const 7))
           (i32.xor (i32.load8_u (i32.add (local.get $ptr) (local.get $at))) (local.get $round))))

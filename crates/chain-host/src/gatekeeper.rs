@@ -368,7 +368,7 @@ impl Seen {
             if !is_allowed(&operator) {
                 let text = format!("{operator:?}");
                 let name = text.split([' ', '{', '(']).next().unwrap_or_default().to_owned();
-                return Err(GateError::Operator { function, offset: offset, operator: name });
+                return Err(GateError::Operator { function, offset, operator: name });
             }
         }
         Ok(())

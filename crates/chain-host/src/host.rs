@@ -153,6 +153,8 @@ impl Host {
         releases: &Releases,
         cache: &ArtefactCache,
     ) -> Result<(Module, Origin), LoadError> {
+        // Whatever lies in the cache: what nobody released isn't run.
+        releases.find(rules)?;
         let cached = cache.get(rules, &self.target, self.settings.metering);
         match (cached, self.compiler) {
             (Ok(artefact), _) => Ok((self.load(rules, &artefact)?, Origin::Cache)),

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use wasmer::sys::{CpuFeature, Target as EngineTarget, Triple};
+use wasmer::sys::{CpuFeature, Triple};
 
 /// A CPU baseline, named as by the x86-64 psABI and by Arm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -97,8 +97,8 @@ impl Target {
     }
 
     #[cfg(feature = "compiler")]
-    pub(crate) fn for_engine(&self) -> EngineTarget {
-        EngineTarget::new(self.triple.clone(), self.cpu.features().iter().copied().collect())
+    pub(crate) fn for_engine(&self) -> wasmer::sys::Target {
+        wasmer::sys::Target::new(self.triple.clone(), self.cpu.features().iter().copied().collect())
     }
 }
 

@@ -166,6 +166,10 @@ fn a_cache_that_cannot_be_written_costs_time_only() {
 #[test]
 fn an_unreleased_module_is_not_run() {
     let fixture = Fixture::new();
+    fixture.origin(&fixture.compiling()).unwrap();
+    let (artefact, nothing) = (fixture.rules, Releases::embedded());
+    let error = fixture.headless().open(artefact, &nothing, &fixture.cache).unwrap_err();
+    assert!(matches!(error, LoadError::Release(_)), "{error}");
     let error =
         fixture.compiling().open(RulesHash::of(b"other"), &fixture.releases, &fixture.cache).unwrap_err();
     assert!(matches!(error, LoadError::Release(_)), "{error}");

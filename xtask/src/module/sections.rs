@@ -1,5 +1,7 @@
 //! Drops what isn't the module: custom sections, and the exports that the linker adds on its own.
 
+use std::ops::Range;
+
 use anyhow::Context as _;
 use wasmparser::{ExportSectionReader, ExternalKind, Parser, Payload};
 
@@ -36,12 +38,9 @@ fn is_code_entry(payload: &Payload<'_>) -> bool {
     matches!(payload, Payload::CodeSectionEntry(_))
 }
 
-#[allow(clippy::cast_possible_truncation)]
-fn usize_range(
-    range: &std::ops::Range<impl Copy + TryInto<usize, Error: std::fmt::Debug>>,
-) -> std::ops::Range<usize> {
-    let bound = |value: &_| (*value).try_into().expect("the module is in memory");
-    bound(&range.start)..bound(&range.end)
+fn usize_range(range: &Range<u64>) -> Range<usize> {
+    let bound = |value| usize::try_from(value).expect("the module is in memory");
+    bound(range.start)..bound(range.end)
 }
 
 fn exports_of(exports: &ExportSectionReader<'_>) -> anyhow::Result<Vec<u8>> {
