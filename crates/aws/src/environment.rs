@@ -80,7 +80,8 @@ pub fn objects() -> Result<Arc<dyn Objects>, EnvironmentError> {
     const VARIABLE: &str = "PITPET_OBJECTS";
     let address = needed(VARIABLE)?;
     if let Some(folder) = address.strip_prefix("file://") {
-        let store = FolderObjects::open(&PathBuf::from(folder), UploadSecret::random());
+        let secret = UploadSecret::random().map_err(|error| bad(VARIABLE, error))?;
+        let store = FolderObjects::open(&PathBuf::from(folder), secret);
         return Ok(Arc::new(store.map_err(|error| bad(VARIABLE, error))?));
     }
     let Some(bucket) = address.strip_prefix("s3://") else {
