@@ -1,0 +1,61 @@
+//! The embedded DynamoDB engine, on a loopback port and a thread of its own: it runs SQLite and
+//! its fsync where its requests arrive, which must not hold up the rest.
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::thread::JoinHandle;
+
+use anyhow::Context as _;
+use tokio::sync::oneshot;
+
+pub(super) struct Engine {
+    endpoint: String,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+    path: std::path::PathBuf,
+}
+
+impl Engine {
+    pub(super) fn start(path: &Path) -> anyhow::Result<Self> {
+        let text = path.to_str().context("the data folder's path is not UTF-8")?;
+        let database = dynoxide::Database::new(text)
+            .with_context(|| format!("can't open the table's file {}", path.display()))?;
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("can't listen on loopback")?;
+        listener.set_nonblocking(true)?;
+        let endpoint = format!("http://{}", listener.local_addr()?);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let thread = std::thread::Builder::new().name("table".to_owned()).spawn(move || {
+            runtime.block_on(async move {
+                let listener = match tokio::net::TcpListener::from_std(listener) {
+                    Ok(listener) => listener,
+                    Err(error) => return tracing::error!(%error, "the table's engine can't listen"),
+                };
+                // A dropped sender stops the engine too.
+                let shutdown = async { drop(stopped.await) };
+                dynoxide::server::serve_with_shutdown(listener, database, shutdown).await;
+            });
+        })?;
+        Ok(Self { endpoint, stop, thread, path: path.to_owned() })
+    }
+
+    pub(super) fn endpoint(&self) -> String {
+        self.endpoint.clone()
+    }
+
+    /// `journal_mode` and `synchronous` as a connection of this process to the file has them. The
+    /// engine changes neither after opening, so that its own connection has the same.
+    pub(super) fn durability(&self) -> anyhow::Result<(String, u64)> {
+        let connection = rusqlite::Connection::open(&self.path)?;
+        let journal_mode = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+        let synchronous = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
+        Ok((journal_mode, synchronous))
+    }
+
+    pub(super) fn stop(self) {
+        drop(self.stop.send(()));
+        if self.thread.join().is_err() {
+            tracing::error!("the table's engine ended badly");
+        }
+    }
+}

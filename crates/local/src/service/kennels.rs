@@ -1,0 +1,157 @@
+//! Opening kennels.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use ed25519_dalek::SigningKey;
+use pitpet_chain::abi::{Opened, Start};
+use pitpet_chain::codec::{Bytes, decode, encode};
+use pitpet_chain::genesis::{Genesis, Parameters};
+use pitpet_chain::hash::{KennelId, PublicKey, RulesHash};
+use pitpet_chain_host::Releases;
+use pitpet_pipeline::founding::KENNELS_MAX;
+use pitpet_pipeline::head::write_founding;
+use pitpet_pipeline::items;
+use pitpet_pipeline::ports::{Clock, Consistency, ModuleHost, Order, Query, Table, TableError};
+use serde::{Deserialize, Serialize};
+
+use super::Keys;
+
+/// Sets of parameters with a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Preset {
+    /// Pets live for days.
+    Town,
+    /// The original's game: every block ages.
+    Classic,
+}
+
+impl Preset {
+    fn parameters(self) -> Parameters {
+        match self {
+            Preset::Town => Parameters::TOWN,
+            Preset::Classic => Parameters::CLASSIC,
+        }
+    }
+}
+
+/// A request to open a kennel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewKennel {
+    /// Its short name on this server.
+    pub label: String,
+    /// Its parameters.
+    pub preset: Preset,
+}
+
+/// Opens kennels.
+pub(super) struct Admin {
+    pub(super) table: Arc<dyn Table>,
+    pub(super) modules: Arc<dyn ModuleHost>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) keys: Keys,
+}
+
+fn public(key: &SigningKey) -> PublicKey {
+    PublicKey(key.verifying_key().to_bytes())
+}
+
+impl Admin {
+    /// Opens `town` and `classic` unless they are there.
+    pub(super) async fn open_first(&self) -> anyhow::Result<()> {
+        for preset in [Preset::Town, Preset::Classic] {
+            let label = match preset {
+                Preset::Town => "town",
+                Preset::Classic => "classic",
+            };
+            let key = items::kennel_label(label);
+            let label_taken = self.table.get(&key, Consistency::Strong).await?.is_some();
+            if !label_taken {
+                self.open(&NewKennel { label: label.to_owned(), preset }).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens a kennel with this installation's keys.
+    pub(super) async fn open(&self, new: &NewKennel) -> anyhow::Result<KennelId> {
+        let label = new.label.as_str();
+        let sound = (1..=32).contains(&label.len())
+            && label.starts_with(|c: char| c.is_ascii_lowercase())
+            && label.bytes().all(|c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+        anyhow::ensure!(sound, "a label has 1 to 32 characters of a-z, 0-9 and -, and begins with a letter");
+        let query = Query {
+            pk: "KENNELS".to_owned(),
+            from: " ".to_owned(),
+            to: "~".to_owned(),
+            order: Order::Ascending,
+            limit: KENNELS_MAX,
+            consistency: Consistency::Strong,
+        };
+        let count = self.table.query(&query).await?.len();
+        anyhow::ensure!(count < KENNELS_MAX as usize, "a server has at most {KENNELS_MAX} kennels");
+        let mut random = [0; 32];
+        getrandom::fill(&mut random).context("the system gives no random bytes")?;
+        let genesis = Genesis {
+            version: 1,
+            parameters: new.preset.parameters(),
+            operator: public(&self.keys.operator),
+            house: public(&self.keys.house),
+            moderators: vec![public(&self.keys.moderator)],
+            checkpoint: public(&self.keys.checkpoint),
+            created_ms: self.clock.now_ms(),
+            random,
+        };
+        let rules = Releases::latest().context("this build has no released chain module")?;
+        let start = Start {
+            rules_hash: RulesHash(rules.0),
+            genesis: Some(Bytes(encode(&genesis))),
+            snapshot: None,
+        };
+        let (_, opened) = self.modules.open(&rules.0, &encode(&start))?;
+        let opened: Opened = decode(&opened)?;
+        let block = opened.block.context("founding a kennel makes a block")?;
+        match write_founding(self.table.as_ref(), label, &genesis, &block, &self.keys.checkpoint).await {
+            Ok(()) => {}
+            Err(TableError::Conflict) => anyhow::bail!("there is a kennel with the label {label:?} already"),
+            Err(error) => return Err(error.into()),
+        }
+        tracing::info!(kennel = %opened.kennel, label, "kennel opened");
+        Ok(opened.kennel)
+    }
+}
+
+/// Serves the operator's requests, which only this process's own address takes.
+pub(super) async fn admin(
+    shared: &super::Shared,
+    method: &str,
+    path: &str,
+    body: &[u8],
+) -> pitpet_pipeline::http::HttpResponse {
+    use pitpet_pipeline::http::HttpResponse;
+    use pitpet_pipeline::problem::{bad_field, not_found};
+    match (method, path) {
+        ("POST", "/admin/kennels") => match serde_json::from_slice::<NewKennel>(body) {
+            Ok(new) => match shared.admin.open(&new).await {
+                Ok(kennel) => HttpResponse::json(201, &serde_json::json!({ "id": kennel.to_string(), "label": new.label })),
+                Err(error) => bad_field("label", error.to_string()).into(),
+            },
+            Err(error) => bad_field("body", error.to_string()).into(),
+        },
+        ("GET", "/admin/queue") => match shared.queue.counts(shared.clock.now_ms()).await {
+            Ok(counts) => HttpResponse::json(
+                200,
+                &serde_json::json!({
+                    "visible": counts.visible,
+                    "in_flight": counts.in_flight,
+                    "dead": counts.dead,
+                    "oldest_age_ms": counts.oldest_age_ms,
+                }),
+            ),
+            Err(error) => pitpet_pipeline::problem::unavailable(&error).into(),
+        },
+        _ => not_found("such path", "path").into(),
+    }
+}

@@ -1,0 +1,78 @@
+//! The keys of this installation: made at first start, kept in files that only their owner reads.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use anyhow::Context as _;
+use ed25519_dalek::SigningKey;
+
+/// The installation's keys.
+#[derive(Clone)]
+pub struct Keys {
+    /// Mines time and ends stories.
+    pub house: SigningKey,
+    /// May upgrade rules.
+    pub operator: SigningKey,
+    /// May hide bodies.
+    pub moderator: SigningKey,
+    /// Signs checkpoints.
+    pub checkpoint: SigningKey,
+    /// Makes upload tickets.
+    pub upload_secret: [u8; 32],
+}
+
+/// Makes a folder with mode 0700 if it isn't there.
+pub(super) fn make_private_folder(folder: &Path) -> anyhow::Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .with_context(|| format!("can't create the folder {}", folder.display()))
+}
+
+/// Reads a secret of 32 bytes in hexadecimal, or makes one.
+fn secret(folder: &Path, name: &str) -> anyhow::Result<[u8; 32]> {
+    let path = folder.join(name);
+    let mut secret = [0; 32];
+    match fs::read_to_string(&path) {
+        Ok(text) => {
+            hex::decode_to_slice(text.trim(), &mut secret)
+                .with_context(|| format!("{} must hold 64 hexadecimal digits", path.display()))?;
+            return Ok(secret);
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error).with_context(|| format!("can't read {}", path.display())),
+    }
+    getrandom::fill(&mut secret).context("the system gives no random bytes")?;
+    // Written beside and renamed, so that a crash leaves a whole key or none.
+    let beside = folder.join(format!("{name}.new"));
+    let mut file = fs::OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(&beside)
+        .with_context(|| format!("can't write {}", beside.display()))?;
+    writeln!(file, "{}", hex::encode(secret))?;
+    file.sync_all()?;
+    fs::rename(&beside, &path)?;
+    fs::File::open(folder)?.sync_all()?;
+    Ok(secret)
+}
+
+impl Keys {
+    /// Reads the keys in a folder, making those that are missing.
+    pub(super) fn open(folder: &Path) -> anyhow::Result<Self> {
+        make_private_folder(folder)?;
+        let key = |name| secret(folder, name).map(|seed| SigningKey::from_bytes(&seed));
+        Ok(Self {
+            house: key("house.key")?,
+            operator: key("operator.key")?,
+            moderator: key("moderator.key")?,
+            checkpoint: key("checkpoint.key")?,
+            upload_secret: secret(folder, "upload.secret")?,
+        })
+    }
+}

@@ -1,0 +1,280 @@
+//! The whole of PitPet in one process: an embedded DynamoDB engine, the embedded queue with its
+//! event source, the scheduler, the object store in a folder, the HTTP front. The functions' own
+//! handlers and the production table adapter run in it unchanged.
+//!
+//! Deliberately absent: any shortcut between the parts. A request becomes an API Gateway event,
+//! an event goes through the queue, a block through the table's conditional write.
+
+mod engine;
+mod front;
+mod keys;
+mod kennels;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use pitpet_aws::objects::UploadSecret;
+use pitpet_aws::{DynamoTable, FolderObjects, Settings, SystemClock};
+use pitpet_chain_host::{ArtefactCache, Host, Releases, Target};
+use pitpet_miner::WasmModules;
+use pitpet_pipeline::ingest::Ingest;
+use pitpet_pipeline::items;
+use pitpet_pipeline::mine::{Miner, MinerSettings};
+use pitpet_pipeline::ports::{Clock, Objects, Table};
+use pitpet_pipeline::query::{Queries, QuerySettings};
+use pitpet_pipeline::reap::Reaper;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::event_source::{self, EventSourceSettings, Tally};
+use crate::queue::{
+    DeadLetterHandle, FifoQueue, InterruptedReceives, QueueHandle, QueueSettings,
+};
+
+pub use kennels::{NewKennel, Preset};
+pub use keys::Keys;
+
+/// Name of the one table.
+const TABLE: &str = "pitpet";
+
+/// The longest that a long poll waits here, ms.
+const WAIT_MS_MAX: u64 = 30_000;
+
+/// How the service is set.
+#[derive(Clone, Debug)]
+pub struct ServiceSettings {
+    /// Where everything is kept.
+    pub data_dir: PathBuf,
+    /// Where the HTTP front listens.
+    pub listen: SocketAddr,
+    /// How often the reaper runs.
+    pub reap_every: Duration,
+    /// Batches of different kennels mined at once.
+    pub concurrency_max: usize,
+}
+
+impl ServiceSettings {
+    /// Listens on loopback at a port, with everything else at its default.
+    pub fn new(data_dir: impl Into<PathBuf>, port: u16) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            listen: (Ipv4Addr::LOCALHOST, port).into(),
+            reap_every: Duration::from_secs(2),
+            concurrency_max: 2,
+        }
+    }
+}
+
+/// How durable the two stores are, as read back from them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Durability {
+    /// `journal_mode` and `synchronous` of the table's file.
+    pub table: (String, u64),
+    /// Of the queue's file.
+    pub queue: (String, u64),
+}
+
+/// A running service.
+pub struct Service {
+    address: SocketAddr,
+    stop: CancellationToken,
+    front: JoinHandle<()>,
+    source: JoinHandle<Tally>,
+    reaper: JoinHandle<()>,
+    queue: FifoQueue,
+    engine: engine::Engine,
+    durability: Durability,
+    _lock: std::fs::File,
+}
+
+/// What the front's handlers share.
+struct Shared {
+    ingest: Ingest,
+    queries: Queries,
+    objects: Arc<FolderObjects>,
+    clock: Arc<dyn Clock>,
+    admin: kennels::Admin,
+    queue: FifoQueue,
+}
+
+impl Service {
+    /// Starts everything; ready when it returns.
+    ///
+    /// # Errors
+    /// What stands in the way, in words for the operator.
+    pub async fn start(settings: ServiceSettings) -> anyhow::Result<Self> {
+        let folder = &settings.data_dir;
+        keys::make_private_folder(folder)?;
+        let lock = lock(folder)?;
+        let listener = tokio::net::TcpListener::bind(settings.listen)
+            .await
+            .with_context(|| format!("can't listen on {}: choose another address with --listen", settings.listen))?;
+        let address = listener.local_addr()?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let keys = Keys::open(&folder.join("keys"))?;
+
+        let engine = engine::Engine::start(&folder.join("table.db"))?;
+        let table = DynamoTable::new(&Settings::embedded(engine.endpoint()), TABLE)?;
+        table.create().await.context("can't create the table in the embedded engine")?;
+        let table: Arc<dyn Table> = Arc::new(table);
+
+        let queue_path = folder.join("queue.db");
+        let queue = tokio::task::spawn_blocking(move || FifoQueue::open(&queue_path, QueueSettings::default()))
+            .await?
+            .context("can't open the queue")?;
+        // This process is the only consumer: whatever was in flight was in flight in one that is gone.
+        queue.release_in_flight(InterruptedReceives::TakeBack, clock.now_ms()).await?;
+        let durability = Durability {
+            table: engine.durability()?,
+            queue: {
+                let found = queue.durability().await?;
+                (found.journal_mode.to_string(), u64::try_from(found.synchronous)?)
+            },
+        };
+
+        let upload_secret = UploadSecret::new(keys.upload_secret);
+        let objects = Arc::new(FolderObjects::open(&folder.join("objects"), upload_secret)?);
+        let modules = Arc::new(modules(folder)?);
+        store_rules(objects.as_ref()).await?;
+
+        let sender = Arc::new(QueueHandle::new(queue.clone(), clock.clone()));
+        let admin = kennels::Admin { table: table.clone(), modules: modules.clone(), clock: clock.clone(), keys: keys.clone() };
+        admin.open_first().await?;
+
+        let miner = Arc::new(Miner::new(
+            table.clone(),
+            objects.clone(),
+            modules,
+            clock.clone(),
+            Arc::new(DeadLetterHandle::new(queue.clone(), clock.clone())),
+            Arc::new(keys.checkpoint.clone()),
+            MinerSettings::default(),
+        ));
+        let reaper = Reaper::new(
+            table.clone(),
+            sender.clone(),
+            objects.clone(),
+            clock.clone(),
+            keys.house.clone(),
+        );
+        let shared = Arc::new(Shared {
+            ingest: Ingest::new(table.clone(), sender, objects.clone(), clock.clone()),
+            queries: Queries::new(
+                table,
+                objects.clone(),
+                clock.clone(),
+                QuerySettings {
+                    wait_ms_max: WAIT_MS_MAX,
+                    replicas_max: NonZeroUsize::new(4).expect("4 is not zero"),
+                },
+            ),
+            objects,
+            clock: clock.clone(),
+            admin,
+            queue: queue.clone(),
+        });
+
+        let stop = CancellationToken::new();
+        let source_settings =
+            EventSourceSettings { concurrency_max: settings.concurrency_max, ..EventSourceSettings::default() };
+        let handler = move |event| {
+            let miner = miner.clone();
+            async move { Ok::<_, std::convert::Infallible>(pitpet_miner::handle(&miner, event).await) }
+        };
+        let source =
+            tokio::spawn(event_source::run(queue.clone(), clock, source_settings, handler, stop.child_token()));
+        let reaper = tokio::spawn(schedule(reaper, settings.reap_every, stop.child_token()));
+        let front = tokio::spawn(front::serve(listener, shared, stop.child_token()));
+        Ok(Self { address, stop, front, source, reaper, queue, engine, durability, _lock: lock })
+    }
+
+    /// Where the HTTP front listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How durable the stores are.
+    pub fn durability(&self) -> &Durability {
+        &self.durability
+    }
+
+    /// Stops: no more requests, batches in flight are finished, stores are closed.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        for (part, ended) in [("front", self.front.await), ("reaper", self.reaper.await)] {
+            if let Err(error) = ended {
+                tracing::error!(part, %error, "a part of the service ended badly");
+            }
+        }
+        match self.source.await {
+            Ok(tally) => tracing::info!(?tally, "event source stopped"),
+            Err(error) => tracing::error!(%error, "the event source ended badly"),
+        }
+        drop(self.queue);
+        self.engine.stop();
+    }
+}
+
+/// Keeps a second process out of the folder, as long as the file is open.
+fn lock(folder: &std::path::Path) -> anyhow::Result<std::fs::File> {
+    let path = folder.join("lock");
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .with_context(|| format!("can't write {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            anyhow::bail!(
+                "another pitpet serves {}: stop it, or choose another folder with --data-dir",
+                folder.display()
+            )
+        }
+        Err(std::fs::TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("can't lock {}", path.display()))
+        }
+    }
+}
+
+/// The chain modules, compiled on first use and cached.
+fn modules(folder: &std::path::Path) -> anyhow::Result<WasmModules> {
+    let host = Host::compiling(Target::host()?, pitpet_chain_host::Settings::default());
+    let modules = WasmModules::new(host, Releases::embedded(), ArtefactCache::new(folder.join("artefacts")));
+    let newest = Releases::latest().context("this build has no released chain module: run `cargo xtask module pin`")?;
+    // Now, so that the first event doesn't wait for the compiler.
+    modules.module(newest).context("can't load the chain module")?;
+    Ok(modules)
+}
+
+/// Puts the released modules where anyone can fetch them.
+async fn store_rules(objects: &FolderObjects) -> anyhow::Result<()> {
+    for rules in Releases::pinned() {
+        let key = items::rules_object(&pitpet_chain::hash::RulesHash(rules.0));
+        if objects.size(&key).await?.is_none() {
+            objects.put(&key, Releases::embedded().find(rules)?.into_owned()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs the reaper at once and then on schedule.
+async fn schedule(reaper: Reaper, every: Duration, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        // Not interrupted: it ends soon, and every step of it can be repeated.
+        if let Err(error) = pitpet_reaper::handle(&reaper, serde_json::Value::Null).await {
+            tracing::error!(%error, "the reaper failed; it runs again on schedule");
+        }
+    }
+}
