@@ -176,18 +176,29 @@ impl KeyDir {
         &self.dir
     }
 
+    /// Checks that a new account may have this name, before a passphrase is asked for.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] if the name can't be one or is taken here.
+    pub fn check_free(&self, name: &str) -> Result<(), Failure> {
+        check_name(name)?;
+        let path = self.dir.join(format!("{name}.age"));
+        if path.exists() || self.dir.join(format!("{name}.pub")).exists() {
+            Err(taken(&path))
+        } else {
+            Ok(())
+        }
+    }
+
     /// Writes a new account's files.
     ///
     /// # Errors
     /// [`Failure::Usage`] if the name can't be one, is taken here, or the files can't be written.
     pub fn create(&self, account: &Account, passphrase: &SecretString) -> Result<PathBuf, Failure> {
-        check_name(&account.name)?;
-        self.make()?;
+        self.check_free(&account.name)?;
+        make_dir(&self.dir)?;
         let public_path = self.dir.join(format!("{}.pub", account.name));
         let path = self.dir.join(format!("{}.age", account.name));
-        if path.exists() || public_path.exists() {
-            return Err(taken(&path));
-        }
         write_new(&path, &self.encrypt(account, passphrase)?)?;
         let text = format!("account {}\nkey {}\n", account.id, public(account.first_key()));
         write_new(&public_path, text.as_bytes())?;
@@ -290,10 +301,6 @@ impl KeyDir {
         }
         age::encrypt(&recipient, account.to_text().as_bytes())
             .map_err(|error| Failure::usage(format!("the key file can't be encrypted: {error}")))
-    }
-
-    fn make(&self) -> Result<(), Failure> {
-        make_dir(&self.dir)
     }
 }
 
