@@ -3,7 +3,7 @@
 //! A mined event is reported only after its proof has been checked down to a checkpoint that is
 //! signed by the kennel's key and not older than what was seen before (module [`crate::pins`]).
 //! Deliberately absent: retries of a failed request, which are the caller's decision; only a
-//! nonce that another process overtook is renewed here.
+//! nonce or an anchor that others overtook is renewed here.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,8 +41,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a request for a name or an upload stays good, ms: half of what is allowed.
 const REQUEST_AHEAD_MS: u64 = 5 * 60 * 1000;
 
-/// How often an event is made anew with a higher nonce.
-const NONCE_ATTEMPTS: u32 = 3;
+/// How often an event is made, with a higher nonce or a newer anchor each time.
+const ATTEMPTS: u32 = 3;
 
 /// A server, and what is remembered of its kennels.
 #[derive(Debug)]
@@ -385,17 +385,23 @@ impl Client {
     ) -> Result<Done, Failure> {
         act.check()?;
         let mut nonce = self.nonce(1);
+        let mut kennel = kennel.clone();
         for attempt in 1.. {
-            let done = self.attempt(kennel, account, key, act, nonce, wait, watch).await;
-            match done {
-                Err(failure) if failure.problem_name() == Some("stale-nonce") && attempt < NONCE_ATTEMPTS => {
+            let done = self.attempt(&kennel, account, key, act, nonce, wait, watch).await;
+            let reason = done.as_ref().err().and_then(Failure::problem_name).filter(|_| attempt < ATTEMPTS);
+            match reason {
+                Some("stale-anchor") => {
+                    kennel = self.kennel(&kennel.id.to_string()).await?.0;
+                    nonce = self.nonce(1);
+                }
+                Some("stale-nonce") => {
                     let last = self.known_account(&account).await?.map_or(0, |view| {
                         let id = kennel.id.to_string();
                         view.kennels.iter().find(|holding| holding.kennel == id).map_or(0, |h| h.nonce)
                     });
                     nonce = self.nonce(last + 1);
                 }
-                other => return other,
+                _ => return done,
             }
         }
         unreachable!("the last attempt returns")

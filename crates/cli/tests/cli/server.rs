@@ -229,7 +229,11 @@ impl Inner {
             age: totals.age,
             timestamp_ms: self.kennel.header().timestamp_ms,
             rules_hash: self.kennel.header().rules_hash.to_string(),
-            anchor: head.hash.to_string(),
+            anchor: match head.summary.anchor.0 {
+                // Before the first block there is nothing to remember but the head itself.
+                [0, ..] if head.height == 0 => head.hash.to_string(),
+                _ => head.summary.anchor.to_string(),
+            },
             published_height: head.height,
             living: totals.living,
             free_places: p.living_max - totals.living,
@@ -346,9 +350,10 @@ async fn submit(State(inner): Shared, Json(submitted): Json<SubmittedEvent>) -> 
     if let Err(reject) = checked {
         return (StatusCode::UNPROCESSABLE_ENTITY, Json(refusal(reject, 422))).into_response();
     }
-    let body = submitted.salt.zip(submitted.body).map(|(salt, body)| {
-        (BASE64.decode(salt).unwrap(), BASE64.decode(body).unwrap())
-    });
+    let body = submitted
+        .salt
+        .zip(submitted.body)
+        .map(|(salt, body)| (BASE64.decode(salt).unwrap(), BASE64.decode(body).unwrap()));
     let committed = body.as_ref().map(|(salt, body)| commitment(&salt[..].try_into().unwrap(), body));
     assert_eq!(committed.as_ref(), signed.event.payload.body(), "the body goes with its event");
     inner.bodies.extend(body.map(|body| (signed.id, body)));
@@ -481,7 +486,9 @@ async fn register(State(inner): Shared, Json(submitted): Json<SubmittedRequest>)
 
 async fn ticket(Json(submitted): Json<SubmittedRequest>) -> Response {
     let request = read_request(&submitted);
-    let Wish::Upload { sha256, content_type, .. } = request.wish else { return problem(400, "wrong-wish", "") };
+    let Wish::Upload { sha256, content_type, .. } = request.wish else {
+        return problem(400, "wrong-wish", "");
+    };
     Json(UploadTicket {
         url: format!("/media/{}", hex::encode(sha256)),
         method: "PUT".into(),

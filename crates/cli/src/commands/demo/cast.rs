@@ -22,11 +22,11 @@ pub(crate) struct Character {
     /// What it has to say.
     pub(crate) says: &'static str,
     /// Part of the photo: left, top, side, in pixels.
-    crop: (u32, u32, u32),
+    pub(crate) crop: (u32, u32, u32),
     /// Whether it looks the other way.
-    mirrored: bool,
+    pub(crate) mirrored: bool,
     /// Red, green and blue, in thousandths of what they were.
-    tint: [u32; 3],
+    pub(crate) tint: [u32; 3],
 }
 
 macro_rules! cast {
