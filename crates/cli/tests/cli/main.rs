@@ -377,11 +377,24 @@ fn a_replaced_key_acts_and_the_old_one_is_kept() {
 }
 
 #[test]
+fn a_recovery_key_replaces_a_key_in_wrong_hands() {
+    let server = Server::start(9);
+    let runner = Runner::new(&server.url());
+    runner.run(&["account", "new", "bella", "--recovery", "--passphrase-fd", "0", "--scrypt-log-n", "2"]);
+    runner.account("carla");
+    runner.birth("bella", "Mochi");
+    runner.act("bella", &["rekey", "--with-recovery"]).json();
+    runner.act("bella", &["post", "--text", "Mine again."]).json();
+    let without = runner.act("carla", &["rekey", "--with-recovery", "--kennel", "classic"]);
+    assert_eq!((without.code, without.err.as_str()), (2, "pitpet: `carla` has no recovery key\n"));
+}
+
+#[test]
 fn no_position_leaves_the_machine() {
     let server = Server::start(4);
     let runner = Runner::new(&server.url());
     runner.account("bella");
-    // The photo with a comment segment in front, as a camera would leave one.
+    // The photo with an EXIF segment in front, as a camera would leave one.
     let plain = pitpet_cli::photo::Photo::read(include_bytes!("../../assets/chelsea.png")).unwrap().bytes;
     let mut tagged = plain[..2].to_vec();
     tagged.extend([0xff, 0xe1, 0, 22]);
@@ -484,4 +497,10 @@ fn the_demonstration_ends_well() {
         assert!(!ran.out.contains("busy"), "{}", ran.out);
     }
     assert!(!runner.home().join(".pitpet").exists(), "throw-away accounts leave nothing");
+    let kept =
+        ["demo", "--pace-ms", "0", "--keys", "neighbours", "--passphrase-fd", "0", "--scrypt-log-n", "2"];
+    let ran = runner.run(&kept);
+    assert_eq!(ran.code, 0, "{}\n{}", ran.out, ran.err);
+    let listed = runner.run(&["account", "list", "--keys", "neighbours", "--json"]).json();
+    assert_eq!(listed.as_array().unwrap().len(), 12);
 }
