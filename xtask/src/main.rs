@@ -1,2 +1,28 @@
-//! To be written.
-fn main() {}
+//! Tasks of the workspace that cargo has no word for.
+//!
+//! Deliberately absent: anything that running or testing PitPet needs. A checkout runs without any of these.
+
+mod module;
+
+use clap::{Parser, Subcommand};
+
+/// Tasks of the PitPet workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Builds, pins, checks and compiles the chain module.
+    #[command(subcommand)]
+    Module(module::Command),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().task {
+        Task::Module(command) => module::run(command),
+    }
+}

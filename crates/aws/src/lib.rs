@@ -1,1 +1,27 @@
-//! To be written.
+//! Production adapters for the ports of `pitpet-pipeline`: DynamoDB, SQS FIFO, folder and S3.
+//!
+//! The only crate that names the AWS SDKs: their types and errors stop here. The local process
+//! uses the same table adapter over an embedded engine.
+//!
+//! Deliberately absent: rules of the chain, reading the environment anywhere but in
+//! [`settings`] and [`environment`], and a second layer of retries: the SDKs' own are switched off, because only
+//! [`attempts`] knows which calls may be repeated.
+
+pub mod attempts;
+pub mod clock;
+pub mod dynamo;
+pub mod environment;
+mod failure;
+pub mod gateway;
+pub mod logs;
+pub mod objects;
+pub mod settings;
+pub mod sqs;
+
+pub use clock::SystemClock;
+pub use dynamo::DynamoTable;
+pub use objects::FolderObjects;
+#[cfg(feature = "s3")]
+pub use objects::S3Objects;
+pub use settings::Settings;
+pub use sqs::SqsQueue;

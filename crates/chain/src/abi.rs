@@ -124,6 +124,11 @@ fn input<T: Canonical>(bytes: &[u8]) -> Result<T, Fault> {
 }
 
 impl Session {
+    /// A session without a kennel.
+    pub const fn new() -> Self {
+        Self { kennel: None }
+    }
+
     /// Founds or opens a kennel: [`Start`] to [`Opened`].
     ///
     /// # Errors
@@ -174,8 +179,11 @@ impl Session {
     /// Writes the whole state: nothing to [`Snapshot`].
     ///
     /// # Errors
-    /// [`Fault::NotOpen`].
-    pub fn snapshot(&self) -> Result<Vec<u8>, Fault> {
+    /// [`Fault::Input`] for any input, [`Fault::NotOpen`].
+    pub fn snapshot(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+        if !bytes.is_empty() {
+            return Err(Fault::Input);
+        }
         let kennel = self.kennel.as_ref().ok_or(Fault::NotOpen)?;
         Ok(encode(&kennel.snapshot()))
     }

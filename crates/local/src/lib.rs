@@ -1,1 +1,3 @@
-//! To be written.
+//! What PitPet needs to run whole in one process.
+pub mod event_source;
+pub mod queue;

@@ -1,3 +1,28 @@
-//! Use cases of PitPet over ports.
+//! The use cases of PitPet over ports: take events in, mine them, keep time, answer queries.
+//!
+//! **Creed.** Load, decide, commit. The decision is the chain module's; the commit is one
+//! conditional write; all that follows it can be replayed.
+//!
+//! Deliberately absent: AWS, wasmer, HTTP, SQLite, and every rule of the chain.
+
 pub mod api;
+pub mod checkpoint;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+pub mod founding;
+pub mod head;
+pub mod http;
+pub mod ingest;
+pub mod items;
+pub mod kennels;
+pub mod message;
+pub mod mine;
+pub mod native;
+pub mod openapi;
 pub mod ports;
+pub mod problem;
+pub mod publication;
+pub mod publisher;
+pub mod query;
+pub mod reap;
+pub mod snapshots;

@@ -322,7 +322,7 @@ pub enum ModuleError {
     Trap(String),
     /// The module refused its input as a whole (bad snapshot, block that does not replay), with a reason.
     #[error("the chain module refused its input: {0}")]
-    Refused(String),
+    Refused(pitpet_chain::kennel::Fault),
     /// The module could not be loaded.
     #[error("the chain module could not be loaded: {0}")]
     Load(String),
@@ -330,11 +330,18 @@ pub enum ModuleError {
 
 /// Makes chain instances: wasmer in the miner, the native build in query.
 pub trait ModuleHost: Send + Sync {
-    /// Opens a kennel.
+    /// Opens a kennel and returns it with the canonical `Opened` record.
     ///
     /// `rules_hash` names the module; `start` is the canonical `Start` record of
     /// `pitpet_chain::abi`: a genesis or a snapshot.
-    fn open(&self, rules_hash: &[u8; 32], start: &[u8]) -> Result<Box<dyn ChainInstance>, ModuleError>;
+    ///
+    /// # Errors
+    /// [`ModuleError`].
+    fn open(
+        &self,
+        rules_hash: &[u8; 32],
+        start: &[u8],
+    ) -> Result<(Box<dyn ChainInstance>, Vec<u8>), ModuleError>;
 }
 
 /// One open kennel: its state stays inside between calls. All bytes are canonical records of

@@ -1,1 +1,36 @@
-//! To be written.
+//! Answers reads over HTTP: API Gateway event in; pages, JSON, feeds and proofs out.
+//!
+//! Deliberately absent: everything but wiring.
+
+use std::num::NonZeroUsize;
+
+use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use pitpet_aws::environment::{self, EnvironmentError};
+use pitpet_aws::gateway;
+use pitpet_pipeline::http;
+use pitpet_pipeline::query::{Queries, QuerySettings};
+
+/// Answers one event.
+pub async fn handle(queries: &Queries, event: ApiGatewayV2httpRequest) -> ApiGatewayV2httpResponse {
+    let request = gateway::request(event);
+    let response = match http::query(queries, &request).await {
+        Some(response) => response,
+        None => pitpet_web::page(queries, &request).await,
+    };
+    gateway::response(response)
+}
+
+/// The longest wait for an event on Lambda, where waiting costs.
+const LAMBDA_WAIT_MS: u64 = 2_000;
+
+/// Kennels kept open for proofs.
+const REPLICAS: NonZeroUsize = NonZeroUsize::new(4).expect("4 is not zero");
+
+/// Wires the use case by the environment.
+///
+/// # Errors
+/// [`EnvironmentError`] names the variable that is missing or can't be used.
+pub fn from_environment() -> Result<Queries, EnvironmentError> {
+    let settings = QuerySettings { wait_ms_max: LAMBDA_WAIT_MS, replicas_max: REPLICAS };
+    Ok(Queries::new(environment::table()?, environment::objects()?, environment::clock(), settings))
+}

@@ -1,1 +1,27 @@
-//! To be written.
+//! Runs on a schedule: mines time, ends stories, repairs. EventBridge Scheduler event in, report out.
+//!
+//! Deliberately absent: everything but wiring.
+
+use pitpet_aws::environment::{self, EnvironmentError};
+use pitpet_pipeline::head::LedgerError;
+use pitpet_pipeline::reap::{ReapReport, Reaper};
+
+/// Runs once; the schedule's event says nothing that matters.
+///
+/// # Errors
+/// [`LedgerError`] if the kennels can't be listed: the schedule tries again.
+pub async fn handle(reaper: &Reaper, _event: serde_json::Value) -> Result<ReapReport, LedgerError> {
+    let report = reaper.reap().await?;
+    tracing::info!(?report, "reaped");
+    Ok(report)
+}
+
+/// Wires the use case by the environment; `PITPET_HOUSE_KEY_FILE` names the file with the house's key.
+///
+/// # Errors
+/// [`EnvironmentError`] names the variable that is missing or can't be used.
+pub fn from_environment() -> Result<Reaper, EnvironmentError> {
+    let (table, queue) = (environment::table()?, environment::queue()?);
+    let house = environment::signing_key("PITPET_HOUSE_KEY_FILE")?;
+    Ok(Reaper::new(table, queue, environment::objects()?, environment::clock(), house))
+}

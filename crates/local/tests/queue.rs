@@ -1,0 +1,133 @@
+//! What the suite of the port and the model leave out: refusals, the ports, wake-ups, retention.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use pitpet_local::queue::{
+    BODY_BYTES_MAX, DeadLetterHandle, FifoQueue, QueueHandle, QueueSettings, Settled, Which,
+};
+use pitpet_pipeline::ports::{Clock, DeadLetters, OutgoingMessage, Queue, QueueError};
+use tempfile::TempDir;
+
+const NOW_MS: u64 = 1_700_000_000_000;
+
+struct Standing;
+
+impl Clock for Standing {
+    fn now_ms(&self) -> u64 {
+        NOW_MS
+    }
+
+    fn sleep(&self, _duration_ms: u64) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+fn fixture() -> (FifoQueue, TempDir) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("queue.sqlite");
+    (FifoQueue::open(&path, QueueSettings::default()).expect("a new queue"), folder)
+}
+
+fn message(group: &str, body: &str) -> OutgoingMessage {
+    OutgoingMessage { group: group.into(), deduplication: body.into(), body: body.into() }
+}
+
+#[tokio::test]
+async fn the_port_sends_the_good_and_names_the_bad() {
+    let (queue, _folder) = fixture();
+    let port: Arc<dyn Queue> = Arc::new(QueueHandle::new(queue.clone(), Arc::new(Standing)));
+    let bad = [
+        message("", "no-group"),
+        message("two words", "spaced-group"),
+        message(&"g".repeat(129), "long-group"),
+        OutgoingMessage { deduplication: String::new(), ..message("a", "no-deduplication") },
+        OutgoingMessage { body: String::new(), ..message("a", "empty-body") },
+        OutgoingMessage { body: "\0".to_owned(), ..message("a", "control-character") },
+        OutgoingMessage { body: "x".repeat(BODY_BYTES_MAX + 1), ..message("a", "large-body") },
+    ];
+    let mut messages = vec![message("a", "first")];
+    messages.extend(bad);
+    messages.push(OutgoingMessage { body: "x".repeat(BODY_BYTES_MAX), ..message("a", "largest") });
+    let outcomes = port.send(&messages).await;
+    let good: Vec<bool> = outcomes.iter().map(Result::is_ok).collect();
+    assert_eq!(good, [true, false, false, false, false, false, false, false, true]);
+    let bad = outcomes.into_iter().filter_map(Result::err);
+    assert!(bad.into_iter().all(|error| matches!(error, QueueError::Refused { .. })));
+    let received = queue.receive(10, NOW_MS).await.expect("the file is good");
+    assert_eq!(received.messages.len(), 2);
+    assert_eq!(received.messages[0].sent_ms, NOW_MS, "the clock dates it");
+}
+
+#[tokio::test]
+async fn a_buried_message_is_held_once_and_again_after_a_redrive() {
+    let (queue, _folder) = fixture();
+    let port = DeadLetterHandle::new(queue.clone(), Arc::new(Standing));
+    let poison = message("a", "poison");
+    port.bury(&poison).await.expect("a good message");
+    port.bury(&poison).await.expect("the miner may crash between burying and acking");
+    assert_eq!(queue.dead_letters(0, 10, NOW_MS).await.expect("the file is good").len(), 1);
+    assert_eq!(queue.redrive(Which::All, NOW_MS).await, Ok(1));
+    port.bury(&poison).await.expect("it failed again within five minutes");
+    let letters = queue.dead_letters(0, 10, NOW_MS).await.expect("the file is good");
+    assert_eq!(letters.len(), 1);
+    assert_eq!(queue.dead_letters(letters[0].place, 10, NOW_MS).await, Ok(vec![]));
+    assert_eq!(queue.discard_dead(Which::Ids(vec!["unknown".into()])).await, Ok(0));
+    assert_eq!(queue.discard_dead(Which::Ids(vec![letters[0].message_id.clone()])).await, Ok(1));
+}
+
+#[tokio::test]
+async fn waiting_consumers_hear_of_sends_deletions_and_due_times() {
+    let (queue, _folder) = fixture();
+    let mut changes = queue.changes();
+    for outcome in queue.send(vec![message("a", "1"), message("a", "2")], NOW_MS).await {
+        outcome.expect("a good message");
+    }
+    assert!(changes.has_changed().expect("the queue is open"), "after a send");
+    changes.borrow_and_update();
+    let received = queue.receive(1, NOW_MS).await.expect("the file is good");
+    let due_ms = NOW_MS + queue.settings().visibility_timeout_ms;
+    assert_eq!(received.next_due_ms, Some(due_ms));
+    assert!(!changes.has_changed().expect("the queue is open"), "a receive frees nothing");
+    let deleted = queue.delete(&received.messages[0].receipt, NOW_MS).await;
+    assert_eq!(deleted, Ok(Settled::Done));
+    assert!(changes.has_changed().expect("the queue is open"), "a deletion frees the group");
+}
+
+#[tokio::test]
+async fn a_receipt_of_nobody_is_unknown() {
+    let (queue, _folder) = fixture();
+    for receipt in ["", "1", "1:x", "x:6f4dbb3e-5d1c-4b6e-8b2f-0f5a3c1d2e4f"] {
+        assert_eq!(queue.delete(receipt, NOW_MS).await, Ok(Settled::Unknown), "{receipt:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_duplicate_has_the_originals_sequence_number_also_after_reopening() {
+    let (queue, folder) = fixture();
+    let original = queue.send(vec![message("a", "1")], NOW_MS).await.remove(0).expect("good");
+    drop(queue);
+    let path = folder.path().join("queue.sqlite");
+    let queue = FifoQueue::open(&path, QueueSettings::default()).expect("the same queue");
+    let again = queue.send(vec![message("a", "1")], NOW_MS + 299_999).await.remove(0);
+    assert_eq!(again.expect("good"), original);
+    assert_eq!(original.sequence_number, "00000000000000000001");
+}
+
+#[tokio::test]
+async fn retention_is_four_days_and_for_dead_letters_fourteen() {
+    const DAY_MS: u64 = 86_400_000;
+    let (queue, _folder) = fixture();
+    queue.send(vec![message("a", "1")], NOW_MS).await.remove(0).expect("good");
+    queue.bury(message("a", "2"), NOW_MS).await.expect("good");
+    let almost_ms = NOW_MS + 4 * DAY_MS - 1;
+    let received = queue.receive(1, almost_ms).await.expect("the file is good");
+    assert_eq!(received.messages.len(), 1);
+    // In flight or not: SQS drops it too.
+    queue.receive(1, almost_ms + 1).await.expect("the file is good");
+    let counts = queue.counts(almost_ms + 1).await.expect("the file is good");
+    assert_eq!((counts.visible, counts.in_flight, counts.dead), (0, 0, 1));
+    let almost_ms = NOW_MS + 14 * DAY_MS - 1;
+    assert_eq!(queue.dead_letters(0, 9, almost_ms).await.map(|letters| letters.len()), Ok(1));
+    assert_eq!(queue.dead_letters(0, 9, almost_ms + 1).await, Ok(vec![]));
+}

@@ -1,0 +1,271 @@
+//! The head of a kennel as the table has it: read, checked, committed.
+
+use std::sync::Arc;
+
+use ed25519_dalek::SigningKey;
+use pitpet_chain::block::{Header, Summary};
+use pitpet_chain::codec::{decode, encode};
+use pitpet_chain::genesis::Genesis;
+use pitpet_chain::hash::{BlockHash, Digest32, KennelId};
+use pitpet_chain::kennel::{Head, NewBlock};
+
+use crate::checkpoint::{self, Claim};
+use crate::items::{self, Fields, attributes};
+use crate::ports::{Condition, Consistency, Item, ObjectError, Retry, Table, TableError, Update, Value};
+
+/// Why the ledger could not be read or moved.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// No such kennel in this table.
+    #[error("no such kennel")]
+    UnknownKennel,
+    /// The table or object store failed in a way that may pass.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The object store failed.
+    #[error(transparent)]
+    Objects(#[from] ObjectError),
+    /// What the table holds contradicts the chain: somebody tampered with it, or it is damaged.
+    #[error("the ledger is damaged: {0}")]
+    Damaged(String),
+    /// The chain module failed.
+    #[error(transparent)]
+    Module(#[from] crate::ports::ModuleError),
+}
+
+impl From<items::BadItem> for LedgerError {
+    fn from(bad: items::BadItem) -> Self {
+        LedgerError::Damaged(bad.to_string())
+    }
+}
+
+/// A committed head, its checkpoint checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommittedHead {
+    /// Height.
+    pub height: u64,
+    /// Hash.
+    pub hash: BlockHash,
+    /// Header.
+    pub header: Header,
+    /// The sums after it.
+    pub summary: Summary,
+    /// Root of its checkpoint.
+    pub checkpoint_root: Digest32,
+    /// The checkpoint.
+    pub checkpoint: String,
+    /// Height up to which the read side is complete.
+    pub published_height: u64,
+    /// The newest checkpoint whose blocks are all published.
+    pub published_checkpoint: String,
+    /// Height up to which garbage has been looked for.
+    pub swept_height: u64,
+}
+
+/// What a kennel is founded on, with what follows from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Founding {
+    /// The kennel's id.
+    pub kennel: KennelId,
+    /// The founding record.
+    pub genesis: Genesis,
+    /// Short name on this server.
+    pub label: String,
+}
+
+/// Reads a kennel's founding record and checks that it hashes to the id.
+///
+/// # Errors
+/// [`LedgerError::UnknownKennel`] if there is none.
+pub async fn read_founding(table: &dyn Table, kennel: &KennelId) -> Result<Founding, LedgerError> {
+    let item =
+        table.get(&items::genesis(kennel), Consistency::Strong).await?.ok_or(LedgerError::UnknownKennel)?;
+    let genesis: Genesis = decode(item.bytes("genesis")?).map_err(|_| damaged("genesis"))?;
+    if genesis.kennel() != *kennel {
+        return Err(damaged("the genesis is not the kennel's"));
+    }
+    Ok(Founding { kennel: *kennel, genesis, label: item.text("label")?.to_owned() })
+}
+
+/// Makes a [`LedgerError::Damaged`].
+pub(crate) fn damaged(what: &str) -> LedgerError {
+    LedgerError::Damaged(what.to_owned())
+}
+
+/// Reads the head and checks its signature, header and sums against each other.
+///
+/// # Errors
+/// [`LedgerError::UnknownKennel`] if there is none; [`LedgerError::Damaged`] if it is not what
+/// the checkpoint key signed.
+pub async fn read_head(
+    table: &dyn Table,
+    founding: &Founding,
+    consistency: Consistency,
+) -> Result<CommittedHead, LedgerError> {
+    let kennel = &founding.kennel;
+    let item = table.get(&items::head(kennel), consistency).await?.ok_or(LedgerError::UnknownKennel)?;
+    let header: Header = decode(item.bytes("header")?).map_err(|_| damaged("the head's header"))?;
+    let summary: Summary = decode(item.bytes("summary")?).map_err(|_| damaged("the head's summary"))?;
+    let head = CommittedHead {
+        height: item.number("height")?,
+        hash: BlockHash(item.digest("hash")?),
+        checkpoint_root: item.digest("checkpoint_root")?,
+        checkpoint: item.text("checkpoint")?.to_owned(),
+        published_height: item.number("published_height")?,
+        published_checkpoint: item.text("published_checkpoint")?.to_owned(),
+        swept_height: item.number("swept_height")?,
+        header,
+        summary,
+    };
+    let claim = checkpoint::check(&head.checkpoint, kennel, &founding.genesis.checkpoint)
+        .map_err(|error| LedgerError::Damaged(error.to_string()))?;
+    let sound = claim == Claim { size: head.height + 1, root: head.checkpoint_root }
+        && head.header.hash() == head.hash
+        && head.header.height == head.height;
+    if sound { Ok(head) } else { Err(damaged("the head differs from its checkpoint")) }
+}
+
+/// Writes a founded kennel's records: genesis block, head, and its place in the list. Writing
+/// the same kennel again changes nothing.
+///
+/// # Errors
+/// [`TableError::Conflict`] if another kennel has the label.
+pub async fn write_founding(
+    table: &dyn Table,
+    label: &str,
+    genesis: &Genesis,
+    block: &NewBlock,
+    key: &SigningKey,
+) -> Result<(), TableError> {
+    let kennel = genesis.kennel();
+    let claim = attributes([("kennel", kennel.0.into())]);
+    let key_of_label = items::kennel_label(label);
+    if let Err(error) = table.put_new(&Item { key: key_of_label.clone(), attributes: claim }).await {
+        let holder = table.get(&key_of_label, Consistency::Strong).await?;
+        let same = holder.is_some_and(|item| item.digest("kennel") == Ok(kennel.0));
+        if !same {
+            return Err(error);
+        }
+    }
+    let note = checkpoint::sign(&kennel, Claim { size: 1, root: block.head.checkpoint_root }, key);
+    let mut head = head_attributes(&block.head, note.clone());
+    head.insert("published_height".to_owned(), Value::Number(0));
+    head.insert("published_checkpoint".to_owned(), Value::Text(note));
+    head.insert("swept_height".to_owned(), Value::Number(0));
+    let track = attributes([
+        ("hash", block.head.hash.0.into()),
+        ("nodes", block.nodes.concat().into()),
+        ("timestamp_ms", genesis.created_ms.into()),
+        ("event_count", 0_u64.into()),
+    ]);
+    let founding = attributes([("genesis", encode(genesis).into()), ("label", label.to_owned().into())]);
+    let records = [
+        Item { key: items::genesis(&kennel), attributes: founding },
+        block_item(&kennel, &BlockHash([0; 32]), block),
+        Item { key: items::track(&kennel, 0), attributes: track },
+        Item { key: items::head(&kennel), attributes: head },
+    ];
+    for record in records {
+        match table.put_new(&record).await {
+            Ok(()) | Err(TableError::Conflict) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn head_attributes(head: &Head, note: String) -> crate::ports::Attributes {
+    attributes([
+        ("height", head.height.into()),
+        ("hash", head.hash.0.into()),
+        ("header", head.header.0.clone().into()),
+        ("checkpoint_root", head.checkpoint_root.into()),
+        ("checkpoint", note.into()),
+        ("summary", encode(&head.summary).into()),
+    ])
+}
+
+/// The item of a staged block.
+pub fn block_item(kennel: &KennelId, parent: &BlockHash, block: &NewBlock) -> Item {
+    Item {
+        key: items::block(kennel, block.head.height, &block.head.hash),
+        attributes: attributes([
+            ("bytes", block.bytes.0.clone().into()),
+            ("parent", parent.0.into()),
+            ("nodes", block.nodes.concat().into()),
+        ]),
+    }
+}
+
+/// The one conditional write that commits a block.
+pub fn commit_update(kennel: &KennelId, parent: &BlockHash, block: &NewBlock, note: String) -> Update {
+    Update {
+        key: items::head(kennel),
+        set: head_attributes(&block.head, note),
+        remove: Vec::new(),
+        condition: Condition::Equals("hash", parent.0.into()),
+        retry: Retry::Never,
+    }
+}
+
+/// A block as the table holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredBlock {
+    /// Canonical bytes.
+    pub bytes: Vec<u8>,
+    /// Parent's hash.
+    pub parent: BlockHash,
+    /// Nodes of the block log that it completes.
+    pub nodes: Vec<Digest32>,
+}
+
+/// Reads a block by height and hash.
+///
+/// # Errors
+/// [`LedgerError::Damaged`] if it isn't there: every committed block was staged before.
+pub async fn read_block(
+    table: &dyn Table,
+    kennel: &KennelId,
+    height: u64,
+    hash: &BlockHash,
+) -> Result<StoredBlock, LedgerError> {
+    let key = items::block(kennel, height, hash);
+    let item = table
+        .get(&key, Consistency::Strong)
+        .await?
+        .ok_or_else(|| LedgerError::Damaged(format!("block {height} {hash} is missing")))?;
+    Ok(StoredBlock {
+        bytes: item.bytes("bytes")?.to_vec(),
+        parent: BlockHash(item.digest("parent")?),
+        nodes: split_nodes(item.bytes("nodes")?),
+    })
+}
+
+/// Splits concatenated nodes.
+pub fn split_nodes(bytes: &[u8]) -> Vec<Digest32> {
+    bytes.chunks_exact(32).map(|chunk| chunk.try_into().expect("32 bytes each")).collect()
+}
+
+/// The hashes of the blocks above `height` up to a head, ascending, by walking parents down.
+///
+/// # Errors
+/// As [`read_block`].
+pub async fn path_down(
+    table: &dyn Table,
+    kennel: &KennelId,
+    head: (u64, BlockHash),
+    height: u64,
+) -> Result<(BlockHash, Vec<(u64, BlockHash)>), LedgerError> {
+    let (mut at, mut hash) = head;
+    let mut path = Vec::new();
+    while at > height {
+        path.push((at, hash));
+        hash = read_block(table, kennel, at, &hash).await?.parent;
+        at -= 1;
+    }
+    path.reverse();
+    Ok((hash, path))
+}
+
+/// A key that signs checkpoints, shared by the miner's tasks.
+pub type CheckpointKey = Arc<SigningKey>;

@@ -1,0 +1,513 @@
+//! The HTTP API without a server: requests in, responses out. API Gateway's events and the local
+//! front are turned into these records, so that both serve the same routes.
+
+use std::collections::BTreeMap;
+
+use pitpet_chain::hash::EventId;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::api::*;
+use crate::ingest::Ingest;
+use crate::problem::{bad_field, not_found, problem};
+use crate::query::{Queries, WithProof};
+
+/// A request body's size, at most: 25 events of 1 KiB with bodies of 8 KiB are 230 KiB; as base64
+/// in JSON 310 KiB.
+pub const REQUEST_BYTES_MAX: usize = 512 * 1024;
+
+/// Entries of a page, unless asked otherwise.
+const PAGE: u32 = 30;
+
+/// A request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HttpRequest {
+    /// `GET`, `POST`, …
+    pub method: String,
+    /// Path, percent-decoded, without the query string.
+    pub path: String,
+    /// Query parameters, decoded.
+    pub query: BTreeMap<String, String>,
+    /// The `content-type` header.
+    pub content_type: Option<String>,
+    /// Body.
+    pub body: Vec<u8>,
+}
+
+/// A response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpResponse {
+    /// Status.
+    pub status: u16,
+    /// Headers, names in lower case.
+    pub headers: BTreeMap<&'static str, String>,
+    /// Body.
+    pub body: Vec<u8>,
+}
+
+impl HttpResponse {
+    /// A response with a content type.
+    pub fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        let headers = BTreeMap::from([
+            ("content-type", content_type.to_owned()),
+            ("x-content-type-options", "nosniff".to_owned()),
+            ("cache-control", "no-store".to_owned()),
+        ]);
+        Self { status, headers, body: body.into() }
+    }
+
+    /// A JSON response.
+    pub fn json(status: u16, value: &impl Serialize) -> Self {
+        let body = serde_json::to_vec(value).expect("the API's records are JSON");
+        Self::new(status, "application/json", body)
+    }
+
+    /// Marks content that never changes under its address.
+    #[must_use]
+    pub fn immutable(mut self) -> Self {
+        self.headers.insert("cache-control", "public, max-age=31536000, immutable".to_owned());
+        self
+    }
+}
+
+impl From<Problem> for HttpResponse {
+    fn from(problem: Problem) -> Self {
+        let mut response = Self::json(problem.status, &problem);
+        response.headers.insert("content-type", "application/problem+json".to_owned());
+        if problem.status == 503 {
+            response.headers.insert("retry-after", "1".to_owned());
+        }
+        response
+    }
+}
+
+impl HttpRequest {
+    fn parameter(&self, name: &str) -> Option<&str> {
+        self.query.get(name).map(String::as_str)
+    }
+
+    fn number<T: std::str::FromStr>(&self, name: &str, default: T) -> Result<T, Problem> {
+        match self.parameter(name) {
+            None => Ok(default),
+            Some(text) => {
+                text.parse().map_err(|_| bad_field(name, format!("{name} must be a whole number.")))
+            }
+        }
+    }
+
+    fn limit(&self) -> Result<u32, Problem> {
+        let limit = self.number("limit", PAGE)?;
+        if (1..=100).contains(&limit) {
+            Ok(limit)
+        } else {
+            Err(bad_field("limit", "limit must be 1 to 100."))
+        }
+    }
+
+    fn cursor(&self) -> Result<Option<&str>, Problem> {
+        match self.parameter("cursor") {
+            Some(cursor) if cursor.len() > 128 || !cursor.is_ascii() => {
+                Err(bad_field("cursor", "The cursor must be one that this server gave."))
+            }
+            cursor => Ok(cursor),
+        }
+    }
+
+    /// Checks type and size of the body and reads it as JSON.
+    fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        let media_type = self.content_type.as_deref().and_then(|value| value.split(';').next());
+        if !media_type.is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json")) {
+            let detail = "Send the body as application/json.";
+            return Err(problem(
+                415,
+                "content-type",
+                "Unsupported content type",
+                detail,
+                Some("content-type"),
+            ));
+        }
+        if self.body.len() > REQUEST_BYTES_MAX {
+            let detail = format!("A request has at most {REQUEST_BYTES_MAX} bytes.");
+            return Err(problem(413, "request-too-large", "The request is too large", detail, Some("body")));
+        }
+        serde_json::from_slice(&self.body).map_err(|error| {
+            problem(400, "not-json", "The body can't be read", error.to_string(), Some("body"))
+        })
+    }
+}
+
+/// What a route answers with, for the OpenAPI document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// JSON of the named schema.
+    Json(&'static str),
+    /// Another media type.
+    Other(&'static str),
+}
+
+/// A route of the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Method.
+    pub method: &'static str,
+    /// Path template.
+    pub path: &'static str,
+    /// One line.
+    pub summary: &'static str,
+    /// Query parameters with their descriptions.
+    pub parameters: &'static [(&'static str, &'static str)],
+    /// Schema of the request body.
+    pub request: Option<&'static str>,
+    /// Status and content of the answer.
+    pub answer: (u16, Answer),
+}
+
+const PAGING: &[(&str, &str)] =
+    &[("cursor", "Where the page before ended."), ("limit", "Entries of the page, 1 to 100; default 30.")];
+
+/// All routes of the API: the handlers serve exactly these, the OpenAPI document lists them.
+pub const ROUTES: &[Route] = &[
+    Route {
+        method: "POST",
+        path: "/v1/events",
+        summary: "Submit one event, or up to 25",
+        parameters: &[],
+        request: Some("SubmittedEvent"),
+        answer: (202, Answer::Json("Submission")),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/accounts",
+        summary: "Register a name for an account",
+        parameters: &[],
+        request: Some("SubmittedRequest"),
+        answer: (201, Answer::Json("NameView")),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/media",
+        summary: "Get a ticket to upload a photo",
+        parameters: &[],
+        request: Some("SubmittedRequest"),
+        answer: (200, Answer::Json("UploadTicket")),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/events/{id}",
+        summary: "An event with its receipt and proof",
+        parameters: &[
+            ("wait_ms", "Wait this long for the event to be mined or rejected."),
+            ("proof", "false leaves the proof out."),
+        ],
+        request: None,
+        answer: (200, Answer::Json("EventView")),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/events/{id}/visits",
+        summary: "Pats, shares and comments of a post, newest first",
+        parameters: PAGING,
+        request: None,
+        answer: (200, Answer::Json("EntriesView")),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/kennels",
+        summary: "All kennels",
+        parameters: &[],
+        request: None,
+        answer: (200, Answer::Json("KennelsView")),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/kennels/{kennel}",
+        summary: "A kennel by id or label",
+        parameters: &[],
+        request: None,
+        answer: (200, Answer::Json("KennelView")),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/kennels/{kennel}/checkpoint",
+        summary: "The newest published checkpoint, a C2SP signed note",
+        parameters: &[],
+        request: None,
+        answer: (200, Answer::Other("text/plain; charset=utf-8")),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/kennels/{kennel}/blocks",
+        summary: "Blocks, newest first",
+        parameters: PAGING,
+        request: None,
+        answer: (200, Answer::Json("BlocksView")),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/kennels/{kennel}/blocks/{height}",
+        summary: "A block",
+        parameters: &[],
+        request: None,
+        answer: (200, Answer::Json("BlockView")),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/kennels/{kennel}/export",
+        summary: "What to fetch for an export",
+        parameters: &[],
+        request: None,
+        answer: (200, Answer::Json("ExportManifest")),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/kennels/{kennel}/export/{from}",
+        summary: "A segment of an export",
+        parameters: &[],
+        request: None,
+        answer: (200, Answer::Other("application/cbor")),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/pets/{birth}",
+        summary: "A pet's card",
+        parameters: &[],
+        request: None,
+        answer: (200, Answer::Json("PetView")),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/pets/{birth}/events",
+        summary: "What happened around a pet, newest first",
+        parameters: PAGING,
+        request: None,
+        answer: (200, Answer::Json("EntriesView")),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/pets/{birth}/proof",
+        summary: "Proof of a pet's record, or of its absence, at the newest head",
+        parameters: &[("kennel", "Which kennel, for a pet that the server doesn't know.")],
+        request: None,
+        answer: (200, Answer::Json("ProofView")),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/accounts/{account}",
+        summary: "An account by id or name",
+        parameters: &[],
+        request: None,
+        answer: (200, Answer::Json("AccountView")),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/feed",
+        summary: "Births and posts, newest first",
+        parameters: &[("kennel", "Only this kennel, by id or label."), PAGING[0], PAGING[1]],
+        request: None,
+        answer: (200, Answer::Json("EntriesView")),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/rules/{file}",
+        summary: "A rules module by the SHA-256 of its bytes, as {hash}.wasm",
+        parameters: &[],
+        request: None,
+        answer: (200, Answer::Other("application/wasm")),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/openapi.json",
+        summary: "This document",
+        parameters: &[],
+        request: None,
+        answer: (200, Answer::Other("application/json")),
+    },
+    Route {
+        method: "GET",
+        path: "/media/{sha256}",
+        summary: "A photo",
+        parameters: &[],
+        request: None,
+        answer: (200, Answer::Other("image/jpeg")),
+    },
+    Route {
+        method: "GET",
+        path: "/healthz",
+        summary: "Whether the service can read its table",
+        parameters: &[],
+        request: None,
+        answer: (200, Answer::Other("text/plain; charset=utf-8")),
+    },
+];
+
+/// The answer to a path or method that isn't served.
+pub fn no_route(request: &HttpRequest) -> HttpResponse {
+    let path: Vec<&str> = request.path.split('/').collect();
+    let fits = |route: &&Route| {
+        let template: Vec<&str> = route.path.split('/').collect();
+        template.len() == path.len()
+            && template
+                .iter()
+                .zip(&path)
+                .all(|(want, have)| want == have || want.starts_with('{') && !have.is_empty())
+    };
+    let methods: Vec<&str> = ROUTES.iter().filter(fits).map(|route| route.method).collect();
+    if methods.is_empty() {
+        return not_found("such path; GET /v1/openapi.json lists those there are", "path").into();
+    }
+    let detail = format!("This path takes {}.", methods.join(", "));
+    let mut response: HttpResponse =
+        problem(405, "method-not-allowed", "Method not allowed", detail, Some("method")).into();
+    response.headers.insert("allow", methods.join(", "));
+    response
+}
+
+/// Serves every write.
+pub async fn ingest(ingest: &Ingest, request: &HttpRequest) -> HttpResponse {
+    let answer = match (request.method.as_str(), request.path.as_str()) {
+        ("POST", "/v1/events") => submit(ingest, request).await,
+        ("POST", "/v1/accounts") => match request.json() {
+            Ok(submitted) => {
+                ingest.register_name(&submitted).await.map(|view| HttpResponse::json(201, &view))
+            }
+            Err(problem) => Err(problem),
+        },
+        ("POST", "/v1/media") => match request.json() {
+            Ok(submitted) => {
+                ingest.request_upload(&submitted).await.map(|ticket| HttpResponse::json(200, &ticket))
+            }
+            Err(problem) => Err(problem),
+        },
+        _ => Ok(no_route(request)),
+    };
+    answer.unwrap_or_else(HttpResponse::from)
+}
+
+async fn submit(ingest: &Ingest, request: &HttpRequest) -> Result<HttpResponse, Problem> {
+    let value: serde_json::Value = request.json()?;
+    let shape = |error: serde_json::Error| {
+        problem(400, "bad-request", "The body has not the shape of an event", error.to_string(), Some("body"))
+    };
+    if value.get("events").is_none() {
+        let event: SubmittedEvent = serde_json::from_value(value).map_err(shape)?;
+        return match ingest.submit(vec![event]).await?.pop() {
+            Some(Ok(id)) => {
+                let mut response = HttpResponse::json(202, &queued(id));
+                response.headers.insert("location", format!("/v1/events/{id}"));
+                Ok(response)
+            }
+            Some(Err((_, problem))) => Err(problem),
+            None => Err(bad_field("events", "One answer for each event.")),
+        };
+    }
+    let SubmittedEvents { events } = serde_json::from_value(value).map_err(shape)?;
+    let results: Vec<Submission> = ingest
+        .submit(events)
+        .await?
+        .into_iter()
+        .map(|result| match result {
+            Ok(id) => queued(id),
+            Err((id, problem)) => Submission {
+                id: id.map(|id| id.to_string()),
+                status: "refused".to_owned(),
+                problem: Some(problem),
+            },
+        })
+        .collect();
+    let refused = results.iter().filter_map(|result| result.problem.as_ref()).map(|problem| problem.status);
+    let status = if results.iter().any(|result| result.problem.is_none()) {
+        202
+    } else {
+        refused.max().unwrap_or(202)
+    };
+    Ok(HttpResponse::json(status, &Submissions { results }))
+}
+
+fn queued(id: EventId) -> Submission {
+    Submission { id: Some(id.to_string()), status: "queued".to_owned(), problem: None }
+}
+
+/// Serves every read of the API; none for a path outside of it.
+pub async fn query(queries: &Queries, request: &HttpRequest) -> Option<HttpResponse> {
+    let path: Vec<&str> = request.path.trim_start_matches('/').split('/').collect();
+    if request.method != "GET" && request.method != "HEAD" {
+        return Some(no_route(request));
+    }
+    answer(queries, request, &path).await.unwrap_or_else(|problem| Some(problem.into()))
+}
+
+async fn answer(
+    queries: &Queries,
+    request: &HttpRequest,
+    path: &[&str],
+) -> Result<Option<HttpResponse>, Problem> {
+    Ok(Some(match path {
+        ["v1", "events", id] => {
+            let with_proof = match request.parameter("proof") {
+                None | Some("true") => WithProof::Yes,
+                Some("false") => WithProof::No,
+                Some(_) => return Err(bad_field("proof", "proof must be true or false.")),
+            };
+            HttpResponse::json(200, &queries.event(id, request.number("wait_ms", 0)?, with_proof).await?)
+        }
+        ["v1", "events", id, "visits"] => {
+            HttpResponse::json(200, &queries.visits(id, request.cursor()?, request.limit()?).await?)
+        }
+        ["v1", "kennels"] => HttpResponse::json(200, &queries.kennels().await?),
+        ["v1", "kennels", kennel] => HttpResponse::json(200, &queries.kennel(kennel).await?),
+        ["v1", "kennels", kennel, "checkpoint"] => {
+            HttpResponse::new(200, "text/plain; charset=utf-8", queries.checkpoint(kennel).await?)
+        }
+        ["v1", "kennels", kennel, "blocks"] => {
+            HttpResponse::json(200, &queries.blocks(kennel, request.cursor()?, request.limit()?).await?)
+        }
+        ["v1", "kennels", kennel, "blocks", height] => {
+            HttpResponse::json(200, &queries.block(kennel, height_of("height", height)?).await?)
+        }
+        ["v1", "kennels", kennel, "export"] => HttpResponse::json(200, &queries.export(kennel).await?),
+        ["v1", "kennels", kennel, "export", from] => {
+            let segment = queries.segment(kennel, height_of("from", from)?).await?;
+            HttpResponse::new(200, "application/cbor", segment)
+        }
+        ["v1", "pets", birth] => HttpResponse::json(200, &queries.pet(birth).await?),
+        ["v1", "pets", birth, "events"] => {
+            HttpResponse::json(200, &queries.timeline(birth, request.cursor()?, request.limit()?).await?)
+        }
+        ["v1", "pets", birth, "proof"] => {
+            HttpResponse::json(200, &queries.pet_proof(birth, request.parameter("kennel")).await?)
+        }
+        ["v1", "accounts", account] => HttpResponse::json(200, &queries.account(account).await?),
+        ["v1", "feed"] => {
+            let kennel = request.parameter("kennel");
+            HttpResponse::json(200, &queries.feed(kennel, request.cursor()?, request.limit()?).await?)
+        }
+        ["v1", "rules", file] => {
+            HttpResponse::new(200, "application/wasm", queries.rules(file).await?).immutable()
+        }
+        ["v1", "openapi.json"] => HttpResponse::new(200, "application/json", crate::openapi::document()),
+        ["media", sha256] => {
+            let photo = queries.photo(sha256).await?;
+            HttpResponse::new(200, media_type(&photo), photo).immutable()
+        }
+        ["healthz"] => {
+            queries.kennels().await?;
+            HttpResponse::new(200, "text/plain; charset=utf-8", "ok\n")
+        }
+        ["v1", ..] => no_route(request),
+        _ => return Ok(None),
+    }))
+}
+
+fn height_of(field: &str, text: &str) -> Result<u64, Problem> {
+    text.parse().map_err(|_| bad_field(field, format!("{field} must be a whole number.")))
+}
+
+/// The media type of a photo by its first bytes; anything else is handed out as bytes to save.
+fn media_type(photo: &[u8]) -> &'static str {
+    match photo {
+        [0xff, 0xd8, 0xff, ..] => "image/jpeg",
+        [0x89, b'P', b'N', b'G', ..] => "image/png",
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "image/webp",
+        _ => "application/octet-stream",
+    }
+}

@@ -1,0 +1,250 @@
+//! Taking events in: everything that can be checked without state, then the queue. An event is
+//! answered as queued only after the queue has taken it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use pitpet_chain::body::{Body, BodyFault, commitment};
+use pitpet_chain::codec::Bytes;
+use pitpet_chain::event::SignedEvent;
+use pitpet_chain::hash::{AccountId, EventId, KennelId};
+use pitpet_chain::limits;
+use pitpet_chain::reject::Reject;
+use pitpet_chain::request::{Request, SignedRequest, Wish};
+
+use crate::api::{NameView, Problem, SubmittedEvent, SubmittedRequest};
+use crate::founding::Foundings;
+use crate::head::LedgerError;
+use crate::items::{self, Fields, attributes};
+use crate::message::{Entry, SaltedBody, pack};
+use crate::ports::{
+    Clock, Condition, Consistency, Item, Objects, Queue, Retry, Table, TableError, Update, UploadTicket,
+};
+use crate::problem::{bad_body, bad_field, bad_request, problem, rejected, unavailable};
+
+/// The use case.
+pub struct Ingest {
+    table: Arc<dyn Table>,
+    queue: Arc<dyn Queue>,
+    objects: Arc<dyn Objects>,
+    clock: Arc<dyn Clock>,
+    foundings: Foundings,
+}
+
+/// A submitted event that may go into the queue.
+struct Accepted {
+    id: EventId,
+    kennel: KennelId,
+    entry: Entry,
+}
+
+fn base64_field(field: &str, text: &str) -> Result<Vec<u8>, Problem> {
+    STANDARD
+        .decode(text)
+        .map_err(|_| bad_field(field, format!("{field} must be standard base64 with padding.")))
+}
+
+impl Ingest {
+    /// Makes the use case.
+    pub fn new(
+        table: Arc<dyn Table>,
+        queue: Arc<dyn Queue>,
+        objects: Arc<dyn Objects>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let foundings = Foundings::new(table.clone());
+        Self { table, queue, objects, clock, foundings }
+    }
+
+    /// Takes events, up to 25; one answer each, in order: the id of one that is queued, or why it
+    /// is not.
+    ///
+    /// # Errors
+    /// A problem with the list as a whole: none or too many.
+    pub async fn submit(
+        &self,
+        events: Vec<SubmittedEvent>,
+    ) -> Result<Vec<Result<EventId, (Option<EventId>, Problem)>>, Problem> {
+        if !(1..=limits::MESSAGE_EVENTS_MAX).contains(&events.len()) {
+            let detail = format!("A request holds 1 to {} events.", limits::MESSAGE_EVENTS_MAX);
+            return Err(bad_field("events", detail));
+        }
+        let mut results = Vec::new();
+        let mut by_kennel: BTreeMap<KennelId, Vec<(usize, Entry)>> = BTreeMap::new();
+        for (at, submitted) in events.iter().enumerate() {
+            results.push(match self.check(submitted).await {
+                Ok(accepted) => {
+                    by_kennel.entry(accepted.kennel).or_default().push((at, accepted.entry));
+                    Ok(accepted.id)
+                }
+                Err(refused) => Err(refused),
+            });
+        }
+        let mut outgoing = Vec::new();
+        let mut places = Vec::new();
+        for (kennel, entries) in by_kennel {
+            let (at, entries): (Vec<usize>, Vec<Entry>) = entries.into_iter().unzip();
+            let mut at = at.into_iter();
+            for (message, count) in pack(kennel, entries) {
+                outgoing.push(message.write());
+                places.push(at.by_ref().take(count).collect::<Vec<usize>>());
+            }
+        }
+        if outgoing.is_empty() {
+            return Ok(results);
+        }
+        for (outcome, places) in self.queue.send(&outgoing).await.into_iter().zip(places) {
+            if let Err(error) = outcome {
+                let problem = unavailable(&error);
+                for at in places {
+                    let id = results[at].as_ref().ok().copied();
+                    results[at] = Err((id, problem.clone()));
+                }
+            }
+        }
+        Ok(results)
+    }
+
+    async fn check(&self, submitted: &SubmittedEvent) -> Result<Accepted, (Option<EventId>, Problem)> {
+        let bytes = base64_field("event", &submitted.event).map_err(|problem| (None, problem))?;
+        let signed = SignedEvent::read(&bytes).map_err(|reject| (None, rejected(reject)))?;
+        let id = signed.id;
+        self.check_signed(&signed, submitted)
+            .await
+            .map(|body| Accepted {
+                id,
+                kennel: signed.event.kennel,
+                entry: Entry { event: Bytes(bytes), body },
+            })
+            .map_err(|problem| (Some(id), problem))
+    }
+
+    async fn check_signed(
+        &self,
+        signed: &SignedEvent,
+        submitted: &SubmittedEvent,
+    ) -> Result<Option<SaltedBody>, Problem> {
+        let founding = match self.foundings.get(&signed.event.kennel).await {
+            Ok(founding) => founding,
+            Err(LedgerError::UnknownKennel) => return Err(rejected(Reject::WrongKennel)),
+            Err(error) => return Err(error.into()),
+        };
+        signed
+            .check(&founding.kennel, &founding.genesis.parameters, self.clock.now_ms())
+            .and_then(|()| signed.check_signature())
+            .map_err(rejected)?;
+        match (signed.event.payload.body(), &submitted.salt, &submitted.body) {
+            (None, None, None) => Ok(None),
+            (Some(committed), Some(salt), Some(body)) => {
+                let salt: [u8; 32] = base64_field("salt", salt)?
+                    .try_into()
+                    .map_err(|_| bad_field("salt", "The salt must have 32 bytes."))?;
+                let body = base64_field("body", body)?;
+                Body::read(signed.event.payload.kind(), &body).map_err(bad_body)?;
+                if commitment(&salt, &body) != *committed {
+                    return Err(bad_body(BodyFault::Mismatch));
+                }
+                Ok(Some(SaltedBody { salt, body: Bytes(body) }))
+            }
+            _ => Err(bad_body(BodyFault::Presence)),
+        }
+    }
+
+    fn read_request(&self, submitted: &SubmittedRequest) -> Result<Request, Problem> {
+        let bytes = base64_field("request", &submitted.request)?;
+        SignedRequest::read(&bytes, self.clock.now_ms()).map_err(bad_request)
+    }
+
+    /// The key must be the account's first one, and not replaced in any kennel; or its current one.
+    async fn check_key(&self, request: &Request) -> Result<(), Problem> {
+        let query = crate::ports::Query {
+            pk: items::account_pk(&request.account),
+            from: "K#".to_owned(),
+            to: "K#~".to_owned(),
+            order: crate::ports::Order::Ascending,
+            limit: crate::founding::KENNELS_MAX,
+            consistency: Consistency::Eventual,
+        };
+        let mut current = Vec::new();
+        for item in self.table.query(&query).await? {
+            if let Ok(record) = item.attributes.bytes("record") {
+                let account: Result<pitpet_chain::state::Account, _> = pitpet_chain::codec::decode(record);
+                current.extend(account.ok().and_then(|account| account.key));
+            }
+        }
+        let is_first = AccountId::of(&request.key) == request.account;
+        let fits = match current.is_empty() {
+            true => is_first,
+            false => current.contains(&request.key),
+        };
+        if fits { Ok(()) } else { Err(rejected(Reject::WrongKey)) }
+    }
+
+    /// Registers a name for an account: first come, first served, for ever.
+    ///
+    /// # Errors
+    /// A problem; status 409 if another account has the name.
+    pub async fn register_name(&self, submitted: &SubmittedRequest) -> Result<NameView, Problem> {
+        let request = self.read_request(submitted)?;
+        let Wish::Name { name } = &request.wish else {
+            return Err(bad_field("request", "This takes a request for a name."));
+        };
+        self.check_key(&request).await?;
+        let account = request.account;
+        let holder = attributes([("account", account.0.into())]);
+        match self.table.put_new(&Item { key: items::name(name), attributes: holder }).await {
+            Ok(()) => {}
+            Err(TableError::Conflict) => {
+                let holder = self.table.get(&items::name(name), Consistency::Strong).await?;
+                let is_own = holder.is_some_and(|item| item.digest("account") == Ok(account.0));
+                if !is_own {
+                    let detail = format!("The name {name:?} belongs to another account.");
+                    return Err(problem(409, "name-taken", "The name is taken", detail, Some("name")));
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+        // If this fails the name is held but not listed; asking again lists it.
+        let listed = Update {
+            key: items::account_name(&account, name),
+            set: attributes([("name", name.clone().into())]),
+            remove: Vec::new(),
+            condition: Condition::Absent,
+            retry: Retry::Allowed,
+        };
+        match self.table.update(&listed).await {
+            Ok(()) | Err(TableError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(NameView { name: name.clone(), account: account.to_string() })
+    }
+
+    /// Gives a ticket to upload a photo.
+    ///
+    /// # Errors
+    /// A problem.
+    pub async fn request_upload(&self, submitted: &SubmittedRequest) -> Result<UploadTicket, Problem> {
+        let request = self.read_request(submitted)?;
+        let Wish::Upload { sha256, size, content_type } = &request.wish else {
+            return Err(bad_field("request", "This takes a request for an upload."));
+        };
+        self.check_key(&request).await?;
+        let now_ms = self.clock.now_ms();
+        // Before the ticket, so that no upload escapes the reaper.
+        let upload = Update {
+            key: items::upload(now_ms / items::DAY_MS, sha256),
+            set: attributes([("account", request.account.0.into())]),
+            remove: Vec::new(),
+            condition: Condition::Absent,
+            retry: Retry::Allowed,
+        };
+        match self.table.update(&upload).await {
+            Ok(()) | Err(TableError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let key = items::photo_object(sha256);
+        Ok(self.objects.upload_ticket(&key, sha256, *size, content_type, now_ms).await?)
+    }
+}

@@ -1,0 +1,261 @@
+//! The items of the table: keys and attributes, in one place.
+//!
+//! | item | pk | sk | writer |
+//! |---|---|---|---|
+//! | kennel list | `KENNELS` | label | operator |
+//! | genesis | `K#kennel` | `GENESIS` | operator |
+//! | head | `K#kennel` | `HEAD` | miner, by condition |
+//! | block | `K#kennel` | `B#height#hash` | miner, staged |
+//! | track | `K#kennel` | `T#height` | publisher |
+//! | place | `E#event` | `PLACE` | publisher |
+//! | body | `E#event` | `BODY` | publisher |
+//! | reject | `E#event` | `REJECT` | miner |
+//! | pet card | `P#birth` | `CARD` | publisher |
+//! | timeline | `P#birth` | `E#height#index` | publisher |
+//! | account | `A#account` | `K#kennel` | publisher |
+//! | account's name | `A#account` | `N#name` | ingest |
+//! | post card | `O#post` | `CARD` | publisher |
+//! | post's visit | `O#post` | `E#height#index` | publisher |
+//! | feed | `F#kennel#day` | `time#height#index#kennel` | publisher |
+//! | births | `N#kennel` | `time#height#index#kennel` | publisher |
+//! | story to end | `D#kennel` | birth | publisher; reaper deletes |
+//! | photo in use | `M#sha256` | `REF` | publisher |
+//! | upload | `U#day` | sha256 | ingest; reaper deletes |
+//! | name | `NAME#name` | `NAME` | ingest, by condition |
+//!
+//! ARCHITECTURE.md says what losing each of them costs.
+
+use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, Digest32, EventId, KennelId, RulesHash};
+
+use crate::ports::{Attributes, Key, Value};
+
+/// Milliseconds of a day: the feed's partitions.
+pub const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// Key of the kennel list.
+pub fn kennel_label(label: &str) -> Key {
+    Key::new("KENNELS", label)
+}
+
+/// Partition of a kennel's chain.
+pub fn chain(kennel: &KennelId) -> String {
+    format!("K#{kennel}")
+}
+
+/// Key of a genesis.
+pub fn genesis(kennel: &KennelId) -> Key {
+    Key::new(chain(kennel), "GENESIS")
+}
+
+/// Key of a head.
+pub fn head(kennel: &KennelId) -> Key {
+    Key::new(chain(kennel), "HEAD")
+}
+
+/// Sort keys of the blocks staged at a height begin with this.
+pub fn block_prefix(height: u64) -> String {
+    format!("B#{height:020}#")
+}
+
+/// Key of a block, staged or committed.
+pub fn block(kennel: &KennelId, height: u64, hash: &BlockHash) -> Key {
+    Key::new(chain(kennel), format!("{}{hash}", block_prefix(height)))
+}
+
+/// Sort key of a track.
+pub fn track_sk(height: u64) -> String {
+    format!("T#{height:020}")
+}
+
+/// Key of a track: which block stands at a published height, and the log's nodes that it completes.
+pub fn track(kennel: &KennelId, height: u64) -> Key {
+    Key::new(chain(kennel), track_sk(height))
+}
+
+/// Key of an event's place.
+pub fn place(event: &EventId) -> Key {
+    Key::new(format!("E#{event}"), "PLACE")
+}
+
+/// Key of an event's body.
+pub fn body(event: &EventId) -> Key {
+    Key::new(format!("E#{event}"), "BODY")
+}
+
+/// Key of an event's reject.
+pub fn reject(event: &EventId) -> Key {
+    Key::new(format!("E#{event}"), "REJECT")
+}
+
+/// Key of a pet's card.
+pub fn pet(birth: &BirthHash) -> Key {
+    Key::new(format!("P#{birth}"), "CARD")
+}
+
+/// Sort key by place.
+pub fn entry_sk(height: u64, index: u32) -> String {
+    format!("E#{height:020}#{index:05}")
+}
+
+/// Key of an entry of a pet's timeline.
+pub fn timeline(birth: &BirthHash, height: u64, index: u32) -> Key {
+    Key::new(format!("P#{birth}"), entry_sk(height, index))
+}
+
+/// Partition of an account.
+pub fn account_pk(account: &AccountId) -> String {
+    format!("A#{account}")
+}
+
+/// Key of an account's record in a kennel.
+pub fn account(account: &AccountId, kennel: &KennelId) -> Key {
+    Key::new(account_pk(account), format!("K#{kennel}"))
+}
+
+/// Key of an account's name.
+pub fn account_name(account: &AccountId, name: &str) -> Key {
+    Key::new(account_pk(account), format!("N#{name}"))
+}
+
+/// Key of a post's card.
+pub fn post(id: &EventId) -> Key {
+    Key::new(format!("O#{id}"), "CARD")
+}
+
+/// Key of a visit to a post.
+pub fn post_visit(id: &EventId, height: u64, index: u32) -> Key {
+    Key::new(format!("O#{id}"), entry_sk(height, index))
+}
+
+/// Partition of a kennel's feed of a day.
+pub fn feed_pk(kennel: &KennelId, day: u64) -> String {
+    format!("F#{kennel}#{day:06}")
+}
+
+/// Partition of a kennel's births.
+pub fn births_pk(kennel: &KennelId) -> String {
+    format!("N#{kennel}")
+}
+
+/// Sort key of feeds: by time, then place; unique over kennels.
+pub fn feed_sk(timestamp_ms: u64, height: u64, index: u32, kennel: &KennelId) -> String {
+    let kennel = kennel.to_string();
+    format!("{timestamp_ms:015}#{height:020}#{index:05}#{}", &kennel[..8])
+}
+
+/// Partition of a kennel's dead whose story is to be ended.
+pub fn dead_pk(kennel: &KennelId) -> String {
+    format!("D#{kennel}")
+}
+
+/// Key of the mark that a photo is in use.
+pub fn photo(sha256: &Digest32) -> Key {
+    Key::new(format!("M#{}", hex::encode(sha256)), "REF")
+}
+
+/// Key of an upload that may end unused.
+pub fn upload(day: u64, sha256: &Digest32) -> Key {
+    Key::new(format!("U#{day:06}"), hex::encode(sha256))
+}
+
+/// Key of a name.
+pub fn name(name: &str) -> Key {
+    Key::new(format!("NAME#{name}"), "NAME")
+}
+
+/// Object key of a photo.
+pub fn photo_object(sha256: &Digest32) -> String {
+    format!("media/{}", hex::encode(sha256))
+}
+
+/// Object key of a rules module.
+pub fn rules_object(hash: &RulesHash) -> String {
+    format!("rules/{hash}.wasm")
+}
+
+/// An item lacks an attribute or has one of another type: the table is damaged.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the item has no sound attribute {0:?}")]
+pub struct BadItem(pub &'static str);
+
+/// Typed access to attributes.
+pub trait Fields {
+    /// An unsigned number.
+    ///
+    /// # Errors
+    /// [`BadItem`].
+    fn number(&self, name: &'static str) -> Result<u64, BadItem>;
+    /// Bytes.
+    ///
+    /// # Errors
+    /// [`BadItem`].
+    fn bytes(&self, name: &'static str) -> Result<&[u8], BadItem>;
+    /// Text.
+    ///
+    /// # Errors
+    /// [`BadItem`].
+    fn text(&self, name: &'static str) -> Result<&str, BadItem>;
+    /// 32 bytes.
+    ///
+    /// # Errors
+    /// [`BadItem`].
+    fn digest(&self, name: &'static str) -> Result<Digest32, BadItem> {
+        self.bytes(name)?.try_into().map_err(|_| BadItem(name))
+    }
+}
+
+impl Fields for Attributes {
+    fn number(&self, name: &'static str) -> Result<u64, BadItem> {
+        match self.get(name) {
+            Some(Value::Number(number)) => Ok(*number),
+            _ => Err(BadItem(name)),
+        }
+    }
+    fn bytes(&self, name: &'static str) -> Result<&[u8], BadItem> {
+        match self.get(name) {
+            Some(Value::Bytes(bytes)) => Ok(bytes),
+            _ => Err(BadItem(name)),
+        }
+    }
+    fn text(&self, name: &'static str) -> Result<&str, BadItem> {
+        match self.get(name) {
+            Some(Value::Text(text)) => Ok(text),
+            _ => Err(BadItem(name)),
+        }
+    }
+}
+
+/// Builds attributes.
+pub fn attributes<const N: usize>(fields: [(&'static str, Value); N]) -> Attributes {
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+impl From<u64> for Value {
+    fn from(number: u64) -> Self {
+        Value::Number(number)
+    }
+}
+
+impl From<u32> for Value {
+    fn from(number: u32) -> Self {
+        Value::Number(number.into())
+    }
+}
+
+impl From<Vec<u8>> for Value {
+    fn from(bytes: Vec<u8>) -> Self {
+        Value::Bytes(bytes)
+    }
+}
+
+impl From<Digest32> for Value {
+    fn from(digest: Digest32) -> Self {
+        Value::Bytes(digest.to_vec())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Value::Text(text)
+    }
+}

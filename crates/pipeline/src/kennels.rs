@@ -1,0 +1,187 @@
+//! Open kennels: a bounded set of chain instances, each brought up to a committed head.
+//!
+//! One that is behind replays the blocks that it missed; one that is cold opens the newest good
+//! snapshot first. Committed blocks are replayed without checking event signatures again, for
+//! their miner did; hashes, links and roots are checked by the module.
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex};
+
+use lru::LruCache;
+use pitpet_chain::abi::{Opened, Replay, Start};
+use pitpet_chain::codec::{Bytes, decode, encode};
+use pitpet_chain::hash::{BlockHash, KennelId};
+use pitpet_chain::kennel::{Head, NewBlock};
+
+use crate::head::{CommittedHead, Founding, LedgerError, damaged, path_down, read_block};
+use crate::ports::{ChainInstance, ModuleError, ModuleHost, Objects, Table};
+use crate::snapshots;
+
+/// Kennels kept open at one time, unless set otherwise.
+pub const OPEN_KENNELS_MAX: usize = 8;
+
+/// A kennel at a head.
+pub struct OpenKennel {
+    /// The instance; its state is the head's.
+    pub instance: Box<dyn ChainInstance>,
+    /// The head.
+    pub head: Head,
+    /// Blocks replayed or applied since it was opened.
+    pub blocks_since_open: u64,
+}
+
+impl OpenKennel {
+    /// Takes over a committed block.
+    fn replay(&mut self, bytes: Vec<u8>) -> Result<(), ModuleError> {
+        let input = encode(&Replay { signatures: false, block: Bytes(bytes) });
+        let made: NewBlock = read_answer(&self.instance.replay(&input)?)?;
+        self.head = made.head;
+        self.blocks_since_open += 1;
+        Ok(())
+    }
+}
+
+/// Decodes a module's answer; one that can't be decoded is a trap.
+///
+/// # Errors
+/// [`ModuleError::Trap`].
+pub fn read_answer<T: pitpet_chain::codec::Canonical>(bytes: &[u8]) -> Result<T, ModuleError> {
+    decode(bytes).map_err(|_| ModuleError::Trap("the module's answer is not canonical".to_owned()))
+}
+
+/// The set of open kennels.
+pub struct Kennels {
+    modules: Arc<dyn ModuleHost>,
+    table: Arc<dyn Table>,
+    objects: Arc<dyn Objects>,
+    open: Mutex<LruCache<KennelId, OpenKennel>>,
+}
+
+impl Kennels {
+    /// Makes an empty set of at most `kennels_max`.
+    pub fn new(
+        modules: Arc<dyn ModuleHost>,
+        table: Arc<dyn Table>,
+        objects: Arc<dyn Objects>,
+        kennels_max: NonZeroUsize,
+    ) -> Self {
+        Self { modules, table, objects, open: Mutex::new(LruCache::new(kennels_max)) }
+    }
+
+    /// Takes a kennel out of the set, at the given head. Whoever takes it gives it back with
+    /// [`Kennels::put`] if its state is still the head's; one that isn't given back is discarded.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub async fn take(&self, founding: &Founding, target: &CommittedHead) -> Result<OpenKennel, LedgerError> {
+        let cached = self.open.lock().expect("no panic while the set is locked").pop(&founding.kennel);
+        if let Some(mut kennel) = cached {
+            if kennel.head.height <= target.height && self.catch_up(founding, &mut kennel, target).await? {
+                return Ok(kennel);
+            }
+            tracing::warn!(kennel = %founding.kennel, height = kennel.head.height, "an open kennel was not on the chain: reopening it");
+        }
+        self.open_cold(founding, target).await
+    }
+
+    /// Gives a kennel back.
+    pub fn put(&self, id: KennelId, kennel: OpenKennel) {
+        self.open.lock().expect("no panic while the set is locked").put(id, kennel);
+    }
+
+    /// Replays what the kennel missed; false if its head is not an ancestor of the target.
+    async fn catch_up(
+        &self,
+        founding: &Founding,
+        kennel: &mut OpenKennel,
+        target: &CommittedHead,
+    ) -> Result<bool, LedgerError> {
+        if kennel.head.hash == target.hash {
+            return Ok(true);
+        }
+        let height = kennel.head.height;
+        let end = (target.height, target.hash);
+        let (ancestor, path) = path_down(self.table.as_ref(), &founding.kennel, end, height).await?;
+        if ancestor != kennel.head.hash {
+            return Ok(false);
+        }
+        self.replay_path(founding, kennel, path).await?;
+        Ok(kennel.head.hash == target.hash)
+    }
+
+    async fn replay_path(
+        &self,
+        founding: &Founding,
+        kennel: &mut OpenKennel,
+        path: Vec<(u64, BlockHash)>,
+    ) -> Result<(), LedgerError> {
+        for (height, hash) in path {
+            let block = read_block(self.table.as_ref(), &founding.kennel, height, &hash).await?;
+            kennel.replay(block.bytes)?;
+            if kennel.head.hash != hash {
+                return Err(damaged("a block's bytes are another block's"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens from the newest snapshot that is on the chain and sound, in the end from genesis.
+    async fn open_cold(
+        &self,
+        founding: &Founding,
+        target: &CommittedHead,
+    ) -> Result<OpenKennel, LedgerError> {
+        let snapshots = match snapshots::list(self.objects.as_ref(), &founding.kennel).await {
+            Ok(snapshots) => snapshots,
+            Err(error) => {
+                tracing::warn!(kennel = %founding.kennel, %error, "the snapshots can't be listed: replaying from genesis");
+                Vec::new()
+            }
+        };
+        for place in snapshots.iter().rev().filter(|place| place.height <= target.height) {
+            match self.open_snapshot(founding, target, place).await {
+                Ok(Some(kennel)) => return Ok(kennel),
+                Ok(None) => {
+                    tracing::warn!(kennel = %founding.kennel, height = place.height, "a snapshot is not of this chain: skipping it")
+                }
+                Err(LedgerError::Table(error)) => return Err(error.into()),
+                Err(error) => {
+                    tracing::warn!(kennel = %founding.kennel, height = place.height, %error, "a snapshot is not good: skipping it")
+                }
+            }
+        }
+        let start = Start {
+            rules_hash: target.header.rules_hash,
+            genesis: Some(Bytes(encode(&founding.genesis))),
+            snapshot: None,
+        };
+        let mut kennel = self.open_from(&start)?;
+        if self.catch_up(founding, &mut kennel, target).await? {
+            Ok(kennel)
+        } else {
+            Err(damaged("the chain does not lead from its genesis to its head"))
+        }
+    }
+
+    async fn open_snapshot(
+        &self,
+        founding: &Founding,
+        target: &CommittedHead,
+        place: &snapshots::Place,
+    ) -> Result<Option<OpenKennel>, LedgerError> {
+        let content = snapshots::read(self.objects.as_ref(), &founding.kennel, place).await?;
+        let start =
+            Start { rules_hash: target.header.rules_hash, genesis: None, snapshot: Some(Bytes(content)) };
+        let mut kennel = self.open_from(&start)?;
+        if kennel.head.hash != place.hash {
+            return Ok(None);
+        }
+        Ok(self.catch_up(founding, &mut kennel, target).await?.then_some(kennel))
+    }
+
+    fn open_from(&self, start: &Start) -> Result<OpenKennel, LedgerError> {
+        let (instance, opened) = self.modules.open(&start.rules_hash.0, &encode(start))?;
+        let opened: Opened = read_answer(&opened)?;
+        Ok(OpenKennel { instance, head: opened.head, blocks_since_open: 0 })
+    }
+}

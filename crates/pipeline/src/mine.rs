@@ -1,0 +1,514 @@
+//! Mining: a batch of queue messages becomes committed blocks.
+//!
+//! Per kennel: load the head, bring the state up to it, let the module decide, stage the block,
+//! win the one conditional write on the head, publish, record rejects. Each step may fail before
+//! or after it took effect; every comment at an `await` here says why going on or giving up is
+//! right. A message is acked when every one of its events has a receipt or a recorded reject.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use pitpet_chain::abi::Batch;
+use pitpet_chain::codec::{Bytes, encode};
+use pitpet_chain::event::SignedEvent;
+use pitpet_chain::hash::EventId;
+use pitpet_chain::kennel::{NewBlock, Outcome};
+
+use crate::checkpoint::{self, Claim};
+use crate::founding::Foundings;
+use crate::head::{
+    CheckpointKey, CommittedHead, Founding, LedgerError, block_item, commit_update, path_down, read_head,
+};
+use crate::items::{self, attributes};
+use crate::kennels::{Kennels, OpenKennel, read_answer};
+use crate::message::Message;
+use crate::ports::{
+    Clock, Consistency, DeadLetters, ModuleError, Objects, OutgoingMessage, PublishBatch, Table, TableError,
+};
+use crate::publication::{Bodies, body_update, if_absent};
+use crate::publisher::{self, Target};
+use crate::snapshots;
+
+/// A message as the queue handed it out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceivedMessage {
+    /// The queue's id of this message, named in the answer if it fails.
+    pub id: String,
+    /// The message itself.
+    pub message: OutgoingMessage,
+}
+
+/// How the miner is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MinerSettings {
+    /// Kennels kept open between calls.
+    pub open_kennels_max: NonZeroUsize,
+    /// A snapshot is written each time a height divides by this.
+    pub snapshot_every: u64,
+    /// Mining goes on while at most this many blocks are unpublished.
+    pub unpublished_max: u64,
+}
+
+impl Default for MinerSettings {
+    fn default() -> Self {
+        Self {
+            open_kennels_max: NonZeroUsize::new(crate::kennels::OPEN_KENNELS_MAX).expect("8 is not zero"),
+            snapshot_every: 256,
+            unpublished_max: 1_000,
+        }
+    }
+}
+
+/// Attempts to publish before mining goes on without.
+const PUBLISH_ATTEMPTS: u32 = 3;
+
+/// Blocks lost to another miner in one call before the messages go back to the queue.
+const LOST_MAX: u32 = 16;
+
+/// A clock further behind the head than this is reported.
+const CLOCK_BEHIND_MS: u64 = 60_000;
+
+/// Rejects are kept this long, ms; an event expires after a day at the latest.
+const REJECT_KEPT_MS: u64 = 30 * items::DAY_MS;
+
+/// What became of a batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MineReport {
+    /// Ids of messages to be delivered again: a failed one and the later ones of its group.
+    pub failed: BTreeSet<String>,
+    /// Messages sent to the dead-letter queue.
+    pub buried: u64,
+    /// Blocks committed.
+    pub blocks: u64,
+    /// Events in them.
+    pub accepted: u64,
+    /// Events rejected.
+    pub rejected: u64,
+    /// Blocks lost to another miner.
+    pub lost: u64,
+}
+
+/// A message that can be read.
+struct Work {
+    received: ReceivedMessage,
+    message: Message,
+}
+
+/// Why a group of messages could not be finished: all from some message on are to be redelivered.
+#[derive(Debug, thiserror::Error)]
+enum MineError {
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error("the read side is {0} blocks behind: mining pauses until it is published")]
+    Unpublished(u64),
+    #[error("lost {0} blocks in a row to other miners")]
+    Contended(u32),
+    #[error("the checkpoint key is not that of the kennel's genesis")]
+    WrongCheckpointKey,
+    #[error("a message that can't be mined could not be sent to the dead-letter queue: {0}")]
+    Bury(#[from] crate::ports::QueueError),
+}
+
+impl From<TableError> for MineError {
+    fn from(error: TableError) -> Self {
+        MineError::Ledger(error.into())
+    }
+}
+
+/// How one attempt at a block ended.
+enum Attempt {
+    /// This many messages are done with.
+    Done(usize),
+    /// Somebody else's block is there: decide again.
+    Lost,
+    /// The module trapped on this input.
+    Trapped(String),
+}
+
+/// The miner.
+pub struct Miner {
+    table: Arc<dyn Table>,
+    objects: Arc<dyn Objects>,
+    clock: Arc<dyn Clock>,
+    dead_letters: Arc<dyn DeadLetters>,
+    kennels: Kennels,
+    foundings: Foundings,
+    key: CheckpointKey,
+    settings: MinerSettings,
+}
+
+impl Miner {
+    /// Makes a miner; `key` signs the checkpoints of every kennel that it serves.
+    pub fn new(
+        table: Arc<dyn Table>,
+        objects: Arc<dyn Objects>,
+        modules: Arc<dyn crate::ports::ModuleHost>,
+        clock: Arc<dyn Clock>,
+        dead_letters: Arc<dyn DeadLetters>,
+        key: CheckpointKey,
+        settings: MinerSettings,
+    ) -> Self {
+        let kennels = Kennels::new(modules, table.clone(), objects.clone(), settings.open_kennels_max);
+        let foundings = Foundings::new(table.clone());
+        Self { table, objects, clock, dead_letters, kennels, foundings, key, settings }
+    }
+
+    /// Mines a batch. Never fails as a whole: what could not be done is in the report.
+    pub async fn mine(&self, batch: Vec<ReceivedMessage>) -> MineReport {
+        let mut report = MineReport::default();
+        let mut groups: BTreeMap<String, Vec<ReceivedMessage>> = BTreeMap::new();
+        for received in batch {
+            groups.entry(received.message.group.clone()).or_default().push(received);
+        }
+        for (group, messages) in groups {
+            let ids: Vec<String> = messages.iter().map(|received| received.id.clone()).collect();
+            let mut done = 0;
+            if let Err(error) = self.mine_group(&group, messages, &mut done, &mut report).await {
+                tracing::error!(kennel = %group, %error, redelivered = ids.len() - done, "a batch could not be finished");
+                report.failed.extend(ids.into_iter().skip(done));
+            }
+        }
+        report
+    }
+
+    /// Mines the messages of one group in order; `done` counts those finished.
+    async fn mine_group(
+        &self,
+        group: &str,
+        messages: Vec<ReceivedMessage>,
+        done: &mut usize,
+        report: &mut MineReport,
+    ) -> Result<(), MineError> {
+        // A message that can't be read, or is of another kennel than its group, never will be
+        // mined. Those before it are mined first, so that order within the group holds.
+        let mut works: Vec<Work> = Vec::new();
+        for received in messages {
+            let read = Message::read(&received.message.body)
+                .ok()
+                .filter(|message| message.kennel.to_string() == group);
+            match read {
+                Some(message) => works.push(Work { received, message }),
+                None => {
+                    self.mine_works(std::mem::take(&mut works), done, report).await?;
+                    self.bury(&received, "it is no message of its group", report).await?;
+                    *done += 1;
+                }
+            }
+        }
+        self.mine_works(works, done, report).await
+    }
+
+    /// Sends a message to the dead-letter queue, unchanged.
+    async fn bury(
+        &self,
+        received: &ReceivedMessage,
+        why: &str,
+        report: &mut MineReport,
+    ) -> Result<(), MineError> {
+        // If this fails the message stays in the queue, and comes here again.
+        self.dead_letters.bury(&received.message).await?;
+        tracing::error!(message = %received.id, kennel = %received.message.group, why, "a message went to the dead-letter queue");
+        report.buried += 1;
+        Ok(())
+    }
+
+    async fn mine_works(
+        &self,
+        works: Vec<Work>,
+        done: &mut usize,
+        report: &mut MineReport,
+    ) -> Result<(), MineError> {
+        let Some(first) = works.first() else { return Ok(()) };
+        let kennel = first.message.kennel;
+        let founding = match self.foundings.get(&kennel).await {
+            Ok(founding) => founding,
+            Err(LedgerError::UnknownKennel) => {
+                // Kennels are never removed: a message for an unknown one was not sent by ingest.
+                for work in &works {
+                    self.bury(&work.received, "its kennel is unknown", report).await?;
+                    *done += 1;
+                }
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if founding.genesis.checkpoint.0 != self.key.verifying_key().to_bytes() {
+            return Err(MineError::WrongCheckpointKey);
+        }
+        let mut rest = &works[..];
+        let mut alone = false;
+        let mut lost = 0;
+        while !rest.is_empty() {
+            let now = if alone { &rest[..1] } else { rest };
+            match self.attempt(&founding, now, report).await? {
+                Attempt::Done(count) => {
+                    rest = &rest[count..];
+                    *done += count;
+                    lost = 0;
+                }
+                Attempt::Lost => {
+                    lost += 1;
+                    report.lost += 1;
+                    if lost > LOST_MAX {
+                        return Err(MineError::Contended(lost));
+                    }
+                }
+                Attempt::Trapped(trap) if now.len() == 1 => {
+                    tracing::error!(%kennel, message = %now[0].received.id, trap, "the chain module trapped on one message");
+                    self.bury(&now[0].received, "the chain module trapped on it", report).await?;
+                    rest = &rest[1..];
+                    *done += 1;
+                }
+                Attempt::Trapped(trap) => {
+                    tracing::warn!(%kennel, trap, "the chain module trapped: running the messages one at a time");
+                    alone = true;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes at most one block of the first of these messages.
+    async fn attempt(
+        &self,
+        founding: &Founding,
+        works: &[Work],
+        report: &mut MineReport,
+    ) -> Result<Attempt, MineError> {
+        let kennel_id = founding.kennel;
+        // Failing here changes nothing: the messages are redelivered.
+        let head = read_head(self.table.as_ref(), founding, Consistency::Strong).await?;
+        let bodies = bodies_of(works);
+        let is_published = self.publish_backlog(founding, &head, &bodies).await?;
+        let mut kennel = self.kennels.take(founding, &head).await?;
+
+        let batch = Batch {
+            timestamp_ms: self.timestamp(&head, founding),
+            messages: works
+                .iter()
+                .map(|work| work.message.entries.iter().map(|entry| entry.event.clone()).collect())
+                .collect(),
+        };
+        let outcome: Outcome = match kennel.instance.apply(&encode(&batch)) {
+            Ok(answer) => read_answer(&answer).map_err(LedgerError::from)?,
+            // The instance is discarded with `kennel`; nothing was written.
+            Err(ModuleError::Trap(trap)) => return Ok(Attempt::Trapped(trap)),
+            Err(error) => return Err(LedgerError::from(error).into()),
+        };
+        let consumed = outcome.consumed as usize;
+        if let Some(block) = &outcome.block {
+            if !self.commit(founding, &head, block).await? {
+                // The instance is one block ahead on a branch that lost: discarded with `kennel`.
+                return Ok(Attempt::Lost);
+            }
+            let accepted = self.count_accepted(works, &outcome);
+            report.blocks += 1;
+            report.accepted += accepted;
+            tracing::info!(kennel = %kennel_id, height = block.head.height, hash = %block.head.hash, events = accepted, "block committed");
+            kennel.head = block.head.clone();
+            kennel.blocks_since_open += 1;
+            self.publish_own(founding, is_published, block, &bodies).await;
+            self.snapshot(founding, &mut kennel, block).await;
+        }
+        self.kennels.put(kennel_id, kennel);
+        // Only now: while rejects can't be recorded the messages are redelivered, and their
+        // accepted events found in the chain then.
+        self.record_rejects(founding, works, &outcome).await?;
+        report.rejected += outcome.rejects.len() as u64;
+        Ok(Attempt::Done(consumed))
+    }
+
+    fn count_accepted(&self, works: &[Work], outcome: &Outcome) -> u64 {
+        let events: usize =
+            works[..outcome.consumed as usize].iter().map(|work| work.message.entries.len()).sum();
+        (events - outcome.rejects.len()) as u64
+    }
+
+    /// The new block's timestamp: now, but within what the rules allow.
+    fn timestamp(&self, head: &CommittedHead, founding: &Founding) -> u64 {
+        let now_ms = self.clock.now_ms();
+        let parent_ms = head.header.timestamp_ms;
+        if now_ms + CLOCK_BEHIND_MS < parent_ms {
+            tracing::error!(kennel = %founding.kennel, now_ms, parent_ms, "alarm: this miner's clock is behind the chain; mining at the parent's time");
+        }
+        let latest_ms = match head.summary.totals.living {
+            0 => u64::MAX,
+            _ => parent_ms + 2 * founding.genesis.parameters.idle_ms,
+        };
+        now_ms.clamp(parent_ms, latest_ms)
+    }
+
+    /// Stages the block and tries to win the head. True if the block is committed.
+    async fn commit(
+        &self,
+        founding: &Founding,
+        parent: &CommittedHead,
+        block: &NewBlock,
+    ) -> Result<bool, MineError> {
+        let kennel = &founding.kennel;
+        // Failing here leaves at most garbage, which the reaper finds. A conflict means that the
+        // same block, by its hash, was staged by an earlier attempt: it holds the same bytes.
+        match self.table.put_new(&block_item(kennel, &parent.hash, block)).await {
+            Ok(()) | Err(TableError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let claim = Claim { size: block.head.height + 1, root: block.head.checkpoint_root };
+        let note = checkpoint::sign(kennel, claim, &self.key);
+        match self.table.update(&commit_update(kennel, &parent.hash, block, note)).await {
+            Ok(()) => Ok(true),
+            // Refused writes were not made.
+            Err(error @ (TableError::Refused { .. } | TableError::Throttled)) => Err(error.into()),
+            // Unknown outcome, or a conflict, which may be with this very block: look for the
+            // block in the chain before calling it lost.
+            Err(TableError::Conflict | TableError::Unavailable { .. }) => {
+                self.is_committed(founding, block).await
+            }
+        }
+    }
+
+    async fn is_committed(&self, founding: &Founding, block: &NewBlock) -> Result<bool, MineError> {
+        let head = read_head(self.table.as_ref(), founding, Consistency::Strong).await?;
+        if head.height < block.head.height {
+            return Ok(false);
+        }
+        let end = (head.height, head.hash);
+        let (at_height, _) = path_down(self.table.as_ref(), &founding.kennel, end, block.head.height).await?;
+        Ok(at_height == block.head.hash)
+    }
+
+    /// Publishes what earlier miners left; true if the read side is at the head then. After three
+    /// failures mining goes on, within a bound.
+    async fn publish_backlog(
+        &self,
+        founding: &Founding,
+        head: &CommittedHead,
+        bodies: &Bodies,
+    ) -> Result<bool, MineError> {
+        if head.published_height >= head.height {
+            return Ok(true);
+        }
+        let mut last = None;
+        for _ in 0..PUBLISH_ATTEMPTS {
+            let from = publisher::published_height(self.table.as_ref(), founding).await?;
+            match publisher::publish_up_to(self.table.as_ref(), founding, from, &head.into(), bodies).await {
+                Ok(()) => return Ok(true),
+                Err(error) => last = Some(error),
+            }
+        }
+        let behind = head.height - head.published_height;
+        if let Some(error) = last {
+            tracing::error!(kennel = %founding.kennel, behind, %error, "alarm: the read side can't be published");
+        }
+        if behind > self.settings.unpublished_max { Err(MineError::Unpublished(behind)) } else { Ok(false) }
+    }
+
+    /// Publishes the block just committed, if everything before it is. A failure is no failure of
+    /// the batch: whoever comes next finds the read side behind.
+    async fn publish_own(
+        &self,
+        founding: &Founding,
+        parent_is_published: bool,
+        block: &NewBlock,
+        bodies: &Bodies,
+    ) {
+        let table = self.table.as_ref();
+        let height = block.head.height;
+        let claim = Claim { size: height + 1, root: block.head.checkpoint_root };
+        let note = checkpoint::sign(&founding.kennel, claim, &self.key);
+        let result = async {
+            if parent_is_published {
+                let note = Some(note.as_str());
+                return publisher::publish_block(
+                    table,
+                    founding,
+                    height,
+                    &block.bytes.0,
+                    &block.nodes,
+                    bodies,
+                    note,
+                )
+                .await;
+            }
+            let from = publisher::published_height(table, founding).await?;
+            let target = Target { height, hash: block.head.hash, checkpoint: note.clone() };
+            publisher::publish_up_to(table, founding, from, &target, bodies).await
+        };
+        if let Err(error) = result.await {
+            tracing::warn!(kennel = %founding.kennel, height = block.head.height, %error, "a committed block is not published yet");
+        }
+    }
+
+    /// Writes a snapshot where one is due. A failure costs only a longer replay later.
+    async fn snapshot(&self, founding: &Founding, kennel: &mut OpenKennel, block: &NewBlock) {
+        let due = block.head.height.is_multiple_of(self.settings.snapshot_every);
+        if !due {
+            return;
+        }
+        let place = snapshots::Place { height: block.head.height, hash: block.head.hash };
+        let written = match kennel.instance.snapshot() {
+            Ok(content) => snapshots::write(self.objects.as_ref(), &founding.kennel, &place, &content)
+                .await
+                .map_err(LedgerError::from),
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = written {
+            tracing::warn!(kennel = %founding.kennel, height = place.height, %error, "a snapshot could not be written");
+        }
+    }
+
+    /// Records rejects; for an event that is in the chain already (its message was redelivered)
+    /// the receipt stands, and only a missing body is added.
+    async fn record_rejects(
+        &self,
+        founding: &Founding,
+        works: &[Work],
+        outcome: &Outcome,
+    ) -> Result<(), MineError> {
+        let mut batch = PublishBatch::default();
+        for rejected in &outcome.rejects {
+            let entry = &works[rejected.message as usize].message.entries[rejected.event as usize];
+            let id = identify(&entry.event);
+            // A strong read: the receipt may be younger than a moment. The backlog was published
+            // before, so that an event accepted earlier has its place.
+            if self.table.get(&items::place(&id), Consistency::Strong).await?.is_some() {
+                if let Some(body) = &entry.body {
+                    batch.guarded.push(body_update(&id, body));
+                }
+                continue;
+            }
+            tracing::info!(kennel = %founding.kennel, event = %id, reject = rejected.reject.name(), "event rejected");
+            let ttl_s = (self.clock.now_ms() + REJECT_KEPT_MS) / 1000;
+            let set = attributes([
+                ("reject", u64::from(rejected.reject.number()).into()),
+                ("kennel", founding.kennel.0.into()),
+                ("ttl", ttl_s.into()),
+            ]);
+            batch.guarded.push(if_absent(items::reject(&id), set));
+        }
+        if !batch.guarded.is_empty() {
+            self.table.publish(&batch).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The bodies in these messages, by event.
+fn bodies_of(works: &[Work]) -> Bodies {
+    works
+        .iter()
+        .flat_map(|work| &work.message.entries)
+        .filter_map(|entry| {
+            let body = entry.body.clone()?;
+            Some((SignedEvent::read(&entry.event.0).ok()?.id, body))
+        })
+        .collect()
+}
+
+/// An event's id; for bytes that are no event, a stand-in by their hash.
+fn identify(event: &Bytes) -> EventId {
+    match SignedEvent::read(&event.0) {
+        Ok(signed) => signed.id,
+        Err(_) => EventId(pitpet_chain::hash::sha256(&event.0)),
+    }
+}

@@ -1,0 +1,166 @@
+//! What a block means for the read side: a pure function from the block's bytes (and the bodies
+//! at hand) to writes that anyone may repeat.
+
+use std::collections::BTreeMap;
+
+use pitpet_chain::block::{Block, Change, Death, Receipt};
+use pitpet_chain::codec::{Malformed, decode, encode};
+use pitpet_chain::event::{Kind, Payload, SignedEvent};
+use pitpet_chain::hash::{BirthHash, Digest32, EventId};
+
+use crate::items::{self, attributes};
+use crate::message::SaltedBody;
+use crate::ports::{Attributes, Condition, Item, Key, PublishBatch, Retry, Update, Value};
+
+/// Bodies at hand, by event.
+pub type Bodies = BTreeMap<EventId, SaltedBody>;
+
+/// The guard of mutable read-side items: the height that they come from.
+pub const SOURCE_HEIGHT: &str = "source_height";
+
+/// An update that creates the item or changes nothing.
+pub fn if_absent(key: Key, set: Attributes) -> Update {
+    Update { key, set, remove: Vec::new(), condition: Condition::Absent, retry: Retry::Allowed }
+}
+
+/// Stores a body, unless it is there already or has been erased.
+pub fn body_update(event: &EventId, body: &SaltedBody) -> Update {
+    let set = attributes([("salt", body.salt.into()), ("body", body.body.0.clone().into())]);
+    if_absent(items::body(event), set)
+}
+
+/// The writes that publish a block.
+///
+/// `nodes` are the nodes of the block log that it completes.
+///
+/// # Errors
+/// [`Malformed`] if the bytes are no block.
+pub fn publication(bytes: &[u8], nodes: &[Digest32], bodies: &Bodies) -> Result<PublishBatch, Malformed> {
+    let block: Block = decode(bytes)?;
+    let header = &block.header;
+    let (kennel, height, time) = (header.kennel, header.height, header.timestamp_ms);
+    let hash = header.hash();
+    let mut batch = PublishBatch::default();
+    let mut mutable: BTreeMap<Key, Attributes> = BTreeMap::new();
+
+    let track = attributes([
+        ("hash", hash.0.into()),
+        ("nodes", nodes.concat().into()),
+        ("timestamp_ms", time.into()),
+        ("event_count", (block.events.len() as u64).into()),
+    ]);
+    batch.immutable.push(Item { key: items::track(&kennel, height), attributes: track });
+
+    for (index, (event, receipt)) in block.events.iter().zip(&block.receipts).enumerate() {
+        let index = u32::try_from(index).map_err(|_| Malformed)?;
+        let signed = SignedEvent::read(&event.0).map_err(|_| Malformed)?;
+        let receipt: Receipt = decode(&receipt.0)?;
+        let kind = signed.event.payload.kind();
+        let place = attributes([
+            ("kennel", kennel.0.into()),
+            ("height", height.into()),
+            ("hash", hash.0.into()),
+            ("index", index.into()),
+            ("kind", u64::from(kind as u8).into()),
+            ("timestamp_ms", time.into()),
+        ]);
+        batch.immutable.push(Item { key: items::place(&signed.id), attributes: place });
+        if let Some(body) = bodies.get(&signed.id) {
+            batch.guarded.push(body_update(&signed.id, body));
+        }
+        let mut about: Option<BirthHash> = None;
+        for change in &receipt.changes {
+            let (key, record) = match change {
+                Change::Pet(pet) => {
+                    about = Some(pet.birth);
+                    (items::pet(&pet.birth), encode(pet))
+                }
+                Change::Account(account) => (items::account(&account.id, &kennel), encode(account)),
+                Change::Post(post) => (items::post(&post.id), encode(post)),
+            };
+            let set = mutable.entry(key).or_default();
+            set.extend(attributes([("record", record.into()), ("kennel", kennel.0.into())]));
+            set.insert("record_height".to_owned(), height.into());
+        }
+        entries(&mut batch, &Place { block: &block, index, signed: &signed, about });
+    }
+    for death in &block.deaths {
+        let death: Death = decode(&death.0)?;
+        let died = attributes([("died_height", height.into()), ("died_ms", time.into())]);
+        mutable.entry(items::pet(&death.pet)).or_default().extend(died);
+        let lost = attributes([
+            ("lost_pet", death.pet.0.into()),
+            ("lost_height", height.into()),
+            ("holdings", death.holdings.into()),
+        ]);
+        mutable.entry(items::account(&death.owner, &kennel)).or_default().extend(lost);
+        let key = Key::new(items::dead_pk(&kennel), death.pet.to_string());
+        batch.immutable.push(Item { key, attributes: attributes([("died_height", height.into())]) });
+    }
+    batch.guarded.extend(mutable.into_iter().map(|(key, mut set)| {
+        set.insert(SOURCE_HEIGHT.to_owned(), height.into());
+        let condition = Condition::Below(SOURCE_HEIGHT, height);
+        Update { key, set, remove: Vec::new(), condition, retry: Retry::Allowed }
+    }));
+    Ok(batch)
+}
+
+/// An event in its block.
+struct Place<'a> {
+    block: &'a Block,
+    index: u32,
+    signed: &'a SignedEvent,
+    about: Option<BirthHash>,
+}
+
+/// The entries of timelines, posts and feeds.
+fn entries(batch: &mut PublishBatch, place: &Place<'_>) {
+    let Some(about) = place.about else { return };
+    let header = &place.block.header;
+    let (kennel, height, time, index) = (&header.kennel, header.height, header.timestamp_ms, place.index);
+    let event = &place.signed.event;
+    let kind = event.payload.kind();
+    let mut entry = attributes([
+        ("id", place.signed.id.0.into()),
+        ("kind", u64::from(kind as u8).into()),
+        ("kennel", kennel.0.into()),
+        ("pet", about.0.into()),
+        ("account", event.account.0.into()),
+        ("height", height.into()),
+        ("index", index.into()),
+        ("timestamp_ms", time.into()),
+    ]);
+    let mut set = |name: &str, value: Value| {
+        entry.insert(name.to_owned(), value);
+    };
+    let mut photo = None;
+    match &event.payload {
+        Payload::Birth { photo: of, .. } => photo = Some(*of),
+        Payload::Post { photo: of, .. } => photo = *of,
+        Payload::Pat { post } | Payload::Share { post } | Payload::Comment { post, .. } => {
+            set("post", post.0.into());
+        }
+        Payload::Gift { amount, .. } => set("amount", (*amount).into()),
+        _ => {}
+    }
+    if let Some(photo) = photo {
+        set("photo", photo.into());
+        let used = attributes([("event", place.signed.id.0.into())]);
+        batch.immutable.push(Item { key: items::photo(&photo), attributes: used });
+    }
+    let mut put = |key: Key| batch.immutable.push(Item { key, attributes: entry.clone() });
+    put(items::timeline(&about, height, index));
+    let feed_sk = items::feed_sk(time, height, index, kennel);
+    match &event.payload {
+        Payload::Pat { post } | Payload::Share { post } | Payload::Comment { post, .. } => {
+            put(items::post_visit(post, height, index));
+        }
+        Payload::Birth { .. } => {
+            put(Key::new(items::births_pk(kennel), feed_sk.clone()));
+        }
+        _ => {}
+    }
+    if matches!(kind, Kind::Birth | Kind::Post) {
+        put(Key::new(items::feed_pk(kennel, time / items::DAY_MS), feed_sk));
+    }
+}

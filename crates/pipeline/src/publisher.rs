@@ -1,0 +1,95 @@
+//! Publishing: bringing the read side up to the head. Whoever finds it behind finishes the job.
+
+use pitpet_chain::hash::{BlockHash, Digest32};
+
+use crate::head::{CommittedHead, Founding, LedgerError, damaged, path_down, read_block};
+use crate::items::{self, Fields, attributes};
+use crate::ports::{Condition, Consistency, Retry, Table, TableError, Update, Value};
+use crate::publication::{Bodies, publication};
+
+/// The head up to which to publish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Height.
+    pub height: u64,
+    /// Hash.
+    pub hash: BlockHash,
+    /// Its checkpoint.
+    pub checkpoint: String,
+}
+
+impl From<&CommittedHead> for Target {
+    fn from(head: &CommittedHead) -> Self {
+        Self { height: head.height, hash: head.hash, checkpoint: head.checkpoint.clone() }
+    }
+}
+
+/// Publishes the blocks above `published_height` up to the target, in order. Safe to repeat and
+/// to run twice at once: items carry the height that they come from.
+///
+/// # Errors
+/// [`LedgerError`]; what has been published stays.
+pub async fn publish_up_to(
+    table: &dyn Table,
+    founding: &Founding,
+    published_height: u64,
+    target: &Target,
+    bodies: &Bodies,
+) -> Result<(), LedgerError> {
+    let kennel = &founding.kennel;
+    if published_height >= target.height {
+        return Ok(());
+    }
+    let (_, path) = path_down(table, kennel, (target.height, target.hash), published_height).await?;
+    for (height, hash) in path {
+        let block = read_block(table, kennel, height, &hash).await?;
+        let checkpoint = (height == target.height).then_some(target.checkpoint.as_str());
+        publish_block(table, founding, height, &block.bytes, &block.nodes, bodies, checkpoint).await?;
+    }
+    Ok(())
+}
+
+/// Publishes one block, all of whose ancestors are published.
+///
+/// # Errors
+/// [`LedgerError`].
+pub async fn publish_block(
+    table: &dyn Table,
+    founding: &Founding,
+    height: u64,
+    bytes: &[u8],
+    nodes: &[Digest32],
+    bodies: &Bodies,
+    checkpoint: Option<&str>,
+) -> Result<(), LedgerError> {
+    let batch = publication(bytes, nodes, bodies).map_err(|_| damaged("a committed block can't be read"))?;
+    table.publish(&batch).await?;
+    let mut set = attributes([("published_height", height.into())]);
+    if let Some(checkpoint) = checkpoint {
+        set.insert("published_checkpoint".to_owned(), Value::Text(checkpoint.to_owned()));
+    }
+    let risen = Update {
+        key: items::head(&founding.kennel),
+        set,
+        remove: Vec::new(),
+        condition: Condition::Below("published_height", height),
+        retry: Retry::Allowed,
+    };
+    match table.update(&risen).await {
+        // Somebody else published as far or farther.
+        Ok(()) | Err(TableError::Conflict) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The published height as the table has it now.
+///
+/// # Errors
+/// [`LedgerError`].
+pub async fn published_height(table: &dyn Table, founding: &Founding) -> Result<u64, LedgerError> {
+    let item = table
+        .get(&items::head(&founding.kennel), Consistency::Strong)
+        .await?
+        .ok_or(LedgerError::UnknownKennel)?;
+    Ok(item.number("published_height")?)
+}

@@ -1,0 +1,223 @@
+//! Feeds and timelines: bounded reads, newest first, with a cursor.
+
+use std::collections::HashMap;
+
+use pitpet_chain::body::Body;
+use pitpet_chain::event::Kind;
+use pitpet_chain::hash::{AccountId, BirthHash, EventId, KennelId};
+
+use super::{Queries, cards, parse_id};
+use crate::api::{EntriesView, EntryView, PetView, Problem};
+use crate::head::{Founding, damaged};
+use crate::items::{self, Fields};
+use crate::ports::{Attributes, Consistency, Item, Order, Query};
+
+/// Days that one request for a kennel's feed goes back; the cursor goes on from there.
+const DAYS_MAX: u64 = 14;
+
+/// Kennels merged into one feed, at most.
+const MERGED_MAX: usize = 16;
+
+/// Entries of a page, at most.
+pub(super) const PAGE_MAX: u32 = 100;
+
+fn before(cursor: Option<&str>, pk: String, from: &str, limit: u32) -> Query {
+    Query {
+        pk,
+        from: from.to_owned(),
+        to: cursor.unwrap_or("~").to_owned(),
+        order: Order::Descending,
+        // One more, because the cursor's own entry is within the bounds.
+        limit: limit + 1,
+        consistency: Consistency::Eventual,
+    }
+}
+
+impl Queries {
+    /// Reads bodies by event; erased and missing ones are left out.
+    pub(super) async fn texts(&self, events: &[EventId]) -> Result<HashMap<EventId, Body>, Problem> {
+        let mut texts = HashMap::new();
+        for chunk in events.chunks(100) {
+            let keys: Vec<_> = chunk.iter().map(items::body).collect();
+            for (event, item) in chunk.iter().zip(self.table.get_many(&keys).await?) {
+                let Some(bytes) = item.as_ref().and_then(|item| item.bytes("body").ok()) else { continue };
+                let body = [Kind::Birth, Kind::Post, Kind::Comment]
+                    .into_iter()
+                    .find_map(|kind| Body::read(kind, bytes).ok().map(|body| (kind, body)));
+                if let Some((_, body)) = body {
+                    texts.insert(*event, body);
+                }
+            }
+        }
+        Ok(texts)
+    }
+
+    /// Births and posts, newest first, of one kennel or merged over all.
+    ///
+    /// # Errors
+    /// A problem.
+    pub async fn feed(
+        &self,
+        kennel: Option<&str>,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<EntriesView, Problem> {
+        let limit = limit.clamp(1, PAGE_MAX);
+        let foundings = match kennel {
+            Some(name) => vec![self.founding(name).await?],
+            None => self.foundings.list().await?,
+        };
+        let mut found = Vec::new();
+        for founding in foundings.iter().take(MERGED_MAX) {
+            found.extend(self.kennel_feed(founding, cursor, limit).await?);
+        }
+        self.page(found, limit).await
+    }
+
+    async fn kennel_feed(
+        &self,
+        founding: &Founding,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Item>, Problem> {
+        let head = self.head(founding).await?;
+        let newest_ms = cursor
+            .and_then(|cursor| cursor.get(..15))
+            .and_then(|time| time.parse::<u64>().ok())
+            .unwrap_or(u64::MAX)
+            .min(head.header.timestamp_ms);
+        let newest = newest_ms / items::DAY_MS;
+        let oldest = (founding.genesis.created_ms / items::DAY_MS).max(newest.saturating_sub(DAYS_MAX));
+        let mut found: Vec<Item> = Vec::new();
+        let mut day = newest;
+        while found.len() <= limit as usize && day >= oldest {
+            let query = before(cursor, items::feed_pk(&founding.kennel, day), "0", limit);
+            found.extend(
+                self.table
+                    .query(&query)
+                    .await?
+                    .into_iter()
+                    .filter(|item| Some(item.key.sk.as_str()) != cursor),
+            );
+            match day.checked_sub(1) {
+                Some(earlier) => day = earlier,
+                None => break,
+            }
+        }
+        Ok(found)
+    }
+
+    /// Sorts, cuts and describes what was found.
+    async fn page(&self, mut found: Vec<Item>, limit: u32) -> Result<EntriesView, Problem> {
+        found.sort_by(|a, b| b.key.sk.cmp(&a.key.sk));
+        let more = found.len() > limit as usize;
+        found.truncate(limit as usize);
+        let cursor = found.last().filter(|_| more).map(|last| last.key.sk.clone());
+        Ok(EntriesView { entries: self.describe(&found).await?, cursor })
+    }
+
+    /// What happened around a pet, newest first.
+    ///
+    /// # Errors
+    /// A problem with status 404 if there is no such pet.
+    pub async fn timeline(
+        &self,
+        birth: &str,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<EntriesView, Problem> {
+        let birth: BirthHash = parse_id("birth", birth)?;
+        self.pet_card(&birth).await?;
+        self.entries_of(items::pet(&birth).pk, cursor, limit).await
+    }
+
+    /// Pats, shares and comments of a post, newest first.
+    ///
+    /// # Errors
+    /// A problem.
+    pub async fn visits(&self, post: &str, cursor: Option<&str>, limit: u32) -> Result<EntriesView, Problem> {
+        let post: EventId = parse_id("post", post)?;
+        self.entries_of(items::post(&post).pk, cursor, limit).await
+    }
+
+    async fn entries_of(&self, pk: String, cursor: Option<&str>, limit: u32) -> Result<EntriesView, Problem> {
+        let limit = limit.clamp(1, PAGE_MAX);
+        let found = self.table.query(&before(cursor, pk, "E#", limit)).await?;
+        let found = found.into_iter().filter(|item| Some(item.key.sk.as_str()) != cursor).collect();
+        self.page(found, limit).await
+    }
+
+    /// The newest pets of a kennel, living or not.
+    ///
+    /// # Errors
+    /// A problem.
+    pub async fn newest_pets(&self, founding: &Founding, limit: u32) -> Result<Vec<PetView>, Problem> {
+        let limit = limit.clamp(1, PAGE_MAX);
+        let query = before(None, items::births_pk(&founding.kennel), "0", limit - 1);
+        let births: Vec<EventId> = self
+            .table
+            .query(&query)
+            .await?
+            .iter()
+            .map(|item| item.attributes.digest("id").map(EventId))
+            .collect::<Result<_, _>>()?;
+        if births.is_empty() {
+            return Ok(Vec::new());
+        }
+        let head = self.head(founding).await?;
+        let texts = self.texts(&births).await?;
+        let keys: Vec<_> = births.iter().map(|birth| items::pet(&BirthHash(birth.0))).collect();
+        let cards = self.table.get_many(&keys).await?;
+        let mut pets = Vec::new();
+        for (birth, item) in births.iter().zip(cards) {
+            let Some(item) = item else { continue };
+            pets.push(cards::pet_view(&cards::pet_card(&item)?, founding, &head, texts.get(birth)));
+        }
+        Ok(pets)
+    }
+
+    async fn describe(&self, found: &[Item]) -> Result<Vec<EntryView>, Problem> {
+        let mut wanted = Vec::new();
+        for item in found {
+            wanted.push(EventId(item.attributes.digest("id")?));
+            wanted.push(EventId(item.attributes.digest("pet")?));
+        }
+        wanted.sort();
+        wanted.dedup();
+        let texts = self.texts(&wanted).await?;
+        found.iter().map(|item| entry_view(&item.attributes, &texts)).collect()
+    }
+}
+
+fn entry_view(item: &Attributes, texts: &HashMap<EventId, Body>) -> Result<EntryView, Problem> {
+    let id = EventId(item.digest("id")?);
+    let pet = EventId(item.digest("pet")?);
+    let kind = u8::try_from(item.number("kind")?).ok().and_then(Kind::from_number);
+    let kind = kind.ok_or_else(|| damaged("an entry"))?;
+    let (text, tags) = match texts.get(&id) {
+        Some(Body::Birth { story, .. }) => (Some(story.clone()), Vec::new()),
+        Some(Body::Post { text, tags }) => (Some(text.clone()), tags.clone()),
+        Some(Body::Comment { text }) => (Some(text.clone()), Vec::new()),
+        None => (None, Vec::new()),
+    };
+    let pet_name = match texts.get(&pet) {
+        Some(Body::Birth { name, .. }) => Some(name.clone()),
+        _ => None,
+    };
+    Ok(EntryView {
+        id: id.to_string(),
+        kind: kind.name().to_owned(),
+        kennel: KennelId(item.digest("kennel")?).to_string(),
+        pet: pet.to_string(),
+        pet_name,
+        account: AccountId(item.digest("account")?).to_string(),
+        height: item.number("height")?,
+        index: u32::try_from(item.number("index")?).map_err(|_| damaged("an entry"))?,
+        timestamp_ms: item.number("timestamp_ms")?,
+        text,
+        tags,
+        photo_url: item.digest("photo").ok().map(|photo| cards::photo_url(&photo)),
+        post: item.digest("post").ok().map(|post| EventId(post).to_string()),
+        amount: item.number("amount").ok(),
+    })
+}

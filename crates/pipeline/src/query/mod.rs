@@ -1,0 +1,457 @@
+//! Answers: cards, feeds, blocks and proofs from the read side. It writes nothing.
+//!
+//! State proofs come from native replicas of the kennels, opened as the miner opens them; whoever
+//! gets a proof checks it against the signed checkpoint, so that a replica is not trusted.
+
+mod cards;
+mod export;
+mod feeds;
+mod proofs;
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use pitpet_chain::block::Block;
+use pitpet_chain::codec::{decode, encode};
+use pitpet_chain::event::{Kind, SignedEvent};
+use pitpet_chain::genesis::Parameters;
+use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, EventId, KennelId, RulesHash};
+use pitpet_chain::reject::Reject;
+
+pub use cards::{AccountCard, PetCard, read_account, read_pet, remaining_words};
+pub use export::{ExportManifest, Segment, SegmentEntry, StoredBody};
+
+use crate::api::*;
+use crate::checkpoint;
+use crate::founding::Foundings;
+use crate::head::{CommittedHead, Founding, LedgerError, StoredBlock, damaged, read_block, read_head};
+use crate::items::{self, Fields};
+use crate::kennels::Kennels;
+use crate::native::NativeHost;
+use crate::ports::{Attributes, Clock, Consistency, Objects, Order, Query, Table};
+use crate::problem::{bad_field, not_found, problem, rejected};
+
+/// First pause between two looks of a long poll, ms; it doubles up to [`POLL_MS_MAX`].
+const POLL_MS_MIN: u64 = 10;
+
+/// Longest pause between two looks of a long poll, ms.
+const POLL_MS_MAX: u64 = 160;
+
+/// How query is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuerySettings {
+    /// The longest that a long poll waits, ms.
+    pub wait_ms_max: u64,
+    /// Kennels kept open for state proofs.
+    pub replicas_max: NonZeroUsize,
+}
+
+/// The use case.
+pub struct Queries {
+    table: Arc<dyn Table>,
+    objects: Arc<dyn Objects>,
+    clock: Arc<dyn Clock>,
+    foundings: Foundings,
+    replicas: Kennels,
+    settings: QuerySettings,
+}
+
+/// Whether an answer carries its proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WithProof {
+    /// It does.
+    Yes,
+    /// It doesn't.
+    No,
+}
+
+fn base64_of(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
+impl Queries {
+    /// Makes the use case.
+    pub fn new(
+        table: Arc<dyn Table>,
+        objects: Arc<dyn Objects>,
+        clock: Arc<dyn Clock>,
+        settings: QuerySettings,
+    ) -> Self {
+        let replicas =
+            Kennels::new(Arc::new(NativeHost), table.clone(), objects.clone(), settings.replicas_max);
+        let foundings = Foundings::new(table.clone());
+        Self { table, objects, clock, foundings, replicas, settings }
+    }
+
+    /// Finds a kennel by id or label.
+    ///
+    /// # Errors
+    /// A problem with status 404 if there is none.
+    pub async fn founding(&self, name: &str) -> Result<Founding, Problem> {
+        let kennel = match name.parse::<KennelId>() {
+            Ok(id) => id,
+            Err(_) if name.is_empty() || name.len() > 64 => return Err(not_found("such kennel", "kennel")),
+            Err(_) => {
+                let item = self.table.get(&items::kennel_label(name), Consistency::Eventual).await?;
+                KennelId(item.ok_or_else(|| not_found("such kennel", "kennel"))?.digest("kennel")?)
+            }
+        };
+        Ok(self.foundings.get(&kennel).await?)
+    }
+
+    async fn head(&self, founding: &Founding) -> Result<CommittedHead, LedgerError> {
+        read_head(self.table.as_ref(), founding, Consistency::Strong).await
+    }
+
+    /// All kennels.
+    ///
+    /// # Errors
+    /// A problem.
+    pub async fn kennels(&self) -> Result<KennelsView, Problem> {
+        let mut kennels = Vec::new();
+        for founding in self.foundings.list().await? {
+            kennels.push(self.kennel_view(&founding).await?);
+        }
+        Ok(KennelsView { kennels })
+    }
+
+    /// One kennel.
+    ///
+    /// # Errors
+    /// A problem.
+    pub async fn kennel(&self, name: &str) -> Result<KennelView, Problem> {
+        let founding = self.founding(name).await?;
+        self.kennel_view(&founding).await
+    }
+
+    async fn kennel_view(&self, founding: &Founding) -> Result<KennelView, Problem> {
+        let head = self.head(founding).await?;
+        let parameters = &founding.genesis.parameters;
+        let totals = &head.summary.totals;
+        let anchor = match head.summary.anchor {
+            BlockHash(hash) if hash == [0; 32] => head.hash,
+            anchor => anchor,
+        };
+        let places = parameters.living_max.saturating_sub(totals.living);
+        let births = pitpet_chain::limits::PETS_MAX.saturating_sub(totals.pets);
+        Ok(KennelView {
+            id: founding.kennel.to_string(),
+            label: founding.label.clone(),
+            height: head.height,
+            hash: head.hash.to_string(),
+            age: totals.age,
+            timestamp_ms: head.header.timestamp_ms,
+            rules_hash: head.header.rules_hash.to_string(),
+            anchor: anchor.to_string(),
+            published_height: head.published_height,
+            living: totals.living,
+            free_places: places.min(births),
+            pets: totals.pets,
+            accounts: totals.accounts,
+            minted: totals.minted,
+            house: totals.house,
+            parameters: parameters_view(parameters),
+            checkpoint_key: checkpoint::verifier_key(&founding.kennel, &founding.genesis.checkpoint)
+                .unwrap_or_default(),
+            genesis: base64_of(&encode(&founding.genesis)),
+        })
+    }
+
+    /// The checkpoint of the newest head whose blocks are all published.
+    ///
+    /// # Errors
+    /// A problem.
+    pub async fn checkpoint(&self, name: &str) -> Result<String, Problem> {
+        let founding = self.founding(name).await?;
+        Ok(self.head(&founding).await?.published_checkpoint)
+    }
+
+    /// A committed and published block.
+    async fn published_block(
+        &self,
+        founding: &Founding,
+        height: u64,
+    ) -> Result<Option<(BlockHash, StoredBlock)>, LedgerError> {
+        let key = items::track(&founding.kennel, height);
+        let Some(track) = self.table.get(&key, Consistency::Eventual).await? else { return Ok(None) };
+        let hash = BlockHash(track.digest("hash")?);
+        Ok(Some((hash, read_block(self.table.as_ref(), &founding.kennel, height, &hash).await?)))
+    }
+
+    /// A block by height.
+    ///
+    /// # Errors
+    /// A problem with status 404 if the kennel is not that high yet.
+    pub async fn block(&self, name: &str, height: u64) -> Result<BlockView, Problem> {
+        let founding = self.founding(name).await?;
+        let (hash, stored) = self
+            .published_block(&founding, height)
+            .await?
+            .ok_or_else(|| not_found("block at this height yet", "height"))?;
+        let block: Block = decode(&stored.bytes).map_err(|_| damaged("a block"))?;
+        let events = block
+            .events
+            .iter()
+            .filter_map(|event| SignedEvent::read(&event.0).ok())
+            .map(|signed| signed.id.to_string())
+            .collect();
+        let deaths = block
+            .deaths
+            .iter()
+            .filter_map(|death| decode::<pitpet_chain::block::Death>(&death.0).ok())
+            .map(|death| death.pet.to_string())
+            .collect();
+        Ok(BlockView {
+            height,
+            hash: hash.to_string(),
+            parent: block.header.parent.to_string(),
+            timestamp_ms: block.header.timestamp_ms,
+            age: block.header.age,
+            events,
+            deaths,
+            bytes: base64_of(&stored.bytes),
+        })
+    }
+
+    /// Blocks, newest first; `cursor` is the height to go on below.
+    ///
+    /// # Errors
+    /// A problem.
+    pub async fn blocks(&self, name: &str, cursor: Option<&str>, limit: u32) -> Result<BlocksView, Problem> {
+        let founding = self.founding(name).await?;
+        let below = match cursor {
+            Some(cursor) => cursor
+                .parse::<u64>()
+                .map_err(|_| bad_field("cursor", "The cursor must be one that this server gave."))?,
+            None => u64::MAX,
+        };
+        let query = Query {
+            pk: items::chain(&founding.kennel),
+            from: items::track_sk(0),
+            to: items::track_sk(below.saturating_sub(1)),
+            order: Order::Descending,
+            limit,
+            consistency: Consistency::Eventual,
+        };
+        let mut blocks = Vec::new();
+        if below > 0 {
+            for item in self.table.query(&query).await? {
+                let height = item.key.sk.strip_prefix("T#").and_then(|height| height.parse().ok());
+                blocks.push(BlockSummaryView {
+                    height: height.ok_or_else(|| damaged("a track"))?,
+                    hash: BlockHash(item.attributes.digest("hash")?).to_string(),
+                    timestamp_ms: item.attributes.number("timestamp_ms")?,
+                    event_count: item.attributes.number("event_count")?,
+                });
+            }
+        }
+        let cursor = blocks.last().filter(|last| last.height > 0).map(|last| last.height.to_string());
+        Ok(BlocksView { blocks, cursor })
+    }
+
+    /// An event; waits up to `wait_ms` for it to be mined or rejected.
+    ///
+    /// # Errors
+    /// A problem with status 404 while neither is known.
+    pub async fn event(&self, id: &str, wait_ms: u64, with_proof: WithProof) -> Result<EventView, Problem> {
+        let id: EventId = parse_id("id", id)?;
+        let deadline_ms = self.clock.now_ms() + wait_ms.min(self.settings.wait_ms_max);
+        let mut pause_ms = POLL_MS_MIN;
+        loop {
+            if let Some(view) = self.event_now(&id, with_proof).await? {
+                return Ok(view);
+            }
+            let now_ms = self.clock.now_ms();
+            if now_ms >= deadline_ms {
+                let detail = "The event is neither mined nor rejected. If it was queued a moment ago, ask again with wait_ms.";
+                return Err(problem(404, "unknown-event", "Not known yet", detail, Some("id")));
+            }
+            self.clock.sleep(pause_ms.min(deadline_ms - now_ms)).await;
+            pause_ms = (pause_ms * 2).min(POLL_MS_MAX);
+        }
+    }
+
+    async fn event_now(&self, id: &EventId, with_proof: WithProof) -> Result<Option<EventView>, Problem> {
+        let keys = [items::place(id), items::reject(id), items::body(id)];
+        let mut found = self.table.get_many(&keys).await?.into_iter();
+        let (place, reject, body) = (found.next().flatten(), found.next().flatten(), found.next().flatten());
+        // A receipt always wins over a reject.
+        if let Some(place) = place {
+            return self.mined(id, &place, body, with_proof).await;
+        }
+        let Some(reject) = reject else { return Ok(None) };
+        let code = u16::try_from(reject.number("reject")?).ok().and_then(Reject::from_number);
+        Ok(Some(EventView {
+            id: id.to_string(),
+            status: "rejected".to_owned(),
+            kennel: KennelId(reject.digest("kennel")?).to_string(),
+            place: None,
+            reject: Some(rejected(code.ok_or_else(|| damaged("a reject"))?)),
+            body_state: "none".to_owned(),
+            salt: None,
+            body: None,
+        }))
+    }
+
+    async fn mined(
+        &self,
+        id: &EventId,
+        place: &Attributes,
+        body: Option<Attributes>,
+        with_proof: WithProof,
+    ) -> Result<Option<EventView>, Problem> {
+        let kennel = KennelId(place.digest("kennel")?);
+        let founding = self.foundings.get(&kennel).await?;
+        let height = place.number("height")?;
+        let hash = BlockHash(place.digest("hash")?);
+        let index = u32::try_from(place.number("index")?).map_err(|_| damaged("a place"))?;
+        let block = read_block(self.table.as_ref(), &kennel, height, &hash).await?;
+        let event_proof = pitpet_chain::kennel::prove_event(&block.bytes, index)
+            .map_err(|_| damaged("a place names no event of its block"))?;
+        let proof = match with_proof {
+            WithProof::No => None,
+            WithProof::Yes => {
+                let Some((log_proof, checkpoint)) = self.log_proof(&founding, height).await? else {
+                    // Its block is being published: in a moment there is a checkpoint over it.
+                    return Ok(None);
+                };
+                Some(ProofView {
+                    proof: base64_of(&encode(&event_proof)),
+                    log_proof: base64_of(&encode(&log_proof)),
+                    checkpoint,
+                })
+            }
+        };
+        let kind = u8::try_from(place.number("kind")?).ok().and_then(Kind::from_number);
+        let kind = kind.ok_or_else(|| damaged("a place"))?;
+        let body = StoredBody::of(kind, body.as_ref());
+        let (salt, text) = match &body {
+            StoredBody::Present { salt, body } => (Some(base64_of(salt)), Some(base64_of(body))),
+            _ => (None, None),
+        };
+        Ok(Some(EventView {
+            id: id.to_string(),
+            status: "mined".to_owned(),
+            kennel: kennel.to_string(),
+            place: Some(PlaceView {
+                kind: kind.name().to_owned(),
+                height,
+                index,
+                block: hash.to_string(),
+                timestamp_ms: place.number("timestamp_ms")?,
+                event: base64_of(&event_proof.event.0),
+                receipt: base64_of(&event_proof.receipt.0),
+                proof,
+            }),
+            reject: None,
+            body_state: body.name().to_owned(),
+            salt,
+            body: text,
+        }))
+    }
+
+    /// A pet's card.
+    ///
+    /// # Errors
+    /// A problem with status 404 if there is no such pet.
+    pub async fn pet(&self, birth: &str) -> Result<PetView, Problem> {
+        let birth: BirthHash = parse_id("birth", birth)?;
+        let card = self.pet_card(&birth).await?;
+        let founding = self.foundings.get(&card.kennel).await?;
+        let head = self.head(&founding).await?;
+        let texts = self.texts(&[EventId(birth.0)]).await?;
+        Ok(cards::pet_view(&card, &founding, &head, texts.get(&EventId(birth.0))))
+    }
+
+    async fn pet_card(&self, birth: &BirthHash) -> Result<PetCard, Problem> {
+        read_pet(self.table.as_ref(), birth, Consistency::Eventual)
+            .await?
+            .ok_or_else(|| not_found("such pet", "birth"))
+    }
+
+    /// An account by id or name.
+    ///
+    /// # Errors
+    /// A problem with status 404 if the name isn't registered. An id that has done nothing yet is
+    /// an account without holdings.
+    pub async fn account(&self, name: &str) -> Result<AccountView, Problem> {
+        let id = match name.parse::<AccountId>() {
+            Ok(id) => id,
+            Err(_) if name.is_empty() || name.len() > 64 => return Err(not_found("such account", "account")),
+            Err(_) => {
+                let item = self.table.get(&items::name(name), Consistency::Eventual).await?;
+                AccountId(item.ok_or_else(|| not_found("such account", "account"))?.digest("account")?)
+            }
+        };
+        let card = read_account(self.table.as_ref(), &id).await?;
+        Ok(cards::account_view(&id, &card))
+    }
+
+    /// The clock's now, ms.
+    pub fn now_ms(&self) -> u64 {
+        self.clock.now_ms()
+    }
+
+    /// A rules module, by its file name `{hash}.wasm`.
+    ///
+    /// # Errors
+    /// A problem with status 404 if there is none.
+    pub async fn rules(&self, file: &str) -> Result<Vec<u8>, Problem> {
+        let hash = file.strip_suffix(".wasm").unwrap_or_default();
+        let hash: RulesHash = parse_id("file", hash)?;
+        Ok(self.objects.get(&items::rules_object(&hash)).await?)
+    }
+
+    /// A photo's bytes.
+    ///
+    /// # Errors
+    /// A problem with status 404 if there is none.
+    pub async fn photo(&self, sha256: &str) -> Result<Vec<u8>, Problem> {
+        let id: EventId = parse_id("sha256", sha256)?;
+        Ok(self.objects.get(&items::photo_object(&id.0)).await?)
+    }
+}
+
+/// Reads an id of 64 hexadecimal digits.
+fn parse_id<T: std::str::FromStr>(field: &str, text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|_| bad_field(field, format!("{field} must be 64 lower-case hexadecimal digits.")))
+}
+
+fn parameters_view(parameters: &Parameters) -> ParametersView {
+    let Parameters {
+        ttl,
+        age_interval_ms,
+        idle_ms,
+        living_max,
+        accounts_max,
+        visits_per_post_max,
+        open_posts_max,
+        birth_grant,
+        post_cost,
+        seal_reward,
+        time_reward,
+        stamp_bits,
+        birth_bits,
+        seal_bits,
+        cut_permille,
+    } = *parameters;
+    ParametersView {
+        ttl,
+        age_interval_ms,
+        idle_ms,
+        living_max,
+        accounts_max,
+        visits_per_post_max,
+        open_posts_max,
+        birth_grant,
+        post_cost,
+        seal_reward,
+        time_reward,
+        stamp_bits,
+        birth_bits,
+        seal_bits,
+        cut_permille,
+    }
+}

@@ -1,0 +1,272 @@
+//! The reaper: on a schedule it mines time on idle kennels, ends the stories of the dead,
+//! finishes publishing, and clears garbage and unused uploads.
+//!
+//! Its events go through the queue like everyone's and are deterministic byte for byte within a
+//! period, so that two runs do no harm.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use ed25519_dalek::SigningKey;
+use pitpet_chain::codec::Bytes;
+use pitpet_chain::event::{Event, Payload, VERSION};
+use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, Digest32, PublicKey};
+use pitpet_chain::state::Phase;
+
+use crate::founding::Foundings;
+use crate::head::{CommittedHead, Founding, LedgerError, path_down, read_head};
+use crate::items::{self, DAY_MS, attributes};
+use crate::message::{Entry, pack};
+use crate::ports::{
+    Clock, Condition, Consistency, Key, Objects, Order, Query, Queue, Retry, Table, TableError, Update,
+};
+use crate::publication::Bodies;
+use crate::publisher;
+use crate::query::read_pet;
+
+/// Stories ended for one kennel in one run.
+const STORIES_MAX: u32 = 100;
+
+/// Heights swept for garbage in one kennel in one run.
+const SWEPT_MAX: u64 = 512;
+
+/// Uploads looked at in one run.
+const UPLOADS_MAX: u32 = 1_000;
+
+/// Half of an event's longest life: its expiry is the end of the period after the current one.
+const PERIOD_MS: u64 = DAY_MS / 2;
+
+/// What a run did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct ReapReport {
+    /// Time events sent.
+    pub times: u64,
+    /// Story ends sent.
+    pub stories: u64,
+    /// Kennels whose read side was behind and is complete now.
+    pub published: u64,
+    /// Staged blocks deleted that lost.
+    pub garbage: u64,
+    /// Unused uploads deleted.
+    pub uploads: u64,
+    /// Kennels that could not be looked after; the log says why.
+    pub failed: u64,
+}
+
+/// The reaper.
+pub struct Reaper {
+    table: Arc<dyn Table>,
+    queue: Arc<dyn Queue>,
+    objects: Arc<dyn Objects>,
+    clock: Arc<dyn Clock>,
+    foundings: Foundings,
+    house: SigningKey,
+}
+
+impl Reaper {
+    /// Makes a reaper; `house` signs its events.
+    pub fn new(
+        table: Arc<dyn Table>,
+        queue: Arc<dyn Queue>,
+        objects: Arc<dyn Objects>,
+        clock: Arc<dyn Clock>,
+        house: SigningKey,
+    ) -> Self {
+        let foundings = Foundings::new(table.clone());
+        Self { table, queue, objects, clock, foundings, house }
+    }
+
+    /// Looks after every kennel once.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the list of kennels can't be read. A kennel that fails doesn't stop the others.
+    pub async fn reap(&self) -> Result<ReapReport, LedgerError> {
+        let mut report = ReapReport::default();
+        for founding in self.foundings.list().await? {
+            if let Err(error) = self.reap_kennel(&founding, &mut report).await {
+                tracing::error!(kennel = %founding.kennel, %error, "the reaper could not look after a kennel");
+                report.failed += 1;
+            }
+        }
+        if let Err(error) = self.clear_uploads(&mut report).await {
+            tracing::error!(%error, "the reaper could not clear unused uploads");
+            report.failed += 1;
+        }
+        Ok(report)
+    }
+
+    async fn reap_kennel(&self, founding: &Founding, report: &mut ReapReport) -> Result<(), LedgerError> {
+        let head = read_head(self.table.as_ref(), founding, Consistency::Strong).await?;
+        if head.published_height < head.height {
+            let table = self.table.as_ref();
+            publisher::publish_up_to(table, founding, head.published_height, &(&head).into(), &Bodies::new())
+                .await?;
+            report.published += 1;
+        }
+        if let Some(time) = self.due_time(founding, &head) {
+            self.send(founding, vec![time]).await?;
+            report.times += 1;
+        }
+        self.end_stories(founding, &head, report).await?;
+        self.sweep(founding, &head, report).await
+    }
+
+    /// The next block's timestamp as the miner will set it, about.
+    fn block_time(&self, founding: &Founding, head: &CommittedHead) -> u64 {
+        let parent_ms = head.header.timestamp_ms;
+        let latest_ms = match head.summary.totals.living {
+            0 => u64::MAX,
+            _ => parent_ms + 2 * founding.genesis.parameters.idle_ms,
+        };
+        self.clock.now_ms().clamp(parent_ms, latest_ms)
+    }
+
+    /// A time event, if the kennel has living pets and was idle long enough.
+    fn due_time(&self, founding: &Founding, head: &CommittedHead) -> Option<Vec<u8>> {
+        let totals = &head.summary.totals;
+        let time_ms = self.block_time(founding, head);
+        let is_idle = time_ms.saturating_sub(totals.last_aging_ms) >= founding.genesis.parameters.idle_ms;
+        (totals.living > 0 && is_idle)
+            .then(|| self.event(founding, time_ms, Payload::Time { parent: head.hash }))
+    }
+
+    /// A house event that is the same whoever makes it within a period of 12 hours.
+    fn event(&self, founding: &Founding, time_ms: u64, payload: Payload) -> Vec<u8> {
+        let key = PublicKey(self.house.verifying_key().to_bytes());
+        let mut event = Event {
+            version: VERSION,
+            kennel: founding.kennel,
+            account: AccountId::of(&key),
+            key,
+            nonce: 0,
+            expires_ms: (time_ms / PERIOD_MS + 2) * PERIOD_MS,
+            payload,
+            stamp: 0,
+        };
+        event.seal_stamp(&founding.genesis.parameters);
+        event.sign(&self.house)
+    }
+
+    async fn send(&self, founding: &Founding, events: Vec<Vec<u8>>) -> Result<(), LedgerError> {
+        let entries = events.into_iter().map(|event| Entry { event: Bytes(event), body: None }).collect();
+        let messages: Vec<_> =
+            pack(founding.kennel, entries).into_iter().map(|(message, _)| message.write()).collect();
+        for outcome in self.queue.send(&messages).await {
+            // The next run sends it again.
+            outcome.map_err(|error| TableError::Unavailable { message: error.to_string() })?;
+        }
+        Ok(())
+    }
+
+    async fn end_stories(
+        &self,
+        founding: &Founding,
+        head: &CommittedHead,
+        report: &mut ReapReport,
+    ) -> Result<(), LedgerError> {
+        let query = Query {
+            pk: items::dead_pk(&founding.kennel),
+            from: "0".to_owned(),
+            to: "g".to_owned(),
+            order: Order::Ascending,
+            limit: STORIES_MAX,
+            consistency: Consistency::Strong,
+        };
+        let mut events = Vec::new();
+        for item in self.table.query(&query).await? {
+            let Ok(birth) = item.key.sk.parse::<BirthHash>() else { continue };
+            match read_pet(self.table.as_ref(), &birth, Consistency::Strong).await? {
+                Some(card) if card.pet.phase >= Phase::Ended => self.table.delete(&item.key).await?,
+                _ => {
+                    let time_ms = self.block_time(founding, head);
+                    events.push(self.event(founding, time_ms, Payload::StoryEnd { pet: birth }));
+                }
+            }
+        }
+        report.stories += events.len() as u64;
+        if events.is_empty() { Ok(()) } else { self.send(founding, events).await }
+    }
+
+    /// Deletes staged blocks that lost: at published heights, what the walk of parents from a
+    /// strongly read head doesn't reach.
+    async fn sweep(
+        &self,
+        founding: &Founding,
+        head: &CommittedHead,
+        report: &mut ReapReport,
+    ) -> Result<(), LedgerError> {
+        let from = head.swept_height;
+        let to = head.published_height.min(from + SWEPT_MAX);
+        if to == from {
+            return Ok(());
+        }
+        let table = self.table.as_ref();
+        let kennel = &founding.kennel;
+        let (_, path) = path_down(table, kennel, (head.height, head.hash), from).await?;
+        let live: BTreeSet<(u64, BlockHash)> = path.into_iter().collect();
+        for height in from + 1..=to {
+            let prefix = items::block_prefix(height);
+            let query = Query {
+                pk: items::chain(kennel),
+                from: prefix.clone(),
+                to: format!("{prefix}~"),
+                order: Order::Ascending,
+                limit: 100,
+                consistency: Consistency::Strong,
+            };
+            for item in table.query(&query).await? {
+                let hash = item.key.sk.strip_prefix(&prefix).and_then(|hash| hash.parse().ok());
+                if hash.is_none_or(|hash| !live.contains(&(height, hash))) {
+                    table.delete(&item.key).await?;
+                    report.garbage += 1;
+                }
+            }
+        }
+        let swept = Update {
+            key: items::head(kennel),
+            set: attributes([("swept_height", to.into())]),
+            remove: Vec::new(),
+            condition: Condition::Below("swept_height", to),
+            retry: Retry::Allowed,
+        };
+        match table.update(&swept).await {
+            Ok(()) | Err(TableError::Conflict) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Deletes photos that nothing refers to a day after their upload was allowed.
+    async fn clear_uploads(&self, report: &mut ReapReport) -> Result<(), LedgerError> {
+        let today = self.clock.now_ms() / DAY_MS;
+        // Two days back every ticket of that day is over 24 hours old; three, in case a run was missed.
+        for day in [today.saturating_sub(2), today.saturating_sub(3)] {
+            let pk = items::upload(day, &[0; 32]).pk;
+            let query = Query {
+                pk: pk.clone(),
+                from: "0".to_owned(),
+                to: "g".to_owned(),
+                order: Order::Ascending,
+                limit: UPLOADS_MAX,
+                consistency: Consistency::Strong,
+            };
+            for item in self.table.query(&query).await? {
+                let mut sha256: Digest32 = [0; 32];
+                if hex::decode_to_slice(&item.key.sk, &mut sha256).is_err() {
+                    continue;
+                }
+                let mut wanted = self.table.get(&items::photo(&sha256), Consistency::Strong).await?.is_some();
+                // Somebody may have asked to upload the same photo again since.
+                for later in day + 1..=today {
+                    let key = items::upload(later, &sha256);
+                    wanted = wanted || self.table.get(&key, Consistency::Strong).await?.is_some();
+                }
+                if !wanted {
+                    self.objects.delete(&items::photo_object(&sha256)).await?;
+                    report.uploads += 1;
+                }
+                self.table.delete(&Key::new(pk.clone(), item.key.sk)).await?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,123 @@
+//! Snapshots in the object store: keyed by the hash of a committed block, chunks first and the
+//! manifest with the digest last, so that one cut short by a crash has no manifest. They are a
+//! cache: losing all of them costs a replay from genesis.
+
+use pitpet_chain::codec::{decode, encode};
+use pitpet_chain::hash::{BlockHash, Digest32, KennelId, sha256};
+use pitpet_chain::limits::SNAPSHOT_BYTES_MAX;
+use pitpet_chain::record;
+
+use crate::head::{LedgerError, damaged};
+use crate::ports::{ObjectError, Objects};
+
+/// Snapshots kept.
+pub const KEPT: usize = 3;
+
+/// Bytes of a chunk: 4 MiB, small enough to be sent again after a failure.
+const CHUNK_BYTES: usize = 4 * 1024 * 1024;
+
+record! {
+    /// Written last: what the chunks must add up to.
+    pub struct Manifest {
+        /// Number of chunks.
+        pub chunk_count: u32,
+        /// Bytes in all.
+        pub size: u64,
+        /// SHA-256 of all bytes.
+        pub digest: Digest32,
+    }
+}
+
+/// Which block a snapshot is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Its height.
+    pub height: u64,
+    /// Its hash.
+    pub hash: BlockHash,
+}
+
+fn manifests(kennel: &KennelId) -> String {
+    format!("snapshot/{kennel}/manifest/")
+}
+
+fn manifest_key(kennel: &KennelId, place: &Place) -> String {
+    format!("{}{:020}-{}", manifests(kennel), place.height, place.hash)
+}
+
+fn chunk_key(kennel: &KennelId, place: &Place, chunk: u32) -> String {
+    format!("snapshot/{kennel}/chunk/{:020}-{}/{chunk:05}", place.height, place.hash)
+}
+
+/// Lists the snapshots that have a manifest, lowest first.
+///
+/// # Errors
+/// [`ObjectError`].
+pub async fn list(objects: &dyn Objects, kennel: &KennelId) -> Result<Vec<Place>, ObjectError> {
+    let prefix = manifests(kennel);
+    let keys = objects.list(&prefix).await?;
+    let mut places: Vec<Place> = keys
+        .iter()
+        .filter_map(|key| {
+            let (height, hash) = key.strip_prefix(&prefix)?.split_once('-')?;
+            Some(Place { height: height.parse().ok()?, hash: hash.parse().ok()? })
+        })
+        .collect();
+    places.sort();
+    Ok(places)
+}
+
+/// Writes a snapshot and deletes all but the last [`KEPT`].
+///
+/// # Errors
+/// [`ObjectError`]; a snapshot cut short is never read.
+pub async fn write(
+    objects: &dyn Objects,
+    kennel: &KennelId,
+    place: &Place,
+    content: &[u8],
+) -> Result<(), ObjectError> {
+    let mut chunk_count = 0;
+    for chunk in content.chunks(CHUNK_BYTES) {
+        objects.put(&chunk_key(kennel, place, chunk_count), chunk.to_vec()).await?;
+        chunk_count += 1;
+    }
+    let manifest = Manifest { chunk_count, size: content.len() as u64, digest: sha256(content) };
+    objects.put(&manifest_key(kennel, place), encode(&manifest)).await?;
+    let places = list(objects, kennel).await?;
+    for old in places.iter().rev().skip(KEPT) {
+        // The manifest goes first, so that what is half deleted is not found.
+        let manifest = read_manifest(objects, kennel, old).await.ok();
+        objects.delete(&manifest_key(kennel, old)).await?;
+        for chunk in 0..manifest.map_or(0, |manifest| manifest.chunk_count) {
+            objects.delete(&chunk_key(kennel, old, chunk)).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn read_manifest(
+    objects: &dyn Objects,
+    kennel: &KennelId,
+    place: &Place,
+) -> Result<Manifest, LedgerError> {
+    let bytes = objects.get(&manifest_key(kennel, place)).await?;
+    let manifest: Manifest = decode(&bytes).map_err(|_| damaged("a snapshot's manifest"))?;
+    let sound = manifest.size <= SNAPSHOT_BYTES_MAX as u64
+        && u64::from(manifest.chunk_count) == manifest.size.div_ceil(CHUNK_BYTES as u64);
+    if sound { Ok(manifest) } else { Err(damaged("a snapshot's manifest")) }
+}
+
+/// Reads a snapshot and checks its digest.
+///
+/// # Errors
+/// [`LedgerError::Objects`] if a part is missing, [`LedgerError::Damaged`] if the digest differs.
+pub async fn read(objects: &dyn Objects, kennel: &KennelId, place: &Place) -> Result<Vec<u8>, LedgerError> {
+    let manifest = read_manifest(objects, kennel, place).await?;
+    let mut content = Vec::new();
+    for chunk in 0..manifest.chunk_count {
+        content.extend(objects.get(&chunk_key(kennel, place, chunk)).await?);
+    }
+    let sound = content.len() as u64 == manifest.size && sha256(&content) == manifest.digest;
+    if sound { Ok(content) } else { Err(damaged("a snapshot differs from its digest")) }
+}

@@ -1,0 +1,17 @@
+//! The `query` function.
+
+use std::sync::Arc;
+
+use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    pitpet_aws::logs::start_json();
+    let queries = Arc::new(pitpet_query::from_environment().inspect_err(pitpet_aws::logs::fatal)?);
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<ApiGatewayV2httpRequest>| {
+        let queries = queries.clone();
+        async move { Ok::<_, Error>(pitpet_query::handle(&queries, event.payload).await) }
+    }))
+    .await
+}

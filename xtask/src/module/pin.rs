@@ -1,0 +1,88 @@
+//! Keeps a module for ever: its bytes, how they were built, and a line in the table that binaries embed.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::Context as _;
+use pitpet_chain_host::{Releases, RulesHash};
+use serde_json::{Value, json};
+
+use super::build::{Built, How, workspace};
+
+fn folder() -> PathBuf {
+    workspace().join("wasm").join("releases")
+}
+
+/// Writes the module, its record and the table.
+pub(crate) fn pin(built: &Built) -> anyhow::Result<()> {
+    println!("{}", built.report());
+    let folder = folder();
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let write = |path: PathBuf, bytes: &[u8]| {
+        fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))
+    };
+    write(folder.join(format!("{}.wasm", built.rules)), &built.wasm)?;
+    let record = serde_json::to_string_pretty(&to_json(&built.how, built.wasm.len()))? + "\n";
+    write(folder.join(format!("{}.json", built.rules)), record.as_bytes())?;
+
+    // The newest is the last; pinning an old one again makes it the newest.
+    let mut pinned: Vec<RulesHash> = Releases::pinned().filter(|rules| *rules != built.rules).collect();
+    pinned.push(built.rules);
+    let table = workspace().join("crates").join("chain-host").join("src").join("releases_table.rs");
+    write(table, table_text(&pinned).as_bytes())?;
+    println!("pinned {} as the newest of {}", built.rules, pinned.len());
+    Ok(())
+}
+
+/// Reads how a pinned module was built.
+pub(crate) fn read(rules: RulesHash) -> anyhow::Result<How> {
+    let path = folder().join(format!("{rules}.json"));
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    from_json(&serde_json::from_str(&text)?).with_context(|| format!("{} is incomplete", path.display()))
+}
+
+fn to_json(how: &How, bytes: usize) -> Value {
+    json!({
+        "rustc": how.rustc,
+        "profile": how.profile,
+        "flags": how.flags,
+        "linked_bytes": how.linked_bytes,
+        "wasm_opt": how.wasm_opt,
+        "wasm_opt_arguments": how.wasm_opt_arguments,
+        "bytes": bytes,
+    })
+}
+
+fn from_json(record: &Value) -> Option<How> {
+    let text = |name: &str| record[name].as_str().map(str::to_owned);
+    let texts = |name: &str| {
+        record[name]
+            .as_array()?
+            .iter()
+            .map(|text| text.as_str().map(str::to_owned))
+            .collect::<Option<Vec<_>>>()
+    };
+    Some(How {
+        rustc: text("rustc")?,
+        profile: text("profile")?,
+        flags: texts("flags")?,
+        wasm_opt: text("wasm_opt")?,
+        wasm_opt_arguments: texts("wasm_opt_arguments")?,
+        linked_bytes: usize::try_from(record["linked_bytes"].as_u64()?).ok()?,
+    })
+}
+
+fn table_text(pinned: &[RulesHash]) -> String {
+    let mut text = String::from(
+        "//! The released modules, oldest first. Written by `cargo xtask module pin`; not to be edited by hand.\n\n\
+         /// Each released module, under its rules hash.\n\
+         #[rustfmt::skip]\n\
+         pub(crate) static RELEASES: &[([u8; 32], &[u8])] = &[\n",
+    );
+    for rules in pinned {
+        let bytes = rules.0.map(|byte| format!("{byte:#04x}")).join(", ");
+        text += &format!(
+            "    (\n        [{bytes}],\n        include_bytes!(\"../../../wasm/releases/{rules}.wasm\"),\n    ),\n"
+        );
+    }
+    text + "];\n"
+}
