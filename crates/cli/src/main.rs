@@ -1,2 +1,62 @@
-//! To be written.
-fn main() {}
+//! `pitpet`: the command line.
+//!
+//! A new command is a variant of [`args::Command`], a module under `commands`, and a line in
+//! [`run`]. Results go to stdout, progress and errors to stderr; exit codes are 0 valid, 1 refused
+//! or invalid, 2 usage, 3 could not be checked.
+
+mod args;
+mod commands;
+mod context;
+mod serve;
+
+use std::process::ExitCode;
+
+use args::{Cli, Command};
+use clap::Parser as _;
+use context::Context;
+use pitpet_cli::failure::Failure;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("pitpet: {}", context::plain(&failure.to_string()));
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let Cli { common, command } = cli;
+    let command = match command {
+        None => return serve::run(serve::ServeArgs::default()),
+        Some(Command::Serve(args)) => return serve::run(args),
+        Some(command) => command,
+    };
+    let context = Context::new(common)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Unreachable(error.to_string()))?;
+    runtime.block_on(async {
+        match command {
+            Command::Serve(_) => unreachable!("handled above"),
+            Command::Account(command) => commands::account::run(&context, command).await,
+            Command::Birth(args) => commands::act::birth(&context, args).await,
+            Command::Post(args) => commands::act::post(&context, args).await,
+            Command::Pat(args) => commands::act::pat(&context, args).await,
+            Command::Share(args) => commands::act::share(&context, args).await,
+            Command::Comment(args) => commands::act::comment(&context, args).await,
+            Command::Gift(args) => commands::act::gift(&context, args).await,
+            Command::Transfer(args) => commands::act::transfer(&context, args).await,
+            Command::Keepsake(args) => commands::act::keepsake(&context, args).await,
+            Command::Rekey(args) => commands::account::rekey(&context, args).await,
+            Command::Pet(args) => commands::look::pet(&context, args).await,
+            Command::Event(args) => commands::look::event(&context, args).await,
+            Command::Feed(args) => commands::look::feed(&context, args).await,
+            Command::Kennel(args) => commands::look::kennel(&context, args).await,
+            Command::Demo(args) => commands::demo::run(&context, args).await,
+        }
+    })
+}

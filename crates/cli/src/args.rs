@@ -1,0 +1,331 @@
+//! The arguments of every command.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use pitpet_chain::hash::{BirthHash, EventId};
+
+use crate::serve::ServeArgs;
+
+const TOUR: &str = "\
+A first tour (`pitpet serve` runs in another window):
+  pitpet demo                                   a neighbourhood comes alive, in two minutes
+  pitpet account new bella                      make a key, under a passphrase
+  pitpet birth --photo cat.jpg --name Mochi --story 'Found in a shoe box'
+  pitpet feed                                   see what happens
+  pitpet pat POST                               pit someone's pet
+
+Exit codes: 0 valid, 1 refused or invalid, 2 usage, 3 could not be checked or reached.";
+
+/// PitPet: a social network for pets on a verifiable ledger. Without a command: `serve`.
+#[derive(Debug, Parser)]
+#[command(name = "pitpet", version, after_help = TOUR, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// What all commands take.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of all commands")]
+pub(crate) struct Common {
+    /// Server to talk to
+    #[arg(
+        long,
+        global = true,
+        env = "PITPET_URL",
+        default_value = "http://127.0.0.1:8080",
+        hide_env_values = true
+    )]
+    pub(crate) url: String,
+    /// Directory of key files [default: $PITPET_HOME, or .pitpet in the home directory]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) keys: Option<PathBuf>,
+    /// Account to act as, by the name of its key file [default: the only one]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) account: Option<String>,
+    /// Read the passphrase from this file descriptor (one line) instead of prompting
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) passphrase_fd: Option<u32>,
+    /// Print JSON for scripts
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Don't wait for the block: end when the queue has the event
+    #[arg(long, global = true)]
+    pub(crate) no_wait: bool,
+    /// Wait at most this long for the block
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 60, conflicts_with = "no_wait")]
+    pub(crate) wait: u64,
+    /// scrypt work factor of new key files, log2 N
+    #[arg(long, global = true, hide = true, value_parser = clap::value_parser!(u8).range(1..=24))]
+    pub(crate) scrypt_log_n: Option<u8>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the whole service in this process
+    Serve(ServeArgs),
+    /// Make, show and register accounts
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Bring a pet into the world
+    Birth(BirthArgs),
+    /// Post for your pet
+    Post(PostArgs),
+    /// Pit someone's pet
+    Pat(AtPost),
+    /// Share someone's post
+    Share(AtPost),
+    /// Comment on a post
+    Comment(CommentArgs),
+    /// Give treats to a pet
+    Gift(GiftArgs),
+    /// Give treats to an account
+    Transfer(TransferArgs),
+    /// Mint the keepsake of your pet's ended story
+    Keepsake(AtPet),
+    /// Replace your account's key in a kennel
+    Rekey(RekeyArgs),
+    /// Show a pet
+    Pet(PetArgs),
+    /// Show an event and check its proof
+    Event(EventArgs),
+    /// Show what happens, newest first
+    Feed(FeedArgs),
+    /// Show the kennels, or one, and check its checkpoint
+    Kennel(KennelArgs),
+    /// Watch a scripted neighbourhood of pets, over the real API
+    Demo(DemoArgs),
+}
+
+/// Commands about accounts.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountCommand {
+    /// Make a random key in a new key file, under a passphrase
+    #[command(
+        after_help = "Examples:\n  pitpet account new bella\n  pitpet account new bella --recovery --passphrase-fd 3 3<secret.txt\n\nThe passphrase is asked for, or read from a file descriptor; never from arguments or environment."
+    )]
+    New {
+        /// Name of the key file: 3 to 30 of a-z, 0-9, - and _, the first a letter
+        name: String,
+        /// Make a recovery key too, which may replace the key once a birth has announced it
+        #[arg(long)]
+        recovery: bool,
+    },
+    /// Show an account: its id, and what it has on the server
+    #[command(after_help = "Examples:\n  pitpet account show\n  pitpet account show bella --json")]
+    Show {
+        /// Name of a key file, or a name or id on the server [default: the only key file]
+        name: Option<String>,
+    },
+    /// List the key files
+    List,
+    /// Register the account's name on the server, first come
+    #[command(
+        after_help = "Examples:\n  pitpet account register\n  pitpet account register bella-the-cat --account bella"
+    )]
+    Register {
+        /// The name to register [default: that of the key file]
+        name: Option<String>,
+    },
+}
+
+/// Arguments of `birth`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  pitpet birth --photo cat.jpg --name Mochi --story 'Found in a shoe box'\n  pitpet birth --photo cat.jpg --name Mochi --story '' --kennel classic --json\n\nThe photo is turned upright, scaled down and encoded anew: no position or camera data leaves this machine."
+)]
+pub(crate) struct BirthArgs {
+    /// Photo: JPEG, PNG or WebP
+    #[arg(long, value_name = "FILE")]
+    pub(crate) photo: PathBuf,
+    /// Name, 1 to 64 characters
+    #[arg(long)]
+    pub(crate) name: String,
+    /// Story
+    #[arg(long, default_value = "")]
+    pub(crate) story: String,
+    /// Kennel, by label or id [default: your own with a free place, else `town`, else any]
+    #[arg(long)]
+    pub(crate) kennel: Option<String>,
+}
+
+/// Arguments of `post`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  pitpet post --text 'First snow!' --tag winter\n  pitpet post --pet BIRTH --text 'Look at me' --photo nap.jpg"
+)]
+pub(crate) struct PostArgs {
+    /// Whose post: a birth hash [default: your only living pet]
+    #[arg(long, value_name = "BIRTH", value_parser = birth)]
+    pub(crate) pet: Option<BirthHash>,
+    /// Text
+    #[arg(long, default_value = "")]
+    pub(crate) text: String,
+    /// Tag: lower-case letters, digits and -; may be given several times
+    #[arg(long = "tag", value_name = "TAG")]
+    pub(crate) tags: Vec<String>,
+    /// Photo: JPEG, PNG or WebP
+    #[arg(long, value_name = "FILE")]
+    pub(crate) photo: Option<PathBuf>,
+}
+
+/// Arguments of `pat` and `share`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pitpet feed\n  pitpet pat POST")]
+pub(crate) struct AtPost {
+    /// The post: an event id, as `feed` shows it
+    #[arg(value_parser = event)]
+    pub(crate) post: EventId,
+}
+
+/// Arguments of `comment`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pitpet comment POST --text 'What a cutie'")]
+pub(crate) struct CommentArgs {
+    /// The post: an event id, as `feed` shows it
+    #[arg(value_parser = event)]
+    pub(crate) post: EventId,
+    /// Text
+    #[arg(long)]
+    pub(crate) text: String,
+}
+
+/// Arguments of `gift`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  pitpet gift BIRTH --amount 3\n\nGranted treats pay for posts only; a keepsake releases them."
+)]
+pub(crate) struct GiftArgs {
+    /// The pet: a birth hash
+    #[arg(value_parser = birth)]
+    pub(crate) pet: BirthHash,
+    /// Treats
+    #[arg(long)]
+    pub(crate) amount: u64,
+}
+
+/// Arguments of `transfer`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  pitpet transfer bella --amount 5\n  pitpet transfer ACCOUNT --amount 5 --kennel classic"
+)]
+pub(crate) struct TransferArgs {
+    /// The other account: a registered name or an id
+    #[arg(value_name = "ACCOUNT")]
+    pub(crate) to: String,
+    /// Treats
+    #[arg(long)]
+    pub(crate) amount: u64,
+    /// Kennel whose treats they are [default: the only one in which you have any]
+    #[arg(long)]
+    pub(crate) kennel: Option<String>,
+}
+
+/// Arguments of `keepsake`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pitpet keepsake BIRTH")]
+pub(crate) struct AtPet {
+    /// The pet: a birth hash
+    #[arg(value_parser = birth)]
+    pub(crate) pet: BirthHash,
+}
+
+/// Arguments of `rekey`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  pitpet rekey\n  pitpet rekey --kennel classic --with-recovery\n\nThe new key is written to a new key file before it is announced; the old file stays."
+)]
+pub(crate) struct RekeyArgs {
+    /// Kennel [default: the only one that knows your account]
+    #[arg(long)]
+    pub(crate) kennel: Option<String>,
+    /// Sign with the recovery key, when the key itself may be in wrong hands
+    #[arg(long)]
+    pub(crate) with_recovery: bool,
+}
+
+/// Arguments of `pet`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pitpet pet BIRTH\n  pitpet pet BIRTH --events --json")]
+pub(crate) struct PetArgs {
+    /// The pet: a birth hash
+    #[arg(value_name = "BIRTH", value_parser = birth)]
+    pub(crate) pet: BirthHash,
+    /// Show its timeline too
+    #[arg(long)]
+    pub(crate) events: bool,
+}
+
+/// Arguments of `event`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pitpet event ID")]
+pub(crate) struct EventArgs {
+    /// The event's id
+    #[arg(value_parser = event)]
+    pub(crate) id: EventId,
+}
+
+/// Arguments of `feed`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pitpet feed\n  pitpet feed --kennel classic --limit 5 --json")]
+pub(crate) struct FeedArgs {
+    /// Kennel, by label or id [default: all]
+    #[arg(long)]
+    pub(crate) kennel: Option<String>,
+    /// Entries on a page
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) limit: u32,
+    /// Where the next page begins, as the page before said
+    #[arg(long)]
+    pub(crate) cursor: Option<String>,
+}
+
+/// Arguments of `kennel`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pitpet kennel\n  pitpet kennel classic")]
+pub(crate) struct KennelArgs {
+    /// Kennel, by label or id [default: all]
+    pub(crate) kennel: Option<String>,
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  pitpet demo\n  pitpet demo --pace-ms 0\n  pitpet demo --keys ./neighbours     keep the neighbours' keys, under a passphrase\n\nEnds by itself, in at most 3 minutes. Its accounts are thrown away unless --keys is given."
+)]
+pub(crate) struct DemoArgs {
+    /// Kennel, by label or id
+    #[arg(long, default_value = "classic")]
+    pub(crate) kennel: String,
+    /// Pause between two events, for reading along, ms
+    #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u64).range(0..=1000))]
+    pub(crate) pace_ms: u64,
+}
+
+fn birth(text: &str) -> Result<BirthHash, String> {
+    text.parse().map_err(|_| hash_rule("birth hash", text))
+}
+
+fn event(text: &str) -> Result<EventId, String> {
+    text.parse().map_err(|_| hash_rule("event id", text))
+}
+
+fn hash_rule(what: &str, text: &str) -> String {
+    format!("a {what} is 64 lower-case hexadecimal digits, this has {} characters", text.chars().count())
+        .replace("a event", "an event")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,294 @@
+//! Commands that put an event on the ledger.
+
+use ed25519_dalek::SigningKey;
+use pitpet_chain::block::Change;
+use pitpet_chain::hash::{AccountId, BirthHash, EventId};
+use pitpet_cli::act::Act;
+use pitpet_cli::client::{Client, Done, Mined};
+use pitpet_cli::failure::Failure;
+use pitpet_cli::kennel::Kennel;
+use pitpet_cli::keys::{Account, public};
+use pitpet_cli::photo::Photo;
+use pitpet_pipeline::api::KennelView;
+use serde_json::{Value, json};
+
+use crate::args::{AtPet, AtPost, BirthArgs, CommentArgs, GiftArgs, PostArgs, TransferArgs};
+use crate::context::{Context, Reporter};
+
+/// Kennel that newcomers are sent to.
+const HOME_KENNEL: &str = "town";
+
+/// An account at work on a server.
+pub(crate) struct Actor {
+    pub(crate) client: Client,
+    pub(crate) account: Account,
+}
+
+impl Actor {
+    pub(crate) fn new(context: &Context) -> Result<Self, Failure> {
+        Ok(Self { client: context.client()?, account: context.account()? })
+    }
+
+    /// Does it, and prints what came of it.
+    async fn perform(&self, context: &Context, kennel: &Kennel, act: Act, done: &str) -> Result<(), Failure> {
+        let key = self.client.key_in(kennel, &self.account).await?;
+        self.perform_with(context, kennel, key, act, done).await
+    }
+
+    /// The same with a certain key.
+    pub(crate) async fn perform_with(
+        &self,
+        context: &Context,
+        kennel: &Kennel,
+        key: &SigningKey,
+        act: Act,
+        done: &str,
+    ) -> Result<(), Failure> {
+        let reporter = Reporter::new(context.common.json);
+        let outcome = self
+            .client
+            .perform(kennel, self.account.id, key, &act, context.wait(), &|progress| reporter.tell(progress))
+            .await?;
+        report(context, kennel, &outcome, done);
+        Ok(())
+    }
+
+    async fn kennel_of_post(&self, post: &EventId) -> Result<Kennel, Failure> {
+        let view = self.client.event(post, 0).await?.ok_or_else(|| {
+            Failure::usage(format!("no event {post} on {}; `pitpet feed` lists posts", self.client.server()))
+        })?;
+        match view.place.as_ref().map(|place| place.kind.as_str()) {
+            Some("post") => {}
+            Some(kind) => {
+                return Err(Failure::usage(format!("event {post} is a {kind}, not a post (field: post)")));
+            }
+            None => {
+                return Err(Failure::usage(format!("event {post} was refused and is no post (field: post)")));
+            }
+        }
+        Ok(self.client.kennel(&view.kennel).await?.0)
+    }
+
+    async fn kennel_of_pet(&self, pet: &BirthHash) -> Result<Kennel, Failure> {
+        let view = self.client.pet(pet).await?;
+        Ok(self.client.kennel(&view.kennel).await?.0)
+    }
+
+    /// The kennel asked for, or the only one in which the account has a record.
+    pub(crate) async fn own_kennel(&self, asked: Option<&str>) -> Result<Kennel, Failure> {
+        if let Some(name) = asked {
+            return Ok(self.client.kennel(name).await?.0);
+        }
+        let view = self.client.known_account(&self.account.id).await?;
+        let mut own: Vec<String> = view
+            .map(|view| view.kennels.into_iter().map(|holding| holding.kennel).collect())
+            .unwrap_or_default();
+        match own.len() {
+            1 => Ok(self.client.kennel(&own.remove(0)).await?.0),
+            0 => Err(Failure::usage(format!(
+                "`{}` has nothing on this server yet; --kennel says which kennel is meant",
+                self.account.name
+            ))),
+            _ => Err(Failure::usage(format!("which kennel? --kennel, one of: {}", own.join(", ")))),
+        }
+    }
+
+    /// The kennel for a birth: the one asked for, the account's own, `town`, or any with room.
+    async fn kennel_for_birth(&self, asked: Option<&str>) -> Result<Kennel, Failure> {
+        if let Some(name) = asked {
+            return Ok(self.client.kennel(name).await?.0);
+        }
+        let own = self.client.known_account(&self.account.id).await?;
+        let restarts = |view: &KennelView| {
+            own.iter().flat_map(|own| &own.kennels).any(|h| h.kennel == view.id && h.pet.is_none())
+        };
+        let kennels = self.client.kennels().await?;
+        let open = || kennels.iter().filter(|view| view.free_places > 0);
+        let chosen = open()
+            .find(|view| restarts(view))
+            .or_else(|| open().find(|view| view.label == HOME_KENNEL))
+            .or_else(|| open().next());
+        self.client.adopt(
+            chosen.ok_or_else(|| Failure::Unreachable("no kennel of this server has a free place".into()))?,
+        )
+    }
+}
+
+/// What a mined event did to the account and to pets, as the proven receipt says.
+fn effects(mined: &Mined) -> (Value, String) {
+    let mut json = Vec::new();
+    let mut text = String::new();
+    for change in &mined.proven.receipt.changes {
+        match change {
+            Change::Pet(pet) => {
+                json.push(json!({ "pet": pet.birth.to_string(), "wallet": pet.wallet, "posts": pet.posts,
+                    "pats": pet.pats, "shares": pet.shares, "comments": pet.comments }));
+                text.push_str(&format!(
+                    "  the pet has {} treats, {} posts, {} pats, {} shares, {} comments\n",
+                    pet.wallet, pet.posts, pet.pats, pet.shares, pet.comments
+                ));
+            }
+            Change::Account(account) => {
+                json.push(json!({ "account": account.id.to_string(), "granted": account.granted, "free": account.free }));
+                let whose =
+                    if account.id == mined.proven.event.event.account { "you have" } else { "the other has" };
+                text.push_str(&format!(
+                    "  {whose} {} treats for posts and {} free ones\n",
+                    account.granted, account.free
+                ));
+            }
+            Change::Post(_) => {}
+        }
+    }
+    (Value::Array(json), text)
+}
+
+fn report(context: &Context, kennel: &Kennel, outcome: &Done, done: &str) {
+    let id = outcome.id().to_string();
+    match outcome {
+        Done::Queued(_) => context.print(
+            json!({ "id": id, "status": "queued", "kennel": kennel.id.to_string() }),
+            &format!("Queued in {}; `pitpet event {id}` shows what becomes of it.", kennel.label),
+        ),
+        Done::Mined(mined) => {
+            let (changes, text) = effects(mined);
+            let proven = &mined.proven;
+            context.print(
+                json!({ "id": id, "status": "mined", "kennel": kennel.id.to_string(),
+                    "height": proven.header.height, "block": proven.header.hash().to_string(),
+                    "checkpoint_size": proven.head.size, "checkpoint_root": hex::encode(proven.head.root),
+                    "changes": changes }),
+                &format!(
+                    "{done} ({}, block {})\n  id {id}\n{text}  proven by checkpoint {}",
+                    kennel.label, proven.header.height, proven.head.size
+                ),
+            );
+        }
+    }
+}
+
+/// `birth`
+pub(crate) async fn birth(context: &Context, args: BirthArgs) -> Result<(), Failure> {
+    let photo = Photo::open(&args.photo)?;
+    let mut act =
+        Act::Birth { photo: photo.sha256, name: args.name.clone(), story: args.story, recovery: None };
+    act.check()?;
+    let actor = Actor::new(context)?;
+    if let Act::Birth { recovery, .. } = &mut act {
+        *recovery = actor.account.recovery().map(public);
+    }
+    let kennel = actor.kennel_for_birth(args.kennel.as_deref()).await?;
+    let key = actor.client.key_in(&kennel, &actor.account).await?;
+    actor.client.upload(actor.account.id, key, &photo).await?;
+    actor.perform_with(context, &kennel, key, act, &format!("{} is born.", args.name)).await
+}
+
+/// `post`
+pub(crate) async fn post(context: &Context, args: PostArgs) -> Result<(), Failure> {
+    let photo = args.photo.as_deref().map(Photo::open).transpose()?;
+    if args.text.is_empty() && photo.is_none() {
+        return Err(Failure::usage("a post needs a --text or a --photo (field: text)"));
+    }
+    let act = |pet| Act::Post {
+        pet,
+        photo: photo.as_ref().map(|photo| photo.sha256),
+        text: args.text.clone(),
+        tags: args.tags.clone(),
+    };
+    act(BirthHash([0; 32])).check()?;
+    let actor = Actor::new(context)?;
+    let pet = match args.pet {
+        Some(pet) => pet,
+        None => only_pet(&actor).await?,
+    };
+    let kennel = actor.kennel_of_pet(&pet).await?;
+    let key = actor.client.key_in(&kennel, &actor.account).await?;
+    if let Some(photo) = &photo {
+        actor.client.upload(actor.account.id, key, photo).await?;
+    }
+    actor.perform_with(context, &kennel, key, act(pet), "Posted.").await
+}
+
+async fn only_pet(actor: &Actor) -> Result<BirthHash, Failure> {
+    let view = actor.client.known_account(&actor.account.id).await?;
+    let pets: Vec<String> = view
+        .map(|view| view.kennels.into_iter().filter_map(|holding| holding.pet).collect())
+        .unwrap_or_default();
+    match &pets[..] {
+        [pet] => {
+            pet.parse().map_err(|_| Failure::Unreachable("the server's answer makes no sense: pet".into()))
+        }
+        [] => Err(Failure::usage(format!(
+            "`{}` has no living pet; `pitpet birth` brings one",
+            actor.account.name
+        ))),
+        _ => Err(Failure::usage(format!("which pet? --pet, one of: {}", pets.join(", ")))),
+    }
+}
+
+/// `pat`
+pub(crate) async fn pat(context: &Context, args: AtPost) -> Result<(), Failure> {
+    let actor = Actor::new(context)?;
+    let kennel = actor.kennel_of_post(&args.post).await?;
+    actor.perform(context, &kennel, Act::Pat(args.post), "Patted.").await
+}
+
+/// `share`
+pub(crate) async fn share(context: &Context, args: AtPost) -> Result<(), Failure> {
+    let actor = Actor::new(context)?;
+    let kennel = actor.kennel_of_post(&args.post).await?;
+    actor.perform(context, &kennel, Act::Share(args.post), "Shared.").await
+}
+
+/// `comment`
+pub(crate) async fn comment(context: &Context, args: CommentArgs) -> Result<(), Failure> {
+    let act = Act::Comment(args.post, args.text);
+    act.check()?;
+    let actor = Actor::new(context)?;
+    let kennel = actor.kennel_of_post(&args.post).await?;
+    actor.perform(context, &kennel, act, "Commented.").await
+}
+
+/// `gift`
+pub(crate) async fn gift(context: &Context, args: GiftArgs) -> Result<(), Failure> {
+    let act = Act::Gift(args.pet, args.amount);
+    act.check()?;
+    let actor = Actor::new(context)?;
+    let kennel = actor.kennel_of_pet(&args.pet).await?;
+    actor.perform(context, &kennel, act, "Given.").await
+}
+
+/// `transfer`
+pub(crate) async fn transfer(context: &Context, args: TransferArgs) -> Result<(), Failure> {
+    Act::Transfer(AccountId([0; 32]), args.amount).check()?;
+    let actor = Actor::new(context)?;
+    let to: AccountId = match args.to.parse() {
+        Ok(id) => id,
+        Err(_) => {
+            check_account_name(&args.to)?;
+            let view = actor.client.account(&args.to).await?;
+            view.id
+                .parse()
+                .map_err(|_| Failure::Unreachable("the server's answer makes no sense: id".into()))?
+        }
+    };
+    let kennel = actor.own_kennel(args.kennel.as_deref()).await?;
+    actor.perform(context, &kennel, Act::Transfer(to, args.amount), "Transferred.").await
+}
+
+/// Refuses what can be no name or id, before it becomes part of an address.
+pub(crate) fn check_account_name(name: &str) -> Result<(), Failure> {
+    if !name.is_empty() && name.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_".contains(&c)) {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "account `{name}`: a registered name, or an id of 64 hexadecimal digits (field: account)"
+    )))
+}
+
+/// `keepsake`
+pub(crate) async fn keepsake(context: &Context, args: AtPet) -> Result<(), Failure> {
+    let actor = Actor::new(context)?;
+    let kennel = actor.kennel_of_pet(&args.pet).await?;
+    actor.perform(context, &kennel, Act::Keepsake(args.pet), "The keepsake is yours.").await
+}

@@ -1,0 +1,176 @@
+//! Commands that only look: pets, events, the feed, kennels.
+
+use pitpet_chain::hash::KennelId;
+use pitpet_cli::failure::Failure;
+use pitpet_pipeline::api::{EntryView, KennelView, PetView};
+use serde_json::json;
+
+use crate::args::{EventArgs, FeedArgs, KennelArgs, PetArgs};
+use crate::context::Context;
+
+/// `pet`
+pub(crate) async fn pet(context: &Context, args: PetArgs) -> Result<(), Failure> {
+    let client = context.client()?;
+    let view = client.pet(&args.pet).await?;
+    let mut text = card(&view);
+    let mut json = json!(view);
+    if args.events {
+        let entries = client.pet_events(&args.pet).await?.entries;
+        entries.iter().for_each(|entry| text.push_str(&line(entry)));
+        json["events"] = json!(entries);
+    }
+    context.print(json, &text);
+    Ok(())
+}
+
+fn card(pet: &PetView) -> String {
+    let name = pet.name.as_deref().unwrap_or("(name erased)");
+    let life = match pet.phase.as_str() {
+        "living" => format!("{} {}", meter(pet.remaining, pet.ttl), pet.remaining_words),
+        "dead" => format!("died in block {}; its story is about to end", pet.died_height),
+        "ended" => {
+            format!("died in block {}; its story has ended, the owner may mint the keepsake", pet.died_height)
+        }
+        "kept" => format!("died in block {}; its owner has the keepsake", pet.died_height),
+        other => other.to_owned(),
+    };
+    let mut text = format!("{name}\n  {life}\n");
+    if let Some(story) = pet.story.as_deref().filter(|story| !story.is_empty()) {
+        text.push_str(&format!("  {story}\n"));
+    }
+    text.push_str(&format!(
+        "  {} posts, {} pats, {} shares, {} comments; {} treats in its wallet\n  birth  {}\n  owner  {}\n  kennel {}\n",
+        pet.posts, pet.pats, pet.shares, pet.comments, pet.wallet, pet.birth, pet.owner, pet.kennel
+    ));
+    text
+}
+
+/// A life as a row of marks: one for each age.
+pub(crate) fn meter(remaining: u64, ttl: u32) -> String {
+    let full = usize::try_from(remaining.min(40)).unwrap_or(40);
+    let all = usize::try_from(ttl.min(40)).unwrap_or(40);
+    format!("{}{}", "♥".repeat(full), "·".repeat(all.saturating_sub(full)))
+}
+
+/// `event`
+pub(crate) async fn event(context: &Context, args: EventArgs) -> Result<(), Failure> {
+    let (kennel, mined) = context.client()?.find_event(&args.id).await?;
+    let (header, place) = (&mined.proven.header, mined.view.place.as_ref());
+    let kind = place.map_or("", |place| place.kind.as_str());
+    context.print(
+        json!({ "id": mined.view.id, "status": mined.view.status, "kind": kind, "kennel": mined.view.kennel,
+            "height": header.height, "block": header.hash().to_string(), "timestamp_ms": header.timestamp_ms,
+            "body_state": mined.view.body_state, "checkpoint_size": mined.proven.head.size }),
+        &format!(
+            "A {kind} by {}\n  {}, block {} (age {}); text: {}\n  the proof holds, up to checkpoint {}",
+            mined.proven.event.event.account,
+            kennel.label,
+            header.height,
+            header.age,
+            mined.view.body_state,
+            mined.proven.head.size
+        ),
+    );
+    Ok(())
+}
+
+/// `feed`
+pub(crate) async fn feed(context: &Context, args: FeedArgs) -> Result<(), Failure> {
+    let client = context.client()?;
+    let mut query = vec![("limit", args.limit.to_string())];
+    query.extend(args.kennel.map(|kennel| ("kennel", kennel)));
+    query.extend(args.cursor.map(|cursor| ("cursor", cursor)));
+    let page = client.feed(&query).await?;
+    let mut text: String = page.entries.iter().map(line).collect();
+    if page.entries.is_empty() {
+        text.push_str("Nothing has happened yet. `pitpet demo` changes that.\n");
+    }
+    if let Some(cursor) = &page.cursor {
+        text.push_str(&format!("More: pitpet feed --cursor {cursor}\n"));
+    }
+    context.print(json!(page), &text);
+    Ok(())
+}
+
+fn line(entry: &EntryView) -> String {
+    let pet = entry.pet_name.as_deref().unwrap_or("a pet");
+    let what = match entry.kind.as_str() {
+        "birth" => format!("{pet} is born"),
+        "post" => format!("{pet} posts"),
+        "pat" => format!("{pet} gets a pat"),
+        "share" => format!("{pet} is shared"),
+        "comment" => format!("{pet} gets a comment"),
+        "gift" => format!("{pet} gets {} treats", entry.amount.unwrap_or_default()),
+        "story_end" => format!("{pet}'s story ends"),
+        "keepsake" => format!("{pet} becomes a keepsake"),
+        other => format!("{pet}: {other}"),
+    };
+    let mut text = what;
+    if let Some(said) = entry.text.as_deref().filter(|said| !said.is_empty()) {
+        text.push_str(&format!(": {}", said.replace('\n', " ")));
+    }
+    for tag in &entry.tags {
+        text.push_str(&format!(" #{tag}"));
+    }
+    let about = if entry.kind == "post" { "post " } else { "event" };
+    format!("{text}\n  block {}, {about} {}\n", entry.height, entry.id)
+}
+
+/// `kennel`
+pub(crate) async fn kennel(context: &Context, args: KennelArgs) -> Result<(), Failure> {
+    let client = context.client()?;
+    let Some(name) = args.kennel else {
+        let views = client.kennels().await?;
+        for view in &views {
+            client.adopt(view)?;
+        }
+        let text: String = views.iter().map(described).collect();
+        context.print(json!({ "kennels": views }), &text);
+        return Ok(());
+    };
+    let (kennel, view) = client.kennel(&name).await?;
+    let (note, head) = client.checkpoint(&kennel).await?;
+    let id: KennelId = kennel.id;
+    context.print(
+        json!({ "kennel": view, "checkpoint": note }),
+        &format!(
+            "{}  checkpoint {} is signed by the key in the genesis of {id}",
+            described(&view),
+            head.size
+        ),
+    );
+    Ok(())
+}
+
+fn described(view: &KennelView) -> String {
+    let ages = match view.parameters.age_interval_ms {
+        0 => "with every block".to_owned(),
+        ms => format!("at most every {} minutes", ms / 60_000),
+    };
+    format!(
+        "{}\n  {} living pets, {} free places; {} pets ever, {} accounts, {} treats\n  block {}, age {}: ages {ages}, a pet lives {} of them\n  {}\n",
+        view.label,
+        view.living,
+        view.free_places,
+        view.pets,
+        view.accounts,
+        view.minted,
+        view.height,
+        view.age,
+        view.parameters.ttl,
+        view.id
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_life_is_drawn_in_ages() {
+        assert_eq!(meter(3, 5), "♥♥♥··");
+        assert_eq!(meter(0, 5), "·····");
+        assert_eq!(meter(9, 5), "♥♥♥♥♥♥♥♥♥");
+        assert_eq!(meter(u64::MAX, u32::MAX).chars().count(), 40);
+    }
+}

@@ -1,0 +1,6 @@
+//! One module for each group of commands.
+
+pub(crate) mod account;
+pub(crate) mod act;
+pub(crate) mod demo;
+pub(crate) mod look;

@@ -1,0 +1,203 @@
+//! What commands share: the client, the key files, the passphrase, and the way of printing.
+
+use std::cell::OnceCell;
+use std::io::{BufRead as _, IsTerminal as _};
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use age::secrecy::{ExposeSecret as _, SecretString};
+use indicatif::{ProgressBar, ProgressStyle};
+use pitpet_cli::client::{Client, Progress};
+use pitpet_cli::failure::Failure;
+use pitpet_cli::keys::{Account, KeyDir};
+use pitpet_cli::pins::Pins;
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use crate::args::Common;
+
+/// Longest passphrase line that is read, bytes.
+const PASSPHRASE_BYTES_MAX: usize = 4096;
+
+/// The shared things.
+pub(crate) struct Context {
+    /// Options of all commands.
+    pub(crate) common: Common,
+    /// The key files.
+    pub(crate) keys: KeyDir,
+    passphrase: OnceCell<SecretString>,
+}
+
+impl Context {
+    /// Finds out where things are; touches nothing yet.
+    pub(crate) fn new(common: Common) -> Result<Self, Failure> {
+        let dir = match &common.keys {
+            Some(dir) => dir.clone(),
+            None => home()?,
+        };
+        let keys = KeyDir::new(dir, common.scrypt_log_n);
+        Ok(Self { common, keys, passphrase: OnceCell::new() })
+    }
+
+    /// A client that remembers kennels beside the keys.
+    pub(crate) fn client(&self) -> Result<Client, Failure> {
+        Client::new(&self.common.url, Pins::open(self.keys.path())?)
+    }
+
+    /// How long to wait for blocks.
+    pub(crate) fn wait(&self) -> Option<Duration> {
+        (!self.common.no_wait).then_some(Duration::from_secs(self.common.wait))
+    }
+
+    /// The name of the account to act as.
+    pub(crate) fn account_name(&self) -> Result<String, Failure> {
+        if let Some(name) = &self.common.account {
+            return Ok(name.clone());
+        }
+        let mut accounts = self.keys.list()?;
+        match accounts.len() {
+            1 => Ok(accounts.remove(0).name),
+            0 => Err(Failure::usage(format!(
+                "no account in {}; `pitpet account new NAME` makes one",
+                self.keys.path().display()
+            ))),
+            _ => {
+                let names: Vec<_> = accounts.into_iter().map(|account| account.name).collect();
+                Err(Failure::usage(format!("which account? --account, one of: {}", names.join(", "))))
+            }
+        }
+    }
+
+    /// Opens the account to act as.
+    pub(crate) fn account(&self) -> Result<Account, Failure> {
+        let name = self.account_name()?;
+        self.keys.show(&name)?;
+        self.keys.open(&name, self.passphrase(&format!("Passphrase of `{name}`: "), Ask::Once)?)
+    }
+
+    /// The passphrase: from the file descriptor, or asked for.
+    pub(crate) fn passphrase(&self, prompt: &str, ask: Ask) -> Result<&SecretString, Failure> {
+        if self.passphrase.get().is_none() {
+            let text = match self.common.passphrase_fd {
+                Some(fd) => read_line_of(fd)?,
+                None => prompted(prompt, ask)?,
+            };
+            if text.expose_secret().is_empty() {
+                return Err(Failure::usage("the passphrase is empty"));
+            }
+            let _ = self.passphrase.set(text);
+        }
+        Ok(self.passphrase.get().expect("set above"))
+    }
+
+    /// Prints a result: JSON for scripts, or text for people.
+    pub(crate) fn print(&self, json: Value, text: &str) {
+        if self.common.json {
+            println!("{json:#}");
+        } else {
+            println!("{}", plain(text.trim_end()));
+        }
+    }
+}
+
+/// How often a passphrase is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// Once: it opens a file.
+    Once,
+    /// Twice: it makes a file.
+    Twice,
+}
+
+fn home() -> Result<PathBuf, Failure> {
+    if let Some(dir) = std::env::var_os("PITPET_HOME").filter(|dir| !dir.is_empty()) {
+        return Ok(dir.into());
+    }
+    match std::env::home_dir().filter(|dir| !dir.as_os_str().is_empty()) {
+        Some(dir) => Ok(dir.join(".pitpet")),
+        None => Err(Failure::usage("no home directory; say where key files are with --keys or PITPET_HOME")),
+    }
+}
+
+fn read_line_of(fd: u32) -> Result<SecretString, Failure> {
+    let fault = |why: String| Failure::usage(format!("--passphrase-fd {fd}: {why}"));
+    let mut line = Zeroizing::new(String::new());
+    let limited = |reader: Box<dyn std::io::Read>| std::io::Read::take(reader, PASSPHRASE_BYTES_MAX as u64);
+    let source: Box<dyn std::io::Read> = match fd {
+        0 => Box::new(std::io::stdin()),
+        _ => {
+            Box::new(std::fs::File::open(format!("/dev/fd/{fd}")).map_err(|error| fault(error.to_string()))?)
+        }
+    };
+    std::io::BufReader::new(limited(source))
+        .read_line(&mut line)
+        .map_err(|error| fault(error.to_string()))?;
+    Ok(SecretString::from(line.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+fn prompted(prompt: &str, ask: Ask) -> Result<SecretString, Failure> {
+    let read = |prompt: &str| {
+        rpassword::prompt_password(prompt).map_err(|error| {
+            Failure::usage(format!("the passphrase can't be asked for ({error}); use --passphrase-fd N"))
+        })
+    };
+    let text = Zeroizing::new(read(prompt)?);
+    if ask == Ask::Twice && *Zeroizing::new(read("Once more: ")?) != *text {
+        return Err(Failure::usage("the two passphrases differ"));
+    }
+    Ok(SecretString::from(text.to_string()))
+}
+
+/// Text without control characters but line ends, so that what strangers wrote can't steer the terminal.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            if c.is_control() && c != '\n' || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect()
+}
+
+/// Shows on stderr how an event fares; a bar only where someone looks.
+pub(crate) struct Reporter {
+    bar: Mutex<Option<ProgressBar>>,
+    quiet: bool,
+}
+
+impl Reporter {
+    /// A reporter; a quiet one says nothing.
+    pub(crate) fn new(quiet: bool) -> Self {
+        Self { bar: Mutex::new(None), quiet }
+    }
+
+    /// Tells one thing.
+    pub(crate) fn tell(&self, progress: Progress) {
+        if self.quiet {
+            return;
+        }
+        let mut bar = self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match progress {
+            Progress::Stamping { tried, expected } => {
+                if std::io::stderr().is_terminal() {
+                    let style = ProgressStyle::with_template(
+                        "  stamping {bar:30} {percent}% of the trials expected, {elapsed}",
+                    )
+                    .expect("a fixed template");
+                    bar.get_or_insert_with(|| ProgressBar::new(expected).with_style(style))
+                        .set_position(tried);
+                }
+            }
+            Progress::Queued(id) => {
+                if let Some(bar) = bar.take() {
+                    bar.finish_and_clear();
+                }
+                eprintln!("queued {id}");
+            }
+            Progress::Mined { height } => eprintln!("mined in block {height}, proof checked"),
+        }
+    }
+}

@@ -1,0 +1,476 @@
+//! Key files: one account's Ed25519 seeds in the age format, under a passphrase.
+//!
+//! A directory (mode 0700) holds, for an account called `bella`:
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `bella.age` | the seeds, encrypted (age, scrypt recipient); mode 0600 |
+//! | `bella.2.age` … | later generations, one for each `rekey`; the highest is used |
+//! | `bella.pub` | account id and first public key, so that they can be shown without a passphrase |
+//!
+//! No file is ever overwritten. Inside, `age -d bella.age` shows lines of text: comments with
+//! `#`, then `name`, `account`, one `key` for each seed (64 hexadecimal digits, oldest first; the
+//! account's id is the hash of the first one's public key), and at most one `recovery`.
+//!
+//! Deliberately absent: keys derived from passphrases, which anyone could try out offline.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use age::secrecy::SecretString;
+use ed25519_dalek::SigningKey;
+use pitpet_chain::hash::{AccountId, PublicKey};
+use zeroize::Zeroizing;
+
+use crate::failure::Failure;
+
+/// Highest scrypt work factor (log2 N) that is accepted when a file is opened: about a minute.
+const LOG_N_MAX: u8 = 24;
+
+/// An account with its keys.
+#[derive(Clone)]
+pub struct Account {
+    /// The name of its key file; also the name that `account register` asks for.
+    pub name: String,
+    /// Its id: the hash of its first public key.
+    pub id: AccountId,
+    /// Its keys, oldest first; never empty.
+    keys: Vec<SigningKey>,
+    /// May replace the key.
+    recovery: Option<SigningKey>,
+}
+
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Account({} {})", self.name, self.id)
+    }
+}
+
+/// The public key of a signing key.
+pub fn public(key: &SigningKey) -> PublicKey {
+    PublicKey(key.verifying_key().to_bytes())
+}
+
+/// A new key, made at random.
+pub fn random_key() -> SigningKey {
+    let mut seed = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *seed).expect("the system gives random bytes");
+    SigningKey::from_bytes(&seed)
+}
+
+impl Account {
+    /// A new account with a random key.
+    pub fn random(name: &str) -> Self {
+        let key = random_key();
+        Self { name: name.into(), id: AccountId::of(&public(&key)), keys: vec![key], recovery: None }
+    }
+
+    /// The same with a random recovery key.
+    pub fn with_recovery(self) -> Self {
+        Self { recovery: Some(random_key()), ..self }
+    }
+
+    /// The same with one more key, the newest.
+    pub fn with_key(mut self, key: SigningKey) -> Self {
+        self.keys.push(key);
+        self
+    }
+
+    /// The first key.
+    pub fn first_key(&self) -> &SigningKey {
+        &self.keys[0]
+    }
+
+    /// The newest key.
+    pub fn newest_key(&self) -> &SigningKey {
+        self.keys.last().expect("an account has a key")
+    }
+
+    /// The recovery key.
+    pub fn recovery(&self) -> Option<&SigningKey> {
+        self.recovery.as_ref()
+    }
+
+    /// The key with this public key, if it is among them.
+    pub fn key_for(&self, key: &PublicKey) -> Option<&SigningKey> {
+        self.keys.iter().find(|own| public(own) == *key)
+    }
+
+    fn to_text(&self) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(format!(
+            "# The keys of a PitPet account. Whoever has them acts as the account; nobody can replace them.\n\
+             # One line `key` for each Ed25519 seed, oldest first; `recovery` may replace the newest.\n\
+             version 1\nname {}\naccount {}\n",
+            self.name, self.id
+        ));
+        for key in &self.keys {
+            text.push_str(&Zeroizing::new(format!("key {}\n", *Zeroizing::new(hex::encode(key.to_bytes())))));
+        }
+        if let Some(key) = &self.recovery {
+            text.push_str(&Zeroizing::new(format!(
+                "recovery {}\n",
+                *Zeroizing::new(hex::encode(key.to_bytes()))
+            )));
+        }
+        text
+    }
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        let (mut name, mut id, mut keys, mut recovery, mut version) = (None, None, Vec::new(), None, None);
+        for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            let (word, value) = line.split_once(' ').ok_or("a line has no value")?;
+            match word {
+                "version" => version = Some(value),
+                "name" => name = Some(value.to_owned()),
+                "account" => id = Some(value.parse::<AccountId>().map_err(|_| "account")?),
+                "key" => keys.push(seed(value)?),
+                "recovery" => recovery = Some(seed(value)?),
+                _ => return Err("a line of an unknown kind; a newer pitpet may know it".into()),
+            }
+        }
+        if version != Some("1") {
+            return Err("not version 1 of the key file's format".into());
+        }
+        let first = keys.first().ok_or("it holds no key")?;
+        let own = AccountId::of(&public(first));
+        if id.is_some_and(|id| id != own) {
+            return Err("its account is not that of its first key".into());
+        }
+        Ok(Self { name: name.ok_or("it has no name")?, id: own, keys, recovery })
+    }
+}
+
+fn seed(text: &str) -> Result<SigningKey, String> {
+    let mut seed = Zeroizing::new([0; 32]);
+    hex::decode_to_slice(text, &mut *seed).map_err(|_| "a key is not 64 hexadecimal digits")?;
+    Ok(SigningKey::from_bytes(&seed))
+}
+
+/// What can be said of an account without its passphrase.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicAccount {
+    /// The name of its key file.
+    pub name: String,
+    /// Its id.
+    pub id: AccountId,
+    /// Its first public key.
+    pub key: PublicKey,
+}
+
+/// A directory of key files.
+#[derive(Clone, Debug)]
+pub struct KeyDir {
+    dir: PathBuf,
+    log_n: Option<u8>,
+}
+
+impl KeyDir {
+    /// A directory, which is made when the first account is. `log_n` is the scrypt work factor of
+    /// new files; without one it is measured, for about a second of this machine.
+    pub fn new(dir: PathBuf, log_n: Option<u8>) -> Self {
+        Self { dir, log_n }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Checks that a new account may have this name, before a passphrase is asked for.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] if the name can't be one or is taken here.
+    pub fn check_free(&self, name: &str) -> Result<(), Failure> {
+        check_name(name)?;
+        let path = self.dir.join(format!("{name}.age"));
+        if path.exists() || self.dir.join(format!("{name}.pub")).exists() {
+            Err(taken(&path))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Writes a new account's files.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] if the name can't be one, is taken here, or the files can't be written.
+    pub fn create(&self, account: &Account, passphrase: &SecretString) -> Result<PathBuf, Failure> {
+        self.check_free(&account.name)?;
+        make_dir(&self.dir)?;
+        let public_path = self.dir.join(format!("{}.pub", account.name));
+        let path = self.dir.join(format!("{}.age", account.name));
+        write_new(&path, &self.encrypt(account, passphrase)?)?;
+        let text = format!("account {}\nkey {}\n", account.id, public(account.first_key()));
+        write_new(&public_path, text.as_bytes())?;
+        Ok(path)
+    }
+
+    /// Writes the next generation of an account's key file.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] if it can't be written.
+    pub fn add_generation(&self, account: &Account, passphrase: &SecretString) -> Result<PathBuf, Failure> {
+        let next = self.generation(&account.name)? + 1;
+        let path = self.dir.join(format!("{}.{next}.age", account.name));
+        write_new(&path, &self.encrypt(account, passphrase)?)?;
+        Ok(path)
+    }
+
+    /// The accounts in it, by name.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] if the directory or a file can't be read.
+    pub fn list(&self) -> Result<Vec<PublicAccount>, Failure> {
+        let entries = match std::fs::read_dir(&self.dir) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(file_fault(&self.dir, &error)),
+        };
+        let mut accounts = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(|error| file_fault(&self.dir, &error))?.path();
+            if path.extension().is_some_and(|extension| extension == "pub") {
+                accounts.push(read_public(&path)?);
+            }
+        }
+        accounts.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(accounts)
+    }
+
+    /// What is known of an account without its passphrase.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] if there is no such account here.
+    pub fn show(&self, name: &str) -> Result<PublicAccount, Failure> {
+        check_name(name)?;
+        let path = self.dir.join(format!("{name}.pub"));
+        if !path.exists() {
+            return Err(self.unknown(name));
+        }
+        read_public(&path)
+    }
+
+    /// Opens an account's newest key file.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] if there is none, the passphrase is wrong, or the file is damaged.
+    pub fn open(&self, name: &str, passphrase: &SecretString) -> Result<Account, Failure> {
+        check_name(name)?;
+        let path = match self.generation(name)? {
+            0 => return Err(self.unknown(name)),
+            1 => self.dir.join(format!("{name}.age")),
+            n => self.dir.join(format!("{name}.{n}.age")),
+        };
+        let content = std::fs::read(&path).map_err(|error| file_fault(&path, &error))?;
+        let mut identity = age::scrypt::Identity::new(passphrase.clone());
+        identity.set_max_work_factor(LOG_N_MAX);
+        let plain = age::decrypt(&identity, &content).map(Zeroizing::new).map_err(|error| {
+            let why = match error {
+                age::DecryptError::DecryptionFailed | age::DecryptError::KeyDecryptionFailed => {
+                    "wrong passphrase, or the file is damaged".to_owned()
+                }
+                other => other.to_string(),
+            };
+            Failure::usage(format!("key file {}: {why}", path.display()))
+        })?;
+        let text = std::str::from_utf8(&plain)
+            .map_err(|_| Failure::usage(format!("key file {}: not text", path.display())))?;
+        Account::from_text(text).map_err(|why| Failure::usage(format!("key file {}: {why}", path.display())))
+    }
+
+    /// The newest generation of a key file, 0 if there is none.
+    fn generation(&self, name: &str) -> Result<u32, Failure> {
+        let mut newest = u32::from(self.dir.join(format!("{name}.age")).exists());
+        while newest > 0 && self.dir.join(format!("{name}.{}.age", newest + 1)).exists() {
+            newest += 1;
+        }
+        Ok(newest)
+    }
+
+    fn unknown(&self, name: &str) -> Failure {
+        Failure::usage(format!(
+            "no account `{name}` in {}; `pitpet account new {name}` makes one",
+            self.dir.display()
+        ))
+    }
+
+    fn encrypt(&self, account: &Account, passphrase: &SecretString) -> Result<Vec<u8>, Failure> {
+        let mut recipient = age::scrypt::Recipient::new(passphrase.clone());
+        if let Some(log_n) = self.log_n {
+            recipient.set_work_factor(log_n);
+        }
+        age::encrypt(&recipient, account.to_text().as_bytes())
+            .map_err(|error| Failure::usage(format!("the key file can't be encrypted: {error}")))
+    }
+}
+
+/// Makes a directory that only its owner may enter.
+///
+/// # Errors
+/// [`Failure::Usage`] if it can't be made.
+pub fn make_dir(dir: &Path) -> Result<(), Failure> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir).map_err(|error| file_fault(dir, &error))
+}
+
+/// The rule for names is that of names on a server, so that each can be registered.
+fn check_name(name: &str) -> Result<(), Failure> {
+    let sound = (3..=30).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.bytes().all(|c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'));
+    if sound {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "account name `{name}`: 3 to 30 of a-z, 0-9, - and _, the first a letter (field: name)"
+    )))
+}
+
+fn read_public(path: &Path) -> Result<PublicAccount, Failure> {
+    let damaged = || Failure::usage(format!("{} is damaged", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| file_fault(path, &error))?;
+    let value = |word: &str| text.lines().find_map(|line| line.strip_prefix(word)?.strip_prefix(' '));
+    let key: PublicKey = value("key").and_then(|value| value.parse().ok()).ok_or_else(damaged)?;
+    let id: AccountId = value("account").and_then(|value| value.parse().ok()).ok_or_else(damaged)?;
+    if AccountId::of(&key) != id {
+        return Err(damaged());
+    }
+    let name = path.file_stem().and_then(|stem| stem.to_str()).ok_or_else(damaged)?.to_owned();
+    Ok(PublicAccount { name, id, key })
+}
+
+fn file_fault(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::usage(format!("{}: {error}", path.display()))
+}
+
+fn taken(path: &Path) -> Failure {
+    Failure::usage(format!("{} exists already, and key files are never overwritten", path.display()))
+}
+
+/// A file beside the target, readable by its owner only, complete and on disk.
+fn staged(path: &Path, content: &[u8]) -> Result<tempfile::NamedTempFile, Failure> {
+    let dir = path.parent().expect("files are in a directory");
+    let fault = |error: std::io::Error| file_fault(path, &error);
+    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(fault)?;
+    file.write_all(content).map_err(fault)?;
+    file.as_file().sync_all().map_err(fault)?;
+    Ok(file)
+}
+
+/// Writes a file as a whole; fails if one is there.
+fn write_new(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    match staged(path, content)?.persist_noclobber(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => Err(taken(path)),
+        Err(error) => Err(file_fault(path, &error.error)),
+    }
+}
+
+/// Writes a file as a whole in place of one that may be there.
+pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    make_dir(path.parent().expect("files are in a directory"))?;
+    staged(path, content)?.persist(path).map_err(|error| file_fault(path, &error.error))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys() -> (tempfile::TempDir, KeyDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = KeyDir::new(dir.path().join("keys"), Some(2));
+        (dir, keys)
+    }
+
+    fn secret(text: &str) -> SecretString {
+        SecretString::from(text.to_owned())
+    }
+
+    #[test]
+    fn an_account_opens_with_its_passphrase_only() {
+        let (_dir, keys) = keys();
+        let account = Account::random("bella").with_recovery();
+        keys.create(&account, &secret("a long walk")).unwrap();
+        let opened = keys.open("bella", &secret("a long walk")).unwrap();
+        assert_eq!(opened.id, account.id);
+        assert_eq!(opened.first_key(), account.first_key());
+        assert_eq!(opened.recovery(), account.recovery());
+        let wrong = keys.open("bella", &secret("a short walk")).unwrap_err();
+        assert!(wrong.to_string().contains("wrong passphrase"), "{wrong}");
+        assert_eq!(wrong.exit_code(), 2);
+        assert_eq!(keys.list().unwrap(), [keys.show("bella").unwrap()]);
+    }
+
+    #[test]
+    fn the_seed_is_not_in_the_files() {
+        let (_dir, keys) = keys();
+        let account = Account::random("bella");
+        keys.create(&account, &secret("x")).unwrap();
+        let seed = account.first_key().to_bytes();
+        for entry in std::fs::read_dir(keys.path()).unwrap() {
+            let content = std::fs::read(entry.unwrap().path()).unwrap();
+            assert!(!content.windows(32).any(|window| window == seed));
+            assert!(!String::from_utf8_lossy(&content).contains(&hex::encode(seed)));
+        }
+    }
+
+    #[test]
+    fn no_file_is_overwritten() {
+        let (_dir, keys) = keys();
+        let first = Account::random("bella");
+        keys.create(&first, &secret("x")).unwrap();
+        let again = keys.create(&Account::random("bella"), &secret("y")).unwrap_err();
+        assert!(again.to_string().contains("never overwritten"));
+        assert_eq!(keys.open("bella", &secret("x")).unwrap().id, first.id);
+    }
+
+    #[test]
+    fn generations_add_keys_and_keep_the_account() {
+        let (_dir, keys) = keys();
+        let account = Account::random("bella");
+        keys.create(&account, &secret("x")).unwrap();
+        let newer = account.clone().with_key(random_key());
+        keys.add_generation(&newer, &secret("x")).unwrap();
+        let opened = keys.open("bella", &secret("x")).unwrap();
+        assert_eq!(opened.id, account.id);
+        assert_eq!(opened.newest_key(), newer.newest_key());
+        assert_eq!(opened.key_for(&public(account.first_key())), Some(account.first_key()));
+        assert_eq!(keys.list().unwrap().len(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_may_read() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let (_dir, keys) = keys();
+        let path = keys.create(&Account::random("bella"), &secret("x")).unwrap();
+        assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::metadata(keys.path()).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn names_are_those_that_can_be_registered() {
+        let (_dir, keys) = keys();
+        for name in ["ab", "Bella", "1bella", "../bella", "bella.2", &"b".repeat(31)] {
+            let error = keys.create(&Account::random(name), &secret("x")).unwrap_err();
+            assert!(error.to_string().contains("field: name"), "{name}");
+            assert!(keys.show(name).is_err());
+        }
+        assert!(keys.show("nobody").unwrap_err().to_string().contains("pitpet account new nobody"));
+    }
+
+    #[test]
+    fn damaged_text_is_refused() {
+        let account = Account::random("bella");
+        let text = account.to_text();
+        assert!(Account::from_text(&text).is_ok());
+        assert!(Account::from_text(&text.replace("version 1", "version 2")).is_err());
+        assert!(Account::from_text(&text.replace("key ", "kee ")).is_err());
+        let other = Account::random("bella").id.to_string();
+        assert!(Account::from_text(&text.replace(&account.id.to_string(), &other)).is_err());
+    }
+}

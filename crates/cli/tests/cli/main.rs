@@ -1,0 +1,506 @@
+//! The binary from outside: help, errors, exit codes, accounts, a life on a ledger, lies.
+
+mod runner;
+mod server;
+
+use expect_test::{Expect, expect, expect_file};
+use pitpet_chain::hash::sha256;
+use runner::{Runner, without_hashes};
+use server::{Lie, Server};
+
+/// A port on which nothing listens: it was free a moment ago and is held by no one.
+fn nowhere() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+fn check(args: &[&str], expected: Expect) {
+    expected.assert_eq(&Runner::new(&nowhere()).run(args).shown());
+}
+
+#[test]
+fn help_has_examples() {
+    let runner = Runner::new(&nowhere());
+    let mut text = runner.run(&["--help"]).out;
+    for command in [
+        "account", "birth", "post", "pat", "share", "comment", "gift", "transfer", "keepsake", "rekey",
+        "pet", "event", "feed", "kennel", "demo", "serve",
+    ] {
+        let help = runner.run(&[command, "--help"]);
+        assert_eq!(help.code, 0);
+        assert!(command == "account" || help.out.contains("Examples:"), "{command}");
+        let own = help.out.split("Options of all commands:").next().unwrap();
+        text.push_str(&format!("\n===== {command}\n{own}"));
+    }
+    expect_file!["./help.txt"].assert_eq(&text);
+}
+
+#[test]
+fn usage_errors_name_the_field_and_end_with_2() {
+    check(
+        &["pat", "abc"],
+        expect![[r#"
+        exit 2
+        --- err
+        error: invalid value 'abc' for '<POST>': an event id is 64 lower-case hexadecimal digits, this has 3 characters
+
+        For more information, try '--help'.
+    "#]],
+    );
+    check(
+        &["gift", &"A".repeat(64), "--amount", "1"],
+        expect![[r#"
+        exit 2
+        --- err
+        error: invalid value 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA' for '<PET>': a birth hash is 64 lower-case hexadecimal digits, this has 64 characters
+
+        For more information, try '--help'.
+    "#]],
+    );
+    check(
+        &["post", "--text", ""],
+        expect![[r#"
+        exit 2
+        --- err
+        pitpet: a post needs a --text or a --photo (field: text)
+    "#]],
+    );
+    check(
+        &["post", "--text", "x", "--tag", "UPPER"],
+        expect![[r#"
+        exit 2
+        --- err
+        pitpet: tags: at most 16, each 1 to 32 lower-case letters, digits or `-` (field: tags)
+    "#]],
+    );
+    check(
+        &["comment", &"0".repeat(64), "--text", " "],
+        expect![[r#"
+        exit 2
+        --- err
+        pitpet: text: may not be empty (field: text)
+    "#]],
+    );
+    check(
+        &["transfer", "bella", "--amount", "0"],
+        expect![[r#"
+        exit 2
+        --- err
+        pitpet: amount 0: 1 to 9007199254740991 treats (field: amount)
+    "#]],
+    );
+    check(
+        &["birth", "--photo", "missing.jpg", "--name", "Mochi"],
+        expect![[r#"
+        exit 2
+        --- err
+        pitpet: photo missing.jpg: No such file or directory (os error 2)
+    "#]],
+    );
+    check(
+        &["kennel", "../feed"],
+        expect![[r#"
+        exit 2
+        --- err
+        pitpet: kennel `../feed`: its id or label (field: kennel)
+    "#]],
+    );
+    check(
+        &["feed", "--url", "localhost:8080"],
+        expect![[r#"
+        exit 2
+        --- err
+        pitpet: address `localhost:8080`: it must start with http:// or https:// (--url or PITPET_URL)
+    "#]],
+    );
+    check(
+        &["account", "new", "B"],
+        expect![[r#"
+        exit 2
+        --- err
+        pitpet: account name `B`: 3 to 30 of a-z, 0-9, - and _, the first a letter (field: name)
+    "#]],
+    );
+    check(
+        &["keepsake", &"0".repeat(64)],
+        expect![[r#"
+        exit 2
+        --- err
+        pitpet: no account in [home]/.pitpet; `pitpet account new NAME` makes one
+    "#]],
+    );
+}
+
+#[test]
+fn a_server_that_is_not_there_ends_with_3() {
+    check(
+        &["feed"],
+        expect![[r#"
+        exit 3
+        --- err
+        pitpet: [url]: nothing answers there; is it running? `pitpet serve` starts one
+    "#]],
+    );
+}
+
+#[test]
+fn an_account_is_made_listed_and_shown() {
+    let runner = Runner::new(&nowhere());
+    let new = ["account", "new", "bella", "--passphrase-fd", "0", "--scrypt-log-n", "2"];
+    expect![[r#"
+        exit 0
+        --- out
+        Account bella
+          id   [hash]
+          file [home]/.pitpet/bella.age
+        Without the file or its passphrase nobody can act as bella: keep a copy of both.
+    "#]]
+    .assert_eq(&without_hashes(&runner.run(&new).shown()));
+    expect![[r#"
+        exit 0
+        --- out
+        bella                           [hash]
+    "#]]
+    .assert_eq(&without_hashes(&runner.run(&["account", "list"]).shown()));
+    expect![[r#"
+        exit 0
+        --- out
+        Account bella
+          id  [hash]
+          key [hash]
+        --- err
+        pitpet: what it has is not known: [url]: nothing answers there; is it running? `pitpet serve` starts one
+    "#]].assert_eq(&without_hashes(&runner.run(&["account", "show"]).shown()));
+    expect![[r#"
+        exit 2
+        --- err
+        pitpet: [home]/.pitpet/bella.age exists already, and key files are never overwritten
+    "#]]
+    .assert_eq(&without_hashes(&runner.run(&new).shown()));
+    let empty = runner.run_with(&["account", "new", "empty", "--passphrase-fd", "0"], "\n");
+    expect![[r#"
+        exit 2
+        --- err
+        pitpet: the passphrase is empty
+    "#]]
+    .assert_eq(&empty.shown());
+    assert_eq!(runner.account("carla").code, 0);
+    expect![[r#"
+        exit 2
+        --- err
+        pitpet: which account? --account, one of: bella, carla
+    "#]]
+    .assert_eq(&runner.run(&["account", "show"]).shown());
+}
+
+#[test]
+fn the_passphrase_opens_and_nothing_else_does() {
+    let server = Server::start(1);
+    let runner = Runner::new(&server.url());
+    runner.account("bella");
+    let register = ["account", "register", "--passphrase-fd", "0"];
+    expect![[r#"
+        exit 2
+        --- err
+        pitpet: key file [home]/.pitpet/bella.age: wrong passphrase, or the file is damaged
+    "#]]
+    .assert_eq(&without_hashes(&runner.run_with(&register, "another\n").shown()));
+    expect![[r#"
+        exit 0
+        --- out
+        bella is registered for [hash].
+    "#]]
+    .assert_eq(&without_hashes(&runner.run(&register).shown()));
+    runner.account("carla");
+    let taken = runner.act("carla", &["account", "register", "bella"]);
+    expect![[r#"
+        exit 1
+        --- err
+        pitpet: refused: name taken: another account has this name
+    "#]]
+    .assert_eq(&taken.shown());
+    // A descriptor other than stdin.
+    let secret = runner.file("secret.txt", b"a long walk\r\nsecond line\n");
+    let shell = format!(
+        "exec {} account register --account bella --passphrase-fd 3 3<{}",
+        env!("CARGO_BIN_EXE_pitpet"),
+        secret.display()
+    );
+    let output = std::process::Command::new("/bin/sh")
+        .env_clear()
+        .env("HOME", runner.home())
+        .env("PITPET_URL", server.url())
+        .args(["-c", &shell])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_life_from_birth_to_post_and_pat() {
+    let server = Server::start(2);
+    let runner = Runner::new(&server.url());
+    runner.account("bella");
+    runner.account("carla");
+    let mochi = runner.birth("bella", "Mochi");
+    assert_eq!(server.photos().len(), 1);
+    assert!(server.photos()[0].starts_with(&[0xff, 0xd8]), "encoded anew, as a JPEG");
+    let post = runner.run(&[
+        "post",
+        "--text",
+        "First snow!",
+        "--tag",
+        "winter",
+        "--account",
+        "bella",
+        "--passphrase-fd",
+        "0",
+    ]);
+    expect![[r#"
+        exit 0
+        --- out
+        Posted. (classic, block 2)
+          id [hash]
+          the pet has 1 treats, 1 posts, 0 pats, 0 shares, 0 comments
+          you have 19 treats for posts and 0 free ones
+          proven by checkpoint 3
+        --- err
+        queued [hash]
+        mined in block 2, proof checked
+    "#]]
+    .assert_eq(&without_hashes(&post.shown()));
+    let post = runner.act("bella", &["post", "--pet", &mochi, "--text", "And more."]).id();
+    runner.act("carla", &["pat", &post]).json();
+    runner.act("carla", &["share", &post]).json();
+    runner.act("carla", &["comment", &post, "--text", "What a cutie"]).json();
+    expect![[r#"
+        exit 0
+        --- out
+        Mochi
+          ♥♥♥♥♥♥♥♥♥♥♥♥♥♥♥ 15 of 15 ages
+          A cat.
+          2 posts, 1 pats, 1 shares, 1 comments; 2 treats in its wallet
+          birth  [hash]
+          owner  [hash]
+          kennel [hash]
+    "#]]
+    .assert_eq(&without_hashes(&runner.run(&["pet", &mochi]).shown()));
+    expect![[r#"
+        exit 0
+        --- out
+        A post by [hash]
+          classic, block 3 (age 3); text: present
+          the proof holds, up to checkpoint 7
+    "#]]
+    .assert_eq(&without_hashes(&runner.run(&["event", &post]).shown()));
+    expect![[r#"
+        exit 0
+        --- out
+        Mochi is born: A cat.
+          block 1, event [hash]
+    "#]]
+    .assert_eq(&without_hashes(&runner.run(&["feed"]).shown()));
+    expect![[r#"
+        exit 0
+        --- out
+        classic
+          1 living pets, 1023 free places; 1 pets ever, 1 accounts, 20 treats
+          block 6, age 6: ages with every block, a pet lives 15 of them
+          [hash]
+          checkpoint 7 is signed by the key in the genesis of [hash]
+    "#]]
+    .assert_eq(&without_hashes(&runner.run(&["kennel", "classic"]).shown()));
+    expect![[r#"
+        exit 0
+        --- out
+        Account bella
+          id  [hash]
+          key [hash]
+        On the server: [hash]
+          kennel [hash]
+            18 treats for posts, 0 free; 0 dead pets and keepsakes
+            living pet [hash]
+    "#]]
+    .assert_eq(&without_hashes(&runner.run(&["account", "show", "bella"]).shown()));
+    // Refusals of the rules, with the way out.
+    let refused = |account: &str, args: &[&str]| without_hashes(&runner.act(account, args).err);
+    expect![[r#"
+        pitpet: refused: own pet: the rules refuse it (field: post)
+          ask a friend: owners can't pat or share their own pet's posts.
+    "#]]
+    .assert_eq(&refused("bella", &["pat", &post]));
+    expect![[r#"
+        pitpet: refused: already done: the rules refuse it (field: post)
+    "#]]
+    .assert_eq(&refused("carla", &["pat", &post]));
+    expect![[r#"
+        pitpet: refused: no treats: the rules refuse it (field: amount)
+          granted treats pay for posts only; a keepsake releases them. See `pitpet account show`.
+    "#]]
+    .assert_eq(&refused("carla", &["gift", &mochi, "--amount", "3"]));
+    expect![[r#"
+        pitpet: refused: not ended: the rules refuse it (field: pet)
+          a keepsake can be minted once the story has ended, shortly after the pet's death.
+    "#]]
+    .assert_eq(&refused("bella", &["keepsake", &mochi]));
+    expect![[r#"
+        pitpet: event [hash] is a birth, not a post (field: post)
+    "#]]
+    .assert_eq(&refused("carla", &["pat", &mochi]));
+    expect![[r#"
+        pitpet: refused: unknown pet: no pet has this birth hash
+    "#]]
+    .assert_eq(&refused("carla", &["gift", &"0".repeat(64), "--amount", "3"]));
+    expect![[r#"
+        pitpet: refused: unknown account: no such account
+    "#]]
+    .assert_eq(&refused("bella", &["transfer", "nobody", "--amount", "3"]));
+    let queued = runner.act("bella", &["post", "--text", "later", "--no-wait"]).json();
+    assert_eq!(queued["status"], "queued");
+}
+
+#[test]
+fn a_replaced_key_acts_and_the_old_one_is_kept() {
+    let server = Server::start(3);
+    let runner = Runner::new(&server.url());
+    runner.account("bella");
+    runner.birth("bella", "Mochi");
+    assert_eq!(runner.act("bella", &["rekey"]).code, 0);
+    assert!(runner.home().join(".pitpet/bella.2.age").exists());
+    assert!(runner.home().join(".pitpet/bella.age").exists());
+    runner.act("bella", &["post", "--text", "still me"]).json();
+    // Without the newest file, the account is told what is missing.
+    std::fs::remove_file(runner.home().join(".pitpet/bella.2.age")).unwrap();
+    let lost = runner.act("bella", &["post", "--text", "me?"]);
+    assert_eq!(lost.code, 2);
+    assert!(lost.err.contains("which its key file doesn't hold"), "{}", lost.err);
+}
+
+#[test]
+fn a_recovery_key_replaces_a_key_in_wrong_hands() {
+    let server = Server::start(9);
+    let runner = Runner::new(&server.url());
+    runner.run(&["account", "new", "bella", "--recovery", "--passphrase-fd", "0", "--scrypt-log-n", "2"]);
+    runner.account("carla");
+    runner.birth("bella", "Mochi");
+    runner.act("bella", &["rekey", "--with-recovery"]).json();
+    runner.act("bella", &["post", "--text", "Mine again."]).json();
+    let without = runner.act("carla", &["rekey", "--with-recovery", "--kennel", "classic"]);
+    assert_eq!((without.code, without.err.as_str()), (2, "pitpet: `carla` has no recovery key\n"));
+}
+
+#[test]
+fn no_position_leaves_the_machine() {
+    let server = Server::start(4);
+    let runner = Runner::new(&server.url());
+    runner.account("bella");
+    // The photo with an EXIF segment in front, as a camera would leave one.
+    let plain = pitpet_cli::photo::Photo::read(include_bytes!("../../assets/chelsea.png")).unwrap().bytes;
+    let mut tagged = plain[..2].to_vec();
+    tagged.extend([0xff, 0xe1, 0, 22]);
+    tagged.extend(b"Exif\0\0GPS 47.5 N 8.");
+    tagged.extend(&plain[2..]);
+    let photo = runner.file("garden.jpg", &tagged);
+    runner.act("bella", &["birth", "--photo", photo.to_str().unwrap(), "--name", "Mochi"]).json();
+    let sent = &server.photos()[0];
+    assert!(!sent.windows(3).any(|window| window == b"GPS"));
+    assert_ne!(sha256(sent), sha256(&tagged));
+}
+
+#[test]
+fn lies_are_found_out() {
+    let server = Server::start(5);
+    let runner = Runner::new(&server.url());
+    runner.account("bella");
+    runner.birth("bella", "Mochi");
+    server.lie(Lie::WrongKey);
+    let post = runner.act("bella", &["post", "--text", "x"]);
+    expect![[r#"
+        exit 1
+        --- err
+        pitpet: checkpoint of kennel classic: note has no verifiable signatures
+    "#]]
+    .assert_eq(&without_hashes(&post.shown()));
+    expect![[r#"
+        exit 1
+        --- err
+        pitpet: checkpoint of kennel classic: note has no verifiable signatures
+    "#]]
+    .assert_eq(&without_hashes(&runner.run(&["kennel", "classic"]).shown()));
+    server.lie(Lie::WrongReceipt);
+    expect![[r#"
+        pitpet: event [hash]: the proof does not show what it claims
+    "#]]
+    .assert_eq(&without_hashes(&runner.act("bella", &["post", "--text", "y"]).err));
+    server.lie(Lie::NeverMines);
+    let late = runner.act("bella", &["post", "--text", "z", "--wait", "1"]);
+    expect![[r#"
+        exit 3
+        --- err
+        pitpet: queued, but in no block after 1 s. It isn't lost: `pitpet event [hash]` shows it later.
+    "#]]
+    .assert_eq(&without_hashes(&late.shown()));
+}
+
+#[test]
+fn a_ledger_that_lost_blocks_or_was_swapped_is_refused() {
+    let server = Server::start(6);
+    let runner = Runner::new(&server.url());
+    runner.account("bella");
+    runner.birth("bella", "Mochi");
+    let known = std::fs::read_to_string(runner.home().join(".pitpet/known-kennels.json")).unwrap();
+    assert!(known.contains("\"size\": 2"), "{known}");
+    // The same kennel, set back to its beginning.
+    server.roll_back_to(&Server::start(6));
+    let short = runner.run(&["kennel", "classic"]);
+    expect![[r#"
+        exit 1
+        --- err
+        pitpet: kennel classic has lost blocks: its checkpoint holds 1, 2 were seen before
+    "#]]
+    .assert_eq(&without_hashes(&short.shown()));
+    // Another kennel under the same label.
+    server.roll_back_to(&Server::start(7));
+    let swapped = runner.run(&["kennel", "classic"]);
+    expect![[r#"
+        exit 1
+        --- err
+        pitpet: [url] showed another kennel as `classic` before:
+          then [hash]
+          now  [hash]
+          If you know why (its ledger was set up anew), remove its line from [home]/.pitpet/known-kennels.json.
+    "#]].assert_eq(&without_hashes(&swapped.shown()));
+    // On another server, the label may mean another kennel.
+    let runner = runner.at(&Server::start(7).url());
+    assert_eq!(runner.run(&["kennel", "classic"]).code, 0);
+}
+
+#[test]
+fn the_demonstration_ends_well() {
+    let server = Server::start(8);
+    let runner = Runner::new(&server.url());
+    for _ in 0..2 {
+        let ran = runner.run(&["demo", "--pace-ms", "0"]);
+        assert_eq!(ran.code, 0, "{}\n{}", ran.out, ran.err);
+        for part in [
+            "Pebble   is born",
+            "Pebble   ♥♥♥",
+            "has died, in block",
+            "closed for good",
+            "mints the Story End token",
+            "Three go into",
+            "Skipping Stone is born",
+            "pats it",
+        ] {
+            assert!(ran.out.contains(part), "{part} is missing in\n{}", ran.out);
+        }
+        assert!(!ran.out.contains("busy"), "{}", ran.out);
+    }
+    assert!(!runner.home().join(".pitpet").exists(), "throw-away accounts leave nothing");
+    let kept =
+        ["demo", "--pace-ms", "0", "--keys", "neighbours", "--passphrase-fd", "0", "--scrypt-log-n", "2"];
+    let ran = runner.run(&kept);
+    assert_eq!(ran.code, 0, "{}\n{}", ran.out, ran.err);
+    let listed = runner.run(&["account", "list", "--keys", "neighbours", "--json"]).json();
+    assert_eq!(listed.as_array().unwrap().len(), 12);
+}

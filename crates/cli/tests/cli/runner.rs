@@ -1,0 +1,123 @@
+//! Runs the binary in an environment of its own: no variables but those given, a home that is
+//! empty at first, the passphrase on a file descriptor.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+pub(crate) struct Runner {
+    home: tempfile::TempDir,
+    url: String,
+}
+
+/// What a run left.
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ran {
+    /// Exit code, output and errors in one text for snapshots, without what differs between runs.
+    pub(crate) fn shown(&self) -> String {
+        let mut text = format!("exit {}\n", self.code);
+        for (name, part) in [("out", &self.out), ("err", &self.err)] {
+            if !part.is_empty() {
+                text.push_str(&format!("--- {name}\n{part}"));
+            }
+        }
+        text
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        assert_eq!(self.code, 0, "{}", self.err);
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}", self.out))
+    }
+
+    /// The id in a JSON result.
+    pub(crate) fn id(&self) -> String {
+        self.json()["id"].as_str().unwrap().to_owned()
+    }
+}
+
+impl Runner {
+    pub(crate) fn new(url: &str) -> Self {
+        Self { home: tempfile::tempdir().unwrap(), url: url.to_owned() }
+    }
+
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// The same home, another server.
+    pub(crate) fn at(self, url: &str) -> Self {
+        Self { url: url.to_owned(), ..self }
+    }
+
+    /// Puts a file into the home.
+    pub(crate) fn file(&self, name: &str, content: &[u8]) -> PathBuf {
+        let path = self.home().join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
+        self.run_with(args, "a long walk\n")
+    }
+
+    /// Runs with this on the descriptor that `--passphrase-fd 0` names.
+    pub(crate) fn run_with(&self, args: &[&str], passphrase: &str) -> Ran {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_pitpet"))
+            .env_clear()
+            .env("HOME", self.home())
+            .env("PITPET_URL", &self.url)
+            .current_dir(self.home())
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A command that asks for no passphrase may have ended before.
+        let _ = child.stdin.take().unwrap().write_all(passphrase.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        let clean = |bytes: Vec<u8>| self.redact(&String::from_utf8(bytes).unwrap());
+        Ran { code: output.status.code().unwrap(), out: clean(output.stdout), err: clean(output.stderr) }
+    }
+
+    /// Acts as an account of the home, with JSON as the result.
+    pub(crate) fn act(&self, account: &str, args: &[&str]) -> Ran {
+        self.run(&[args, &["--account", account, "--passphrase-fd", "0", "--json"]].concat())
+    }
+
+    pub(crate) fn account(&self, name: &str) -> Ran {
+        self.run(&["account", "new", name, "--passphrase-fd", "0", "--scrypt-log-n", "2", "--json"])
+    }
+
+    /// Brings a pet into the world, and returns its birth hash.
+    pub(crate) fn birth(&self, account: &str, pet: &str) -> String {
+        let photo = self.file("cat.png", include_bytes!("../../assets/chelsea.png"));
+        self.act(account, &["birth", "--photo", photo.to_str().unwrap(), "--name", pet, "--story", "A cat."])
+            .id()
+    }
+
+    fn redact(&self, text: &str) -> String {
+        text.replace(&self.home().display().to_string(), "[home]").replace(&self.url, "[url]")
+    }
+}
+
+/// Replaces every hash in a text.
+pub(crate) fn without_hashes(text: &str) -> String {
+    let mut shown = String::new();
+    let mut word = String::new();
+    for c in text.chars().chain(['\0']) {
+        if c.is_ascii_hexdigit() {
+            word.push(c);
+            continue;
+        }
+        shown.push_str(if word.len() == 64 { "[hash]" } else { &word });
+        word.clear();
+        shown.push(c);
+    }
+    shown.trim_end_matches('\0').to_owned()
+}
