@@ -44,7 +44,9 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         return plain(upload(&shared, &path[UPLOAD_PATH.len()..], &parts.headers, &body).await);
     }
     if path.starts_with("/admin/") {
-        return plain(super::kennels::admin(&shared, parts.method.as_str(), path, &body).await);
+        let authorization = parts.headers.get(header::AUTHORIZATION);
+        let authorization = authorization.and_then(|value| value.to_str().ok()).unwrap_or_default();
+        return plain(super::kennels::admin(&shared, parts.method.as_str(), path, authorization, &body).await);
     }
     let event = event(&parts.method, &parts.uri, parts.headers, &body);
     let is_write = !matches!(parts.method, Method::GET | Method::HEAD);

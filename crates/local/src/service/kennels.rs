@@ -7,12 +7,14 @@ use ed25519_dalek::SigningKey;
 use pitpet_chain::abi::{Opened, Start};
 use pitpet_chain::codec::{Bytes, decode, encode};
 use pitpet_chain::genesis::{Genesis, Parameters};
-use pitpet_chain::hash::{KennelId, PublicKey, RulesHash};
+use pitpet_chain::hash::{KennelId, PublicKey, RulesHash, sha256};
 use pitpet_chain_host::Releases;
 use pitpet_pipeline::founding::KENNELS_MAX;
 use pitpet_pipeline::head::write_founding;
+use pitpet_pipeline::http::HttpResponse;
 use pitpet_pipeline::items;
 use pitpet_pipeline::ports::{Clock, Consistency, ModuleHost, Order, Query, Table, TableError};
+use pitpet_pipeline::problem::{bad_field, not_found, problem, unavailable};
 use serde::{Deserialize, Serialize};
 
 use super::Keys;
@@ -123,15 +125,20 @@ impl Admin {
     }
 }
 
-/// Serves the operator's requests, which only this process's own address takes.
+/// Serves the operator's requests: those that carry the token of the data folder.
 pub(super) async fn admin(
     shared: &super::Shared,
     method: &str,
     path: &str,
+    authorization: &str,
     body: &[u8],
-) -> pitpet_pipeline::http::HttpResponse {
-    use pitpet_pipeline::http::HttpResponse;
-    use pitpet_pipeline::problem::{bad_field, not_found};
+) -> HttpResponse {
+    // Hashed, so that the time of the comparison tells nothing about the token.
+    let expected = format!("Bearer {}", hex::encode(shared.admin.keys.admin_token));
+    if sha256(authorization.as_bytes()) != sha256(expected.as_bytes()) {
+        let detail = "Send the token in the data folder's keys/admin.token as a bearer token.";
+        return problem(401, "not-the-operator", "Not the operator", detail, Some("authorization")).into();
+    }
     match (method, path) {
         ("POST", "/admin/kennels") => match serde_json::from_slice::<NewKennel>(body) {
             Ok(new) => match shared.admin.open(&new).await {
@@ -150,7 +157,7 @@ pub(super) async fn admin(
                     "oldest_age_ms": counts.oldest_age_ms,
                 }),
             ),
-            Err(error) => pitpet_pipeline::problem::unavailable(&error).into(),
+            Err(error) => unavailable(&error).into(),
         },
         _ => not_found("such path", "path").into(),
     }

@@ -21,7 +21,12 @@ pub struct Keys {
     pub checkpoint: SigningKey,
     /// Makes upload tickets.
     pub upload_secret: [u8; 32],
+    /// Lets the operator's commands in.
+    pub admin_token: [u8; 32],
 }
+
+/// The file of the operator's token in the data folder.
+pub const ADMIN_TOKEN_FILE: &str = "keys/admin.token";
 
 /// Makes a folder with mode 0700 if it isn't there.
 pub(super) fn make_private_folder(folder: &Path) -> anyhow::Result<()> {
@@ -73,6 +78,7 @@ impl Keys {
             moderator: key("moderator.key")?,
             checkpoint: key("checkpoint.key")?,
             upload_secret: secret(folder, "upload.secret")?,
+            admin_token: secret(folder, "admin.token")?,
         })
     }
 }

@@ -36,7 +36,7 @@ use crate::queue::{
 };
 
 pub use kennels::{NewKennel, Preset};
-pub use keys::Keys;
+pub use keys::{ADMIN_TOKEN_FILE, Keys};
 
 /// Name of the one table.
 const TABLE: &str = "pitpet";
