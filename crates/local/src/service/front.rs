@@ -116,7 +116,7 @@ fn plain(answer: HttpResponse) -> Response {
 async fn upload(shared: &Shared, token: &str, headers: &HeaderMap, body: &[u8]) -> HttpResponse {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let now_ms = shared.clock.now_ms();
-    match shared.objects.verify_upload(token, content_type, body, now_ms).await {
+    match shared.objects.verify_upload(token, content_type, body.to_vec(), now_ms).await {
         Ok(_) => HttpResponse::new(200, "text/plain; charset=utf-8", "stored\n"),
         Err(error) => upload_problem(&error).into(),
     }
