@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use pitpet_cli::failure::Failure;
+use pitpet_local::service::{Service, ServiceSettings};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
 
 /// Where the service listens when nothing is said.
 const LISTEN: &str = "127.0.0.1:8080";
@@ -34,6 +37,33 @@ impl Default for ServeArgs {
 
 /// Runs the service until it is told to end.
 pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
-    let ServeArgs { listen, data_dir } = args;
-    Err(Failure::Unreachable(format!("serve on {listen} from {}: not built yet", data_dir.display())))
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(cannot)?;
+    runtime.block_on(serve(args))
+}
+
+fn cannot(error: impl std::fmt::Display) -> Failure {
+    Failure::Unreachable(error.to_string())
+}
+
+async fn serve(args: ServeArgs) -> Result<(), Failure> {
+    // Before anything is open, so that a signal at any time is a clean end.
+    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
+    let settings = ServiceSettings { listen: args.listen, ..ServiceSettings::new(&args.data_dir, 0) };
+    let service = Service::start(settings).await.map_err(|error| Failure::Unreachable(format!("{error:#}")))?;
+    let url = format!("http://{}", service.address());
+    let at = if service.address().port() == 8080 { String::new() } else { format!(" --url {url}") };
+    println!("PitPet runs at {url}; its data is in {}.", args.data_dir.display());
+    println!("Open that address in a browser, or try in a second terminal:");
+    println!("  cargo run --release -- demo{at}");
+    println!("Ctrl-C ends it; nothing that was answered is lost.");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    eprintln!("Stopping: batches being mined are finished first.");
+    service.stop().await;
+    Ok(())
 }

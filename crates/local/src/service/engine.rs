@@ -33,7 +33,9 @@ impl Engine {
                 };
                 // A dropped sender stops the engine too.
                 let shutdown = async { drop(stopped.await) };
-                dynoxide::server::serve_with_shutdown(listener, database, shutdown).await;
+                if let Err(error) = dynoxide::server::serve_with_shutdown(listener, database, shutdown).await {
+                    tracing::error!(%error, "the table's engine ended badly");
+                }
             });
         })?;
         Ok(Self { endpoint, stop, thread, path: path.to_owned() })
@@ -53,7 +55,7 @@ impl Engine {
     }
 
     pub(super) fn stop(self) {
-        drop(self.stop.send(()));
+        drop(self.stop);
         if self.thread.join().is_err() {
             tracing::error!("the table's engine ended badly");
         }
