@@ -2,8 +2,18 @@
 //!
 //! Deliberately absent: sockets, files and clocks; what happens depends on nothing but its input.
 
+pub mod audit;
+pub mod clock;
+pub mod faults;
 pub mod objects;
+pub mod queue;
 pub mod table;
+pub mod town;
 
+pub use audit::audit;
+pub use clock::TestClock;
+pub use faults::{Fault, Faults};
 pub use objects::MemoryObjects;
+pub use queue::MemoryQueue;
 pub use table::MemoryTable;
+pub use town::{Player, Town};

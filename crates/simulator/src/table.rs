@@ -33,6 +33,16 @@ impl MemoryTable {
         Self::default()
     }
 
+    /// Every item, by key.
+    pub fn all(&self) -> BTreeMap<Key, Attributes> {
+        self.items().clone()
+    }
+
+    /// Writes an item whatever is there: damage on purpose.
+    pub fn overwrite(&self, key: Key, attributes: Attributes) {
+        self.items().insert(key, attributes);
+    }
+
     fn items(&self) -> MutexGuard<'_, Items> {
         self.items.lock().expect("no holder of the lock panics")
     }

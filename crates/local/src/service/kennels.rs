@@ -107,11 +107,8 @@ impl Admin {
             random,
         };
         let rules = Releases::latest().context("this build has no released chain module")?;
-        let start = Start {
-            rules_hash: RulesHash(rules.0),
-            genesis: Some(Bytes(encode(&genesis))),
-            snapshot: None,
-        };
+        let start =
+            Start { rules_hash: RulesHash(rules.0), genesis: Some(Bytes(encode(&genesis))), snapshot: None };
         let (_, opened) = self.modules.open(&rules.0, &encode(&start))?;
         let opened: Opened = decode(&opened)?;
         let block = opened.block.context("founding a kennel makes a block")?;
@@ -142,7 +139,10 @@ pub(super) async fn admin(
     match (method, path) {
         ("POST", "/admin/kennels") => match serde_json::from_slice::<NewKennel>(body) {
             Ok(new) => match shared.admin.open(&new).await {
-                Ok(kennel) => HttpResponse::json(201, &serde_json::json!({ "id": kennel.to_string(), "label": new.label })),
+                Ok(kennel) => HttpResponse::json(
+                    201,
+                    &serde_json::json!({ "id": kennel.to_string(), "label": new.label }),
+                ),
                 Err(error) => bad_field("label", error.to_string()).into(),
             },
             Err(error) => bad_field("body", error.to_string()).into(),
