@@ -10,7 +10,8 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use pitpet_chain::abi::Batch;
-use pitpet_chain::codec::{Bytes, encode};
+use pitpet_chain::block::Block;
+use pitpet_chain::codec::{Bytes, decode, encode};
 use pitpet_chain::event::SignedEvent;
 use pitpet_chain::hash::EventId;
 use pitpet_chain::kennel::{NewBlock, Outcome};
@@ -18,7 +19,8 @@ use pitpet_chain::kennel::{NewBlock, Outcome};
 use crate::checkpoint::{self, Claim};
 use crate::founding::Foundings;
 use crate::head::{
-    CheckpointKey, CommittedHead, Founding, LedgerError, block_item, commit_update, path_down, read_head,
+    CheckpointKey, CommittedHead, Founding, LedgerError, block_item, commit_update, damaged, path_down,
+    read_block, read_head,
 };
 use crate::items::{self, attributes};
 use crate::kennels::{Kennels, OpenKennel, read_answer};
@@ -280,7 +282,7 @@ impl Miner {
         // Failing here changes nothing: the messages are redelivered.
         let head = read_head(self.table.as_ref(), founding, Consistency::Strong).await?;
         let bodies = bodies_of(works);
-        let is_published = self.publish_backlog(founding, &head, &bodies).await?;
+        let mut is_published = self.publish_backlog(founding, &head, &bodies).await?;
         let mut kennel = self.kennels.take(founding, &head).await?;
 
         let batch = Batch {
@@ -290,8 +292,13 @@ impl Miner {
                 .map(|work| work.message.entries.iter().map(|entry| entry.event.clone()).collect())
                 .collect(),
         };
-        let outcome: Outcome = match kennel.instance.apply(&encode(&batch)) {
-            Ok(answer) => read_answer(&answer).map_err(LedgerError::from)?,
+        let answer = kennel.instance.apply(&encode(&batch));
+        let outcome = match answer.and_then(|answer| read_answer::<Outcome>(&answer)) {
+            // The first message fits any block: a module that decides none would be asked for ever.
+            Ok(outcome) if !(1..=works.len()).contains(&(outcome.consumed as usize)) => {
+                return Ok(Attempt::Trapped(format!("it decided {} messages", outcome.consumed)));
+            }
+            Ok(outcome) => outcome,
             // The instance is discarded with `kennel`; nothing was written.
             Err(ModuleError::Trap(trap)) => return Ok(Attempt::Trapped(trap)),
             Err(error) => return Err(LedgerError::from(error).into()),
@@ -308,13 +315,22 @@ impl Miner {
             tracing::info!(kennel = %kennel_id, height = block.head.height, hash = %block.head.hash, events = accepted, "block committed");
             kennel.head = block.head.clone();
             kennel.blocks_since_open += 1;
-            self.publish_own(founding, is_published, block, &bodies).await;
+            is_published = self.publish_own(founding, is_published, block, &bodies).await;
             self.snapshot(founding, &mut kennel, block).await;
         }
         self.kennels.put(kennel_id, kennel);
+        if let (Some(block), false) = (&outcome.block, is_published) {
+            // The messages are all that holds the bodies: they are not acked before the bodies
+            // are stored. Redelivered, their events are found in the chain.
+            self.keep_bodies(block, &bodies).await?;
+        }
+        let unpublished = match is_published || outcome.rejects.is_empty() {
+            true => BTreeSet::new(),
+            false => self.unpublished_events(founding).await?,
+        };
         // Only now: while rejects can't be recorded the messages are redelivered, and their
         // accepted events found in the chain then.
-        self.record_rejects(founding, works, &outcome).await?;
+        self.record_rejects(founding, works, &outcome, &unpublished).await?;
         report.rejected += outcome.rejects.len() as u64;
         Ok(Attempt::Done(consumed))
     }
@@ -403,40 +419,70 @@ impl Miner {
         if behind > self.settings.unpublished_max { Err(MineError::Unpublished(behind)) } else { Ok(false) }
     }
 
-    /// Publishes the block just committed, if everything before it is. A failure is no failure of
-    /// the batch: whoever comes next finds the read side behind.
+    /// Publishes the block just committed; true if the read side is at it then. A failure is no
+    /// failure of the batch: whoever comes next finds the read side behind.
     async fn publish_own(
         &self,
         founding: &Founding,
         parent_is_published: bool,
         block: &NewBlock,
         bodies: &Bodies,
-    ) {
+    ) -> bool {
         let table = self.table.as_ref();
         let height = block.head.height;
         let claim = Claim { size: height + 1, root: block.head.checkpoint_root };
         let note = checkpoint::sign(&founding.kennel, claim, &self.key);
-        let result = async {
-            if parent_is_published {
-                let note = Some(note.as_str());
-                return publisher::publish_block(
-                    table,
-                    founding,
-                    height,
-                    &block.bytes.0,
-                    &block.nodes,
-                    bodies,
-                    note,
-                )
-                .await;
+        // With a backlog the attempts of this batch have been made.
+        let attempts = if parent_is_published { PUBLISH_ATTEMPTS } else { 1 };
+        for _ in 0..attempts {
+            let result = async {
+                if parent_is_published {
+                    let note = Some(note.as_str());
+                    return publisher::publish_block(
+                        table,
+                        founding,
+                        height,
+                        &block.bytes.0,
+                        &block.nodes,
+                        bodies,
+                        note,
+                    )
+                    .await;
+                }
+                let from = publisher::published_height(table, founding).await?;
+                let target = Target { height, hash: block.head.hash, checkpoint: note.clone() };
+                publisher::publish_up_to(table, founding, from, &target, bodies).await
+            };
+            match result.await {
+                Ok(()) => return true,
+                Err(error) => {
+                    tracing::warn!(kennel = %founding.kennel, height, %error, "a committed block is not published yet")
+                }
             }
-            let from = publisher::published_height(table, founding).await?;
-            let target = Target { height, hash: block.head.hash, checkpoint: note.clone() };
-            publisher::publish_up_to(table, founding, from, &target, bodies).await
-        };
-        if let Err(error) = result.await {
-            tracing::warn!(kennel = %founding.kennel, height = block.head.height, %error, "a committed block is not published yet");
         }
+        false
+    }
+
+    /// Stores the bodies of a block's events, and nothing else of its publication.
+    async fn keep_bodies(&self, block: &NewBlock, bodies: &Bodies) -> Result<(), MineError> {
+        let guarded = events_of(&block.bytes.0)?
+            .iter()
+            .filter_map(|event| Some(body_update(event, bodies.get(event)?)))
+            .collect();
+        Ok(self.table.publish(&PublishBatch { immutable: Vec::new(), guarded }).await?)
+    }
+
+    /// The events of the committed blocks that have no place yet: at most `unpublished_max` blocks.
+    async fn unpublished_events(&self, founding: &Founding) -> Result<BTreeSet<EventId>, MineError> {
+        let table = self.table.as_ref();
+        let head = read_head(table, founding, Consistency::Strong).await?;
+        let end = (head.height, head.hash);
+        let (_, path) = path_down(table, &founding.kennel, end, head.published_height).await?;
+        let mut events = BTreeSet::new();
+        for (height, hash) in path {
+            events.extend(events_of(&read_block(table, &founding.kennel, height, &hash).await?.bytes)?);
+        }
+        Ok(events)
     }
 
     /// Writes a snapshot where one is due. A failure costs only a longer replay later.
@@ -464,14 +510,16 @@ impl Miner {
         founding: &Founding,
         works: &[Work],
         outcome: &Outcome,
+        unpublished: &BTreeSet<EventId>,
     ) -> Result<(), MineError> {
         let mut batch = PublishBatch::default();
         for rejected in &outcome.rejects {
             let entry = &works[rejected.message as usize].message.entries[rejected.event as usize];
             let id = identify(&entry.event);
-            // A strong read: the receipt may be younger than a moment. The backlog was published
-            // before, so that an event accepted earlier has its place.
-            if self.table.get(&items::place(&id), Consistency::Strong).await?.is_some() {
+            // A strong read: the receipt may be younger than a moment. An event that was accepted
+            // earlier has its place, or is in a block that could not be published.
+            let place = items::place(&id);
+            if unpublished.contains(&id) || self.table.get(&place, Consistency::Strong).await?.is_some() {
                 if let Some(body) = &entry.body {
                     batch.guarded.push(body_update(&id, body));
                 }
@@ -491,6 +539,17 @@ impl Miner {
         }
         Ok(())
     }
+}
+
+/// The ids of a block's events.
+fn events_of(block: &[u8]) -> Result<Vec<EventId>, LedgerError> {
+    let block: Block = decode(block).map_err(|_| damaged("a committed block can't be read"))?;
+    block
+        .events
+        .iter()
+        .map(|event| SignedEvent::read(&event.0).map(|signed| signed.id))
+        .collect::<Result<_, _>>()
+        .map_err(|_| damaged("a committed block holds no event where one should be"))
 }
 
 /// The bodies in these messages, by event.
