@@ -125,8 +125,8 @@ pub async fn read_head(
     if sound { Ok(head) } else { Err(damaged("the head differs from its checkpoint")) }
 }
 
-/// Writes a founded kennel's records: genesis block, head, and its place in the list. Writing
-/// the same kennel again changes nothing.
+/// Writes a founded kennel's records: genesis block, head, and last its place in the list, so
+/// that no kennel is listed that isn't whole. Writing the same kennel again changes nothing.
 ///
 /// # Errors
 /// [`TableError::Conflict`] if another kennel has the label.
@@ -138,14 +138,10 @@ pub async fn write_founding(
     key: &SigningKey,
 ) -> Result<(), TableError> {
     let kennel = genesis.kennel();
-    let claim = attributes([("kennel", kennel.0.into())]);
     let key_of_label = items::kennel_label(label);
-    if let Err(error) = table.put_new(&Item { key: key_of_label.clone(), attributes: claim }).await {
-        let holder = table.get(&key_of_label, Consistency::Strong).await?;
-        let same = holder.is_some_and(|item| item.digest("kennel") == Ok(kennel.0));
-        if !same {
-            return Err(error);
-        }
+    let holder = table.get(&key_of_label, Consistency::Strong).await?;
+    if holder.is_some_and(|item| item.digest("kennel") != Ok(kennel.0)) {
+        return Err(TableError::Conflict);
     }
     let note = checkpoint::sign(&kennel, Claim { size: 1, root: block.head.checkpoint_root }, key);
     let mut head = head_attributes(&block.head, note.clone());
@@ -171,7 +167,14 @@ pub async fn write_founding(
             Err(error) => return Err(error),
         }
     }
-    Ok(())
+    let claim = attributes([("kennel", kennel.0.into())]);
+    let Err(error) = table.put_new(&Item { key: key_of_label.clone(), attributes: claim }).await else {
+        return Ok(());
+    };
+    // Somebody may have taken the label meanwhile; or this very write, whose answer was lost.
+    let holder = table.get(&key_of_label, Consistency::Strong).await?;
+    let is_own = holder.is_some_and(|item| item.digest("kennel") == Ok(kennel.0));
+    if is_own { Ok(()) } else { Err(error) }
 }
 
 fn head_attributes(head: &Head, note: String) -> crate::ports::Attributes {
