@@ -27,8 +27,9 @@ fn before(cursor: Option<&str>, pk: String, from: &str, limit: u32) -> Query {
         from: from.to_owned(),
         to: cursor.unwrap_or("~").to_owned(),
         order: Order::Descending,
-        // One more, because the cursor's own entry is within the bounds.
-        limit: limit + 1,
+        // One more, to know whether there is a next page; and the cursor's own entry is within
+        // the bounds.
+        limit: limit + 1 + u32::from(cursor.is_some()),
         consistency: Consistency::Eventual,
     }
 }
@@ -68,18 +69,28 @@ impl Queries {
             None => self.foundings.list().await?,
         };
         let mut found = Vec::new();
+        let mut unseen = None;
         for founding in foundings.iter().take(MERGED_MAX) {
-            found.extend(self.kennel_feed(founding, cursor, limit).await?);
+            let (items, rest) = self.kennel_feed(founding, cursor, limit).await?;
+            found.extend(items);
+            unseen = unseen.max(rest);
         }
-        self.page(found, limit).await
+        // Where one kennel's search ended, the page ends for all of them.
+        if let Some(unseen) = &unseen {
+            found.retain(|item| item.key.sk > *unseen);
+        }
+        let mut page = self.page(found, limit).await?;
+        page.cursor = page.cursor.or(unseen);
+        Ok(page)
     }
 
+    /// Entries of one kennel, and the cursor of those that were not looked for, if there may be some.
     async fn kennel_feed(
         &self,
         founding: &Founding,
         cursor: Option<&str>,
         limit: u32,
-    ) -> Result<Vec<Item>, Problem> {
+    ) -> Result<(Vec<Item>, Option<String>), Problem> {
         let head = self.head(founding).await?;
         let newest_ms = cursor
             .and_then(|cursor| cursor.get(..15))
@@ -87,7 +98,8 @@ impl Queries {
             .unwrap_or(u64::MAX)
             .min(head.header.timestamp_ms);
         let newest = newest_ms / items::DAY_MS;
-        let oldest = (founding.genesis.created_ms / items::DAY_MS).max(newest.saturating_sub(DAYS_MAX));
+        let first = founding.genesis.created_ms / items::DAY_MS;
+        let oldest = first.max(newest.saturating_sub(DAYS_MAX));
         let mut found: Vec<Item> = Vec::new();
         let mut day = newest;
         while found.len() <= limit as usize && day >= oldest {
@@ -104,7 +116,9 @@ impl Queries {
                 None => break,
             }
         }
-        Ok(found)
+        let is_enough = found.len() > limit as usize;
+        let rest = (!is_enough && oldest > first).then(|| format!("{:015}", oldest * items::DAY_MS));
+        Ok((found, rest))
     }
 
     /// Sorts, cuts and describes what was found.
