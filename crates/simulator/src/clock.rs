@@ -17,6 +17,11 @@ impl TestClock {
         Self { now_ms: AtomicU64::new(now_ms) }
     }
 
+    /// What the clock shows.
+    pub fn now_ms(&self) -> u64 {
+        self.now_ms.load(Ordering::SeqCst)
+    }
+
     /// Moves the clock on.
     pub fn advance(&self, duration_ms: u64) {
         self.now_ms.fetch_add(duration_ms, Ordering::SeqCst);
@@ -30,7 +35,7 @@ impl TestClock {
 
 impl Clock for TestClock {
     fn now_ms(&self) -> u64 {
-        self.now_ms.load(Ordering::SeqCst)
+        TestClock::now_ms(self)
     }
 
     fn sleep(&self, duration_ms: u64) -> Pin<Box<dyn Future<Output = ()> + Send>> {

@@ -18,7 +18,7 @@ use pitpet_pipeline::ingest::Ingest;
 use pitpet_pipeline::message::{Entry, Message, SaltedBody};
 use pitpet_pipeline::mine::{MineReport, Miner, MinerSettings};
 use pitpet_pipeline::native::NativeHost;
-use pitpet_pipeline::ports::{Clock, Consistency, ModuleHost, OutgoingMessage, TableError};
+use pitpet_pipeline::ports::{Consistency, ModuleHost, OutgoingMessage, TableError};
 use pitpet_pipeline::query::{Queries, QuerySettings};
 use pitpet_pipeline::reap::Reaper;
 

@@ -1,0 +1,11 @@
+//! The use cases over everything in memory, with faults on demand.
+
+mod commit;
+mod crashes;
+mod founding;
+mod ingest;
+mod poison;
+mod publishing;
+mod query;
+mod reaper;
+mod snapshots;

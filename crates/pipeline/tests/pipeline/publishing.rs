@@ -1,0 +1,106 @@
+//! The read side falls behind, and who brings it up again.
+
+use pitpet_chain::hash::EventId;
+use pitpet_pipeline::mine::MinerSettings;
+use pitpet_pipeline::query::WithProof;
+use pitpet_simulator::audit::{Published, audit};
+use pitpet_simulator::faults::{Call, Operation};
+use pitpet_simulator::town::{QUICK, id_of};
+use pitpet_simulator::{Fault, Faults, Player, Town};
+
+/// A hot partition: cards of pets can't be written.
+fn hot_pets(call: &Call) -> Option<Fault> {
+    (call.operation == Operation::Publish && call.key.starts_with("P#")).then_some(Fault::Throttled)
+}
+
+async fn with_posts(town: &Town, count: u64, settings: MinerSettings) -> Vec<EventId> {
+    let mut anna = Player::new(town, 1);
+    let miner = town.miner_with(&Faults::new(hot_pets), settings);
+    let birth = anna.birth("Kitty", town.head().await.hash);
+    let pet = id_of(&birth);
+    let mut ids = vec![pet];
+    town.send(vec![birth]);
+    town.mine_once(&miner).await;
+    for number in 0..count {
+        let post = anna.post(pet, &format!("Nap {number}."));
+        ids.push(id_of(&post));
+        town.send(vec![post]);
+        town.clock.advance(1_000);
+        town.mine_once(&miner).await;
+    }
+    ids
+}
+
+#[tokio::test]
+async fn mining_goes_on_while_publishing_fails() {
+    let town = Town::found(QUICK).await;
+    with_posts(&town, 3, MinerSettings::default()).await;
+    let head = town.head().await;
+    assert_eq!((head.height, head.published_height), (4, 0));
+    assert!(town.queue.is_empty(), "all is acked");
+    // The next miner finishes the job, with the bodies that were stored without it.
+    let mut bert = Player::new(&town, 2);
+    town.send(vec![bert.birth("Rex", head.hash)]);
+    town.mine_all(&town.miner()).await;
+    let found = audit(&town.table, &town.founding, Published::Whole).await;
+    assert_eq!(found.events.len(), 5);
+}
+
+#[tokio::test]
+async fn the_reaper_finishes_publishing() {
+    let town = Town::found(QUICK).await;
+    let ids = with_posts(&town, 3, MinerSettings::default()).await;
+    let last = ids.last().expect("posts").to_string();
+    let before = town.queries().event(&last, 0, WithProof::Yes).await;
+    assert_eq!(before.expect_err("it has no proof yet").status, 404);
+    let report = town.reaper().reap().await.expect("it runs");
+    assert_eq!((report.published, report.failed), (1, 0));
+    audit(&town.table, &town.founding, Published::Whole).await;
+    let view = town.queries().event(&last, 0, WithProof::Yes).await.expect("it is there");
+    assert_eq!(view.body_state, "present");
+    assert_eq!(town.reaper().reap().await.expect("it runs").published, 0);
+}
+
+#[tokio::test]
+async fn a_message_redelivered_before_its_block_is_published_gets_no_reject() {
+    let town = Town::found(QUICK).await;
+    let mut anna = Player::new(&town, 1);
+    let birth = anna.birth("Kitty", town.head().await.hash);
+    let message = town.send(vec![birth]);
+    let miner = town.miner_with(&Faults::new(hot_pets), MinerSettings::default());
+    town.mine_once(&miner).await;
+    town.clock.advance(400_000);
+    town.queue.take(&message);
+    let report = town.mine_once(&miner).await;
+    assert_eq!((report.rejected, report.failed.len()), (1, 0));
+    town.reaper().reap().await.expect("it runs");
+    audit(&town.table, &town.founding, Published::Whole).await;
+}
+
+#[tokio::test]
+async fn a_message_stays_while_its_bodies_can_t_be_stored() {
+    let town = Town::found(QUICK).await;
+    let mut anna = Player::new(&town, 1);
+    town.send(vec![anna.birth("Kitty", town.head().await.hash)]);
+    let faults = Faults::new(|call| (call.operation == Operation::Publish).then_some(Fault::Throttled));
+    let report = town.mine_once(&town.miner_with(&faults, MinerSettings::default())).await;
+    assert_eq!((report.blocks, report.failed.len()), (1, 1));
+    // Somebody publishes without the body; it comes with the message.
+    town.reaper().reap().await.expect("it runs");
+    town.mine_all(&town.miner()).await;
+    let found = audit(&town.table, &town.founding, Published::Whole).await;
+    assert_eq!((found.events.len(), found.rejects.len()), (1, 0));
+}
+
+#[tokio::test]
+async fn too_long_a_backlog_pauses_mining() {
+    let town = Town::found(QUICK).await;
+    let settings = MinerSettings { unpublished_max: 2, ..MinerSettings::default() };
+    with_posts(&town, 5, settings).await;
+    // One block may be mined while two are unpublished; then it is three, which is over the bound.
+    assert_eq!(town.head().await.height, 3);
+    assert_eq!(town.queue.len(), 3, "the rest waits");
+    town.mine_all(&town.miner()).await;
+    let found = audit(&town.table, &town.founding, Published::Whole).await;
+    assert_eq!(found.events.len(), 6);
+}

@@ -1,0 +1,239 @@
+//! Reads over HTTP: what isn't there, pages, and proofs at many sizes.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use pitpet_chain::codec::decode;
+use pitpet_chain::hash::{EventId, sha256};
+use pitpet_chain::proof::{EventProof, LogProof, StateProof};
+use pitpet_chain::state::StateKey;
+use pitpet_pipeline::api::{BlocksView, EntriesView, EventView, Problem, ProofView};
+use pitpet_pipeline::checkpoint::{self, Claim};
+use pitpet_pipeline::http::{self, HttpRequest, HttpResponse};
+use pitpet_pipeline::query::Queries;
+use pitpet_simulator::town::{QUICK, id_of};
+use pitpet_simulator::{Player, Town};
+use serde::de::DeserializeOwned;
+
+async fn get(queries: &Queries, target: &str) -> HttpResponse {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let request = HttpRequest {
+        method: "GET".to_owned(),
+        path: path.to_owned(),
+        query: query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
+        ..HttpRequest::default()
+    };
+    http::query(queries, &request).await.expect("a path of the API")
+}
+
+async fn read<T: DeserializeOwned>(queries: &Queries, target: &str) -> T {
+    let response = get(queries, target).await;
+    assert_eq!(response.status, 200, "{target}: {}", String::from_utf8_lossy(&response.body));
+    serde_json::from_slice(&response.body).expect("the view")
+}
+
+/// One pet with posts, a block each.
+async fn with_posts(count: u64) -> (Town, Vec<EventId>) {
+    let town = Town::found(QUICK).await;
+    let mut anna = Player::new(&town, 1);
+    let miner = town.miner();
+    let birth = anna.birth("Kitty", town.head().await.hash);
+    let pet = id_of(&birth);
+    let mut ids = vec![pet];
+    town.send(vec![birth]);
+    town.mine_all(&miner).await;
+    for number in 0..count {
+        town.clock.advance(1_000);
+        let post = anna.post(pet, &format!("Nap {number}."));
+        ids.push(id_of(&post));
+        town.send(vec![post]);
+        town.mine_all(&miner).await;
+    }
+    (town, ids)
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_named() {
+    let (town, _) = with_posts(1).await;
+    let queries = town.queries();
+    let none = "ab".repeat(32);
+    for (target, status, name, field) in [
+        (format!("/v1/events/{none}"), 404, "unknown-event", "id"),
+        ("/v1/events/short".to_owned(), 400, "bad-request", "id"),
+        (format!("/v1/events/{none}?wait_ms=soon"), 400, "bad-request", "wait_ms"),
+        (format!("/v1/events/{none}?proof=maybe"), 400, "bad-request", "proof"),
+        ("/v1/kennels/nowhere".to_owned(), 404, "not-found", "kennel"),
+        (format!("/v1/kennels/{none}"), 404, "not-found", "kennel"),
+        (format!("/v1/kennels/{none}/blocks/1"), 404, "not-found", "kennel"),
+        ("/v1/kennels/first/blocks/99".to_owned(), 404, "not-found", "height"),
+        ("/v1/kennels/first/blocks/x".to_owned(), 400, "bad-request", "height"),
+        ("/v1/kennels/first/blocks?cursor=x".to_owned(), 400, "bad-request", "cursor"),
+        ("/v1/kennels/first/blocks?limit=0".to_owned(), 400, "bad-request", "limit"),
+        ("/v1/kennels/first/blocks?limit=101".to_owned(), 400, "bad-request", "limit"),
+        (format!("/v1/pets/{none}"), 404, "not-found", "birth"),
+        (format!("/v1/pets/{}", none.to_uppercase()), 400, "bad-request", "birth"),
+        (format!("/v1/pets/{none}/events"), 404, "not-found", "birth"),
+        (format!("/v1/pets/{none}/proof"), 404, "not-found", "birth"),
+        ("/v1/accounts/nobody".to_owned(), 404, "not-found", "account"),
+        (format!("/v1/feed?cursor={}", "a".repeat(129)), 400, "bad-request", "cursor"),
+        ("/v1/feed?kennel=nowhere".to_owned(), 404, "not-found", "kennel"),
+        (format!("/v1/rules/{none}.wasm"), 404, "not-found", "key"),
+        (format!("/media/{none}"), 404, "not-found", "key"),
+        ("/v1/nothing".to_owned(), 404, "not-found", "path"),
+    ] {
+        let response = get(&queries, &target).await;
+        let problem: Problem = serde_json::from_slice(&response.body).expect("a problem");
+        let found = (response.status, problem.kind.as_str(), problem.field.as_deref().unwrap_or_default());
+        assert_eq!(found, (status, format!("/problems/{name}").as_str(), field), "{target}");
+    }
+    assert_eq!(get(&queries, "/healthz").await.status, 200);
+    assert_eq!(get(&queries, "/v1/openapi.json").await.status, 200);
+}
+
+/// All entries behind a target, page by page.
+async fn pages(queries: &Queries, target: &str, limit: usize) -> Vec<String> {
+    let mut ids = Vec::new();
+    let mut cursor = String::new();
+    for _ in 0..100 {
+        let page: EntriesView = read(queries, &format!("{target}limit={limit}{cursor}")).await;
+        assert!(page.entries.len() <= limit);
+        ids.extend(page.entries.into_iter().map(|entry| entry.id));
+        match page.cursor {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return ids,
+        }
+    }
+    panic!("{target}: the pages don't end");
+}
+
+#[tokio::test]
+async fn pages_give_everything_once_and_newest_first() {
+    let (town, mut ids) = with_posts(10).await;
+    let pet = ids[0].to_string();
+    ids.reverse();
+    let newest_first: Vec<String> = ids.iter().map(EventId::to_string).collect();
+    let queries = town.queries();
+    for limit in [1, 3, 10, 11, 12, 100] {
+        for target in
+            ["/v1/feed?".to_owned(), "/v1/feed?kennel=first&".to_owned(), format!("/v1/pets/{pet}/events?")]
+        {
+            assert_eq!(pages(&queries, &target, limit).await, newest_first, "{target} by {limit}");
+        }
+    }
+    let (mut heights, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page: BlocksView = read(&queries, &format!("/v1/kennels/first/blocks?limit=4{cursor}")).await;
+        heights.extend(page.blocks.iter().map(|block| block.height));
+        match page.cursor {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(heights, (0..=11).rev().collect::<Vec<u64>>());
+}
+
+#[tokio::test]
+async fn the_feed_goes_back_over_quiet_weeks() {
+    let (town, ids) = with_posts(2).await;
+    // The pet dies of neglect, and months later somebody else has one.
+    let mut bert = Player::new(&town, 2);
+    for _ in 0..QUICK.ttl {
+        town.clock.advance(QUICK.idle_ms);
+        town.reaper().reap().await.expect("it runs");
+        town.mine_all(&town.miner()).await;
+    }
+    town.clock.advance(100 * 86_400_000);
+    bert.expires_ms = town.clock.now_ms() + 1_000;
+    let rex = bert.birth("Rex", town.head().await.hash);
+    town.send(vec![rex.clone()]);
+    town.mine_all(&town.miner()).await;
+    let mut expected = vec![id_of(&rex).to_string()];
+    expected.extend(ids.iter().rev().map(EventId::to_string));
+    let queries = town.queries();
+    for limit in [1, 2, 30] {
+        assert_eq!(pages(&queries, "/v1/feed?", limit).await, expected, "by {limit}");
+    }
+}
+
+fn bytes(text: &str) -> Vec<u8> {
+    STANDARD.decode(text).expect("base64")
+}
+
+/// Checks the end of a proof: log and checkpoint; gives the checkpoint's claim.
+fn check_log(town: &Town, proof: &ProofView, header: &pitpet_chain::block::Header) -> Claim {
+    let log: LogProof = decode(&bytes(&proof.log_proof)).expect("a proof");
+    let claim = checkpoint::check(&proof.checkpoint, &town.kennel(), &town.founding.genesis.checkpoint)
+        .expect("a good checkpoint");
+    assert_eq!((log.size, log.height), (claim.size, header.height));
+    assert!(log.check(&claim.root, &header.hash()), "height {} of {}", header.height, claim.size);
+    claim
+}
+
+#[tokio::test]
+async fn every_event_is_proven_at_every_size() {
+    let town = Town::found(QUICK).await;
+    let mut anna = Player::new(&town, 1);
+    let miner = town.miner();
+    let birth = anna.birth("Kitty", town.head().await.hash);
+    let pet = id_of(&birth);
+    let mut ids = vec![pet];
+    town.send(vec![birth]);
+    town.mine_all(&miner).await;
+    let queries = town.queries();
+    for size in 2..20_u64 {
+        for id in &ids {
+            let view: EventView = read(&queries, &format!("/v1/events/{id}")).await;
+            let proof = view.place.expect("a place").proof.expect("a proof");
+            let event: EventProof = decode(&bytes(&proof.proof)).expect("a proof");
+            let (header, signed, _) = event.check(&town.kennel()).expect("it is in its block");
+            assert_eq!(signed.id, *id);
+            assert_eq!(check_log(&town, &proof, &header).size, size);
+        }
+        let post = anna.post(pet, "A nap.");
+        ids.push(id_of(&post));
+        town.send(vec![post]);
+        town.mine_all(&miner).await;
+    }
+}
+
+#[tokio::test]
+async fn a_pet_is_proven_present_or_absent() {
+    let (town, ids) = with_posts(3).await;
+    let queries = town.queries();
+    let nobody = EventId(sha256(b"nobody"));
+    for (id, is_there) in [(ids[0], true), (nobody, false), (ids[1], false)] {
+        let proof: ProofView = read(&queries, &format!("/v1/pets/{id}/proof?kennel=first")).await;
+        let state: StateProof = decode(&bytes(&proof.proof)).expect("a proof");
+        let (header, key) = state.check(&town.kennel()).expect("a sound proof");
+        assert_eq!(key, StateKey::Pet(id.into()));
+        assert_eq!(state.record.is_some(), is_there);
+        assert_eq!(check_log(&town, &proof, &header).size, 5);
+        let mut lie = state.clone();
+        lie.record = if is_there { None } else { Some(pitpet_chain::codec::Bytes(vec![1])) };
+        assert!(lie.check(&town.kennel()).is_err());
+    }
+    let here: ProofView = read(&queries, &format!("/v1/pets/{}/proof", ids[0])).await;
+    assert!(!here.proof.is_empty());
+}
+
+#[tokio::test]
+async fn a_long_poll_sees_what_is_mined_meanwhile() {
+    let town = Town::found(QUICK).await;
+    let mut anna = Player::new(&town, 1);
+    let birth = anna.birth("Kitty", town.head().await.hash);
+    let before = town.clock.now_ms();
+    let target = format!("/v1/events/{}?wait_ms=500", id_of(&birth));
+    assert_eq!(get(&town.queries(), &target).await.status, 404);
+    let waited = town.clock.now_ms() - before;
+    assert_eq!(waited, 500, "as long as was asked for");
+    let target = format!("/v1/events/{}?wait_ms=999999", id_of(&birth));
+    assert_eq!(get(&town.queries(), &target).await.status, 404);
+    let waited = town.clock.now_ms() - before;
+    assert_eq!(waited, 1_500, "and no longer than is allowed");
+    town.send(vec![birth]);
+    town.mine_all(&town.miner()).await;
+    assert_eq!(get(&town.queries(), &target).await.status, 200);
+}
