@@ -29,7 +29,7 @@ use crate::queue::{MemoryQueue, QueueSettings};
 use crate::table::MemoryTable;
 
 /// When towns are founded, ms since the Unix epoch: noon, so that no day ends within hours.
-pub const FOUNDED_MS: u64 = 20_800 * 86_400_000 + 43_200_000;
+pub const FOUNDED_MS: u64 = 20_000 * 86_400_000 + 43_200_000;
 
 /// The classic game with stamps that cost nothing.
 pub const QUICK: Parameters = Parameters { stamp_bits: 0, birth_bits: 0, ..Parameters::CLASSIC };
