@@ -37,7 +37,7 @@ impl Default for ServeArgs {
 
 /// Runs the service until it is told to end.
 pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,dynoxide=error"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(cannot)?;
     runtime.block_on(serve(args))
@@ -52,7 +52,8 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
     let settings = ServiceSettings { listen: args.listen, ..ServiceSettings::new(&args.data_dir, 0) };
-    let service = Service::start(settings).await.map_err(|error| Failure::Unreachable(format!("{error:#}")))?;
+    let service =
+        Service::start(settings).await.map_err(|error| Failure::Unreachable(format!("{error:#}")))?;
     let url = format!("http://{}", service.address());
     let at = if service.address().port() == 8080 { String::new() } else { format!(" --url {url}") };
     println!("PitPet runs at {url}; its data is in {}.", args.data_dir.display());
