@@ -347,7 +347,6 @@ impl Model {
 struct Seen {
     rejects: BTreeSet<Reject>,
     deaths: usize,
-    dropped: usize,
 }
 
 /// Plays a life on the kennel and on the model, comparing after each block.
@@ -431,10 +430,8 @@ fn end_block(
     assert_eq!(outcome.block.is_none(), expected.len() == pending.len());
     pending.clear();
     if let Some(made) = outcome.block {
-        let accounts = model.accounts.len();
         let dead = model.end_block(world.now_ms);
         seen.deaths += dead.len();
-        seen.dropped += accounts - model.accounts.len();
         let block: Block = decode(&made.bytes.0).unwrap();
         let deaths: BTreeSet<BirthHash> = block
             .deaths
@@ -578,7 +575,7 @@ fn random_lives_are_rich() {
     use proptest::strategy::ValueTree;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut seen = Seen::default();
-    for _ in 0..400 {
+    for _ in 0..300 {
         play(&acts().new_tree(&mut runner).unwrap().current(), &mut seen);
     }
     let expected = [
@@ -607,7 +604,6 @@ fn random_lives_are_rich() {
     for reject in expected {
         assert!(seen.rejects.contains(&reject), "{reject:?} never came up");
     }
-    assert!(seen.dropped > 0, "no account was dropped");
 }
 
 /// Every record type that is sent, stored or hashed, in one real kennel's values.

@@ -479,7 +479,8 @@ fn replay_names_what_is_wrong() {
         change(&mut block);
         pitpet_chain::codec::encode(&block)
     };
-    let cases: [(&dyn Fn(&mut Block), Fault); 9] = [
+    type Case<'a> = (&'a dyn Fn(&mut Block), Fault);
+    let cases: [Case<'_>; 9] = [
         (&|block| block.header.version = 2, Fault::Link),
         (&|block| block.header.height = 2, Fault::Link),
         (&|block| block.header.kennel.0[0] ^= 1, Fault::Link),
