@@ -3,6 +3,7 @@
 //! Deliberately absent: anything that running or testing PitPet needs. A checkout runs without any of these.
 
 mod module;
+mod vectors;
 
 use clap::{Parser, Subcommand};
 
@@ -19,10 +20,13 @@ enum Task {
     /// Builds, pins, checks and compiles the chain module.
     #[command(subcommand)]
     Module(module::Command),
+    /// Writes the golden vectors and the examples in the documents that are made from them.
+    Vectors,
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Module(command) => module::run(command),
+        Task::Vectors => vectors::write(),
     }
 }

@@ -234,6 +234,7 @@ impl Kennel {
             && header.kennel == genesis.kennel()
             && header.age == totals.age
             && history.size == header.height
+            && header.height < u64::MAX
             && history.is_sound()
             && history.root() == header.history_root
             && anchors.len() <= limits::ANCHORS_MAX;

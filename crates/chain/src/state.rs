@@ -550,9 +550,13 @@ impl State {
 
     /// Whether treats are conserved: minted = accounts + wallets + house. Walks everything.
     pub fn is_balanced(&self) -> bool {
-        let accounts: u64 = self.accounts.values().map(|account| account.granted + account.free).sum();
-        let wallets: u64 = self.pets.values().map(|pet| pet.wallet).sum();
-        accounts + wallets + self.totals.house == self.totals.minted
+        let accounts = self.accounts.values().flat_map(|account| [account.granted, account.free]);
+        let wallets = self.pets.values().map(|pet| pet.wallet);
+        // A snapshot's sums are its writer's claim: too large ones are no balance, and no trap.
+        accounts
+            .chain(wallets)
+            .try_fold(self.totals.house, u64::checked_add)
+            .is_some_and(|held| held == self.totals.minted)
     }
 
     /// All accounts, by id.
@@ -597,11 +601,15 @@ impl State {
             let mut empty = card.clone();
             empty.visits = [0; 32];
             let id = card.id;
+            let count = [card.pats, card.shares, card.comments].into_iter().try_fold(0, u64::checked_add);
+            if count != Some(visits.len() as u64) {
+                return Err(Malformed);
+            }
             state.open_post(empty.clone());
             for visit in visits {
                 empty = state.visit_post(empty, visit);
             }
-            if state.post(&id) != Some(&card) || card.visit_count() != state.posts[&id].visits.len() as u64 {
+            if state.post(&id) != Some(&card) || state.posts[&id].visits.len() as u64 != card.visit_count() {
                 return Err(Malformed);
             }
         }

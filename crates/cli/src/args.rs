@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use pitpet_chain::hash::{BirthHash, EventId};
 
+use pitpet_local::service::Preset;
+
 use crate::serve::ServeArgs;
 
 const TOUR: &str = "\
@@ -97,6 +99,8 @@ pub(crate) enum Command {
     Feed(FeedArgs),
     /// Show the kennels, or one, and check its checkpoint
     Kennel(KennelArgs),
+    /// Operate a running service
+    Admin(AdminArgs),
     /// Watch a scripted neighbourhood of pets, over the real API
     Demo(DemoArgs),
 }
@@ -290,6 +294,66 @@ pub(crate) struct FeedArgs {
 pub(crate) struct KennelArgs {
     /// Kennel, by label or id [default: all]
     pub(crate) kennel: Option<String>,
+}
+
+/// Arguments of `admin`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  pitpet admin kennel open alley\n  pitpet admin kennel open rush --preset classic --data-dir /srv/pitpet\n  pitpet admin queue --json"
+)]
+pub(crate) struct AdminArgs {
+    /// Directory of the running service, for the operator's token in it
+    #[arg(long, global = true, value_name = "DIR", default_value = "./pitpet-data")]
+    pub(crate) data_dir: PathBuf,
+    #[command(subcommand)]
+    pub(crate) command: AdminCommand,
+}
+
+/// Commands of the operator.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AdminCommand {
+    /// Open kennels
+    #[command(subcommand)]
+    Kennel(AdminKennelCommand),
+    /// Show what waits in the queue
+    Queue,
+}
+
+/// Commands about kennels.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AdminKennelCommand {
+    /// Open another kennel, with this installation's keys
+    Open {
+        /// Its short name: 1 to 32 of a-z, 0-9 and -, the first a letter
+        label: String,
+        /// Its parameters
+        #[arg(long, value_enum, default_value_t = PresetName::Town)]
+        preset: PresetName,
+        /// Bits of every event's stamp, instead of the preset's; 0 to 40
+        #[arg(long, value_name = "BITS")]
+        stamp_bits: Option<u8>,
+        /// Bits of a birth's stamp, instead of the preset's; 0 to 40
+        #[arg(long, value_name = "BITS")]
+        birth_bits: Option<u8>,
+    },
+}
+
+/// Sets of parameters.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum PresetName {
+    /// Pets live for days
+    Town,
+    /// The original's game: every block ages
+    Classic,
+}
+
+impl From<PresetName> for Preset {
+    fn from(name: PresetName) -> Self {
+        match name {
+            PresetName::Town => Preset::Town,
+            PresetName::Classic => Preset::Classic,
+        }
+    }
 }
 
 /// Arguments of `demo`.

@@ -1,47 +1,75 @@
-//! Runs the golden vectors on several modules and requires the same answers.
+//! Runs the golden vectors on several modules and requires the recorded answers.
 
 use anyhow::{Context as _, ensure};
-use pitpet_chain_host::{Host, HostError, Metering, Operation, Refusal, RulesHash, Settings, Target};
+use pitpet_chain::abi::Session;
+use pitpet_chain::codec::encode;
+use pitpet_chain_host::{Host, Metering, Refusal, RulesHash, Settings, Target};
 
-/// Calls that one instance answers in order.
-type Script = Vec<(Operation, Vec<u8>)>;
-type Answers = Vec<Result<Result<Vec<u8>, Refusal>, HostError>>;
+use crate::vectors::{self, Script};
 
-/// The golden vectors as calls. None are recorded yet: what the operations mean isn't this task's business, so they
-/// come from whoever writes `testvectors/`.
-fn scripts() -> anyhow::Result<Vec<(String, Script)>> {
-    Ok(Vec::new())
-}
-
-/// Requires that all of the named modules answer every script alike, byte for byte.
+/// Requires that the native build and all of the named modules answer every script as recorded, byte for byte.
 pub(crate) fn agree(modules: &[(&str, &[u8])]) -> anyhow::Result<()> {
-    let scripts = scripts()?;
+    let scripts = vectors::recorded()?;
+    natively(&scripts)?;
     let host = Host::compiling(Target::host()?, Settings::default());
-    let mut expected: Option<(&str, Vec<Answers>)> = None;
     for (name, wasm) in modules {
         let artefact = Host::compile(wasm, host.target(), Metering::Counted)
             .with_context(|| format!("the {name} module does not compile"))?;
         let module = host.load(RulesHash::of(wasm), &artefact)?;
-        let mut answers = Vec::new();
-        for (_, script) in &scripts {
+        for script in &scripts {
             let mut instance =
                 module.instantiate().with_context(|| format!("the {name} module does not start"))?;
-            answers.push(
-                script.iter().map(|(operation, input)| instance.call(*operation, input)).collect::<Answers>(),
-            );
-        }
-        match &expected {
-            None => expected = Some((name, answers)),
-            Some((first, others)) => {
-                for ((script, _), (ours, theirs)) in scripts.iter().zip(answers.iter().zip(others)) {
-                    ensure!(
-                        ours == theirs,
-                        "on {script}, the {name} module decides otherwise than the {first} one"
-                    );
-                }
+            for (n, step) in script.steps.iter().enumerate() {
+                let place = || format!("{}, step {n} ({}), on the {name} module", script.name, step.note);
+                let answer = instance.call(step.operation, &step.input).with_context(place)?;
+                let recorded = step.answer.clone().map_err(|fault| Refusal(encode(&fault)));
+                ensure!(answer == recorded, "{}: decided otherwise than recorded", place());
             }
         }
     }
-    println!("{} golden scripts agree on {} modules", scripts.len(), modules.len());
+    let steps: usize = scripts.iter().map(|script| script.steps.len()).sum();
+    println!(
+        "{} golden scripts with {steps} calls agree: native and {} modules",
+        scripts.len(),
+        modules.len()
+    );
     Ok(())
+}
+
+fn natively(scripts: &[Script]) -> anyhow::Result<()> {
+    for script in scripts {
+        let mut session = Session::new();
+        for (n, step) in script.steps.iter().enumerate() {
+            let answer = vectors::native(&mut session, step.operation, &step.input);
+            ensure!(
+                answer.map_err(|fault| fault as u16) == step.answer,
+                "{}, step {n} ({}): the native build decides otherwise than recorded",
+                script.name,
+                step.note
+            );
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pitpet_chain_host::Releases;
+
+    #[test]
+    fn native_and_the_pinned_module_answer_as_recorded() {
+        let rules = Releases::latest().unwrap();
+        let pinned = Releases::embedded().find(rules).unwrap();
+        agree(&[("pinned", &pinned)]).unwrap();
+    }
+
+    /// The check is worth something: another answer is found, native or in Wasm.
+    #[test]
+    fn another_answer_is_found() {
+        let mut scripts = vectors::recorded().unwrap();
+        let step = scripts[0].steps.last_mut().unwrap();
+        step.answer.as_mut().unwrap()[3] ^= 1;
+        assert!(natively(&scripts).is_err());
+    }
 }

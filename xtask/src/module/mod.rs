@@ -12,6 +12,8 @@ use anyhow::{Context as _, bail};
 use clap::{Subcommand, ValueEnum};
 use pitpet_chain_host::{ArtefactCache, Cpu, Host, Metering, Releases, RulesHash, Target};
 
+pub(crate) use build::workspace;
+
 /// What to do with the module.
 #[derive(Subcommand)]
 pub(crate) enum Command {

@@ -2,5 +2,6 @@
 
 pub(crate) mod account;
 pub(crate) mod act;
+pub(crate) mod admin;
 pub(crate) mod demo;
 pub(crate) mod look;

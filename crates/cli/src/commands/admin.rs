@@ -1,0 +1,68 @@
+//! What an operator does on a running service, with the token in its data folder.
+
+use std::path::Path;
+
+use pitpet_cli::failure::Failure;
+use pitpet_local::service::{ADMIN_TOKEN_FILE, NewKennel};
+use pitpet_pipeline::api::Problem;
+use serde_json::Value;
+
+use crate::args::{AdminArgs, AdminCommand, AdminKennelCommand};
+use crate::context::Context;
+
+/// `admin`
+pub(crate) async fn run(context: &Context, args: AdminArgs) -> Result<(), Failure> {
+    let token = token(&args.data_dir)?;
+    let url = context.common.url.trim_end_matches('/');
+    let http = reqwest::Client::new();
+    match args.command {
+        AdminCommand::Kennel(AdminKennelCommand::Open { label, preset, stamp_bits, birth_bits }) => {
+            let new = NewKennel { label, preset: preset.into(), stamp_bits, birth_bits };
+            let request = http.post(format!("{url}/admin/kennels")).bearer_auth(token).json(&new);
+            let answer = send(request).await?;
+            let text = format!("Kennel {} is open: {}\n", text(&answer, "label"), text(&answer, "id"));
+            context.print(answer, &text);
+        }
+        AdminCommand::Queue => {
+            let answer = send(http.get(format!("{url}/admin/queue")).bearer_auth(token)).await?;
+            let text = format!(
+                "{} messages wait, {} are being mined, {} are dead letters\n",
+                answer["visible"], answer["in_flight"], answer["dead"]
+            );
+            context.print(answer, &text);
+        }
+    }
+    Ok(())
+}
+
+fn text<'a>(answer: &'a Value, field: &str) -> &'a str {
+    answer[field].as_str().unwrap_or_default()
+}
+
+fn token(data_dir: &Path) -> Result<String, Failure> {
+    let path = data_dir.join(ADMIN_TOKEN_FILE);
+    let token = std::fs::read_to_string(&path).map_err(|error| {
+        Failure::Usage(format!(
+            "can't read the operator's token {}: {error}; name the service's folder with --data-dir",
+            path.display()
+        ))
+    })?;
+    Ok(token.trim().to_owned())
+}
+
+async fn send(request: reqwest::RequestBuilder) -> Result<Value, Failure> {
+    let unreachable =
+        |error: reqwest::Error| Failure::Unreachable(format!("the service does not answer: {error}"));
+    let answer = request.send().await.map_err(unreachable)?;
+    let is_success = answer.status().is_success();
+    let body = answer.bytes().await.map_err(unreachable)?;
+    if !is_success {
+        let problem = serde_json::from_slice::<Problem>(&body);
+        return Err(problem.map_or_else(
+            |_| Failure::Unreachable("the service refused without a reason".to_owned()),
+            Failure::from,
+        ));
+    }
+    serde_json::from_slice(&body)
+        .map_err(|error| Failure::Unreachable(format!("the answer can't be read: {error}")))
+}
