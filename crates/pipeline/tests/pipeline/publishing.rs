@@ -53,6 +53,8 @@ async fn the_reaper_finishes_publishing() {
     let last = ids.last().expect("posts").to_string();
     let before = town.queries().event(&last, 0, WithProof::Yes).await;
     assert_eq!(before.expect_err("it has no proof yet").status, 404);
+    assert_eq!(town.reaper().reap().await.expect("it runs").published, 0, "a young head is its miner's");
+    town.clock.advance(6_000);
     let report = town.reaper().reap().await.expect("it runs");
     assert_eq!((report.published, report.failed), (1, 0));
     audit(&town.table, &town.founding, Published::Whole).await;

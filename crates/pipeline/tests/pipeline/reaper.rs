@@ -153,6 +153,7 @@ async fn what_is_not_published_is_not_swept() {
     };
     town.table.put_new(&rival).await.unwrap();
     let faults = Faults::new(|call| call.key.starts_with("P#").then_some(Fault::Throttled));
+    town.clock.advance(6_000);
     let report = town.reaper_with(&faults).reap().await.expect("the kennels can be listed");
     assert_eq!((report.published, report.garbage, report.failed), (0, 0, 1));
     assert!(town.table.all().contains_key(&rival.key));
