@@ -52,7 +52,8 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
     let settings = ServiceSettings { listen: args.listen, ..ServiceSettings::new(&args.data_dir, 0) };
-    let service = Service::start(settings).await.map_err(|error| Failure::Unreachable(format!("{error:#}")))?;
+    let service =
+        Service::start(settings).await.map_err(|error| Failure::Unreachable(format!("{error:#}")))?;
     let url = format!("http://{}", service.address());
     let at = if service.address().port() == 8080 { String::new() } else { format!(" --url {url}") };
     println!("PitPet runs at {url}; its data is in {}.", args.data_dir.display());

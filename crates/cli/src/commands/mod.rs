@@ -3,4 +3,6 @@
 pub(crate) mod account;
 pub(crate) mod act;
 pub(crate) mod demo;
+pub(crate) mod export;
 pub(crate) mod look;
+pub(crate) mod verify;
