@@ -24,6 +24,9 @@ use crate::publication::Bodies;
 use crate::publisher;
 use crate::query::read_pet;
 
+/// A head younger than this is being published by its miner.
+const PUBLISH_GRACE_MS: u64 = 5_000;
+
 /// Stories ended for one kennel in one run.
 const STORIES_MAX: u32 = 100;
 
@@ -97,7 +100,9 @@ impl Reaper {
 
     async fn reap_kennel(&self, founding: &Founding, report: &mut ReapReport) -> Result<(), LedgerError> {
         let head = read_head(self.table.as_ref(), founding, Consistency::Strong).await?;
-        if head.published_height < head.height {
+        let now_ms = self.clock.now_ms();
+        let is_left = now_ms.saturating_sub(head.header.timestamp_ms) > PUBLISH_GRACE_MS;
+        if head.published_height < head.height && is_left {
             let table = self.table.as_ref();
             publisher::publish_up_to(table, founding, head.published_height, &(&head).into(), &Bodies::new())
                 .await?;

@@ -20,7 +20,8 @@ impl Engine {
         let text = path.to_str().context("the data folder's path is not UTF-8")?;
         let database = dynoxide::Database::new(text)
             .with_context(|| format!("can't open the table's file {}", path.display()))?;
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("can't listen on loopback")?;
+        let listener =
+            std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("can't listen on loopback")?;
         listener.set_nonblocking(true)?;
         let endpoint = format!("http://{}", listener.local_addr()?);
         let (stop, stopped) = oneshot::channel::<()>();
@@ -33,7 +34,8 @@ impl Engine {
                 };
                 // A dropped sender stops the engine too.
                 let shutdown = async { drop(stopped.await) };
-                if let Err(error) = dynoxide::server::serve_with_shutdown(listener, database, shutdown).await {
+                if let Err(error) = dynoxide::server::serve_with_shutdown(listener, database, shutdown).await
+                {
                     tracing::error!(%error, "the table's engine ended badly");
                 }
             });

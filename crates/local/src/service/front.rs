@@ -38,7 +38,9 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let limit = if is_upload { PHOTO_BYTES_MAX as usize } else { REQUEST_BYTES_MAX };
     let Ok(body) = to_bytes(body, limit).await else {
         let detail = format!("The body has more than {limit} bytes, or did not arrive whole.");
-        return plain(problem(413, "request-too-large", "The request is too large", detail, Some("body")).into());
+        return plain(
+            problem(413, "request-too-large", "The request is too large", detail, Some("body")).into(),
+        );
     };
     if is_upload && parts.method == Method::PUT {
         return plain(upload(&shared, &path[UPLOAD_PATH.len()..], &parts.headers, &body).await);
@@ -46,7 +48,9 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     if path.starts_with("/admin/") {
         let authorization = parts.headers.get(header::AUTHORIZATION);
         let authorization = authorization.and_then(|value| value.to_str().ok()).unwrap_or_default();
-        return plain(super::kennels::admin(&shared, parts.method.as_str(), path, authorization, &body).await);
+        return plain(
+            super::kennels::admin(&shared, parts.method.as_str(), path, authorization, &body).await,
+        );
     }
     let event = event(&parts.method, &parts.uri, parts.headers, &body);
     let is_write = !matches!(parts.method, Method::GET | Method::HEAD);
@@ -96,8 +100,10 @@ fn unwrap(event: ApiGatewayV2httpResponse) -> Response {
         Some(_) => Vec::new(),
     };
     let mut response = Response::new(Body::from(body));
-    *response.status_mut() =
-        u16::try_from(event.status_code).ok().and_then(|code| StatusCode::from_u16(code).ok()).unwrap_or(StatusCode::BAD_GATEWAY);
+    *response.status_mut() = u16::try_from(event.status_code)
+        .ok()
+        .and_then(|code| StatusCode::from_u16(code).ok())
+        .unwrap_or(StatusCode::BAD_GATEWAY);
     *response.headers_mut() = event.headers;
     response
 }
@@ -114,7 +120,8 @@ fn plain(answer: HttpResponse) -> Response {
 }
 
 async fn upload(shared: &Shared, token: &str, headers: &HeaderMap, body: &[u8]) -> HttpResponse {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let now_ms = shared.clock.now_ms();
     match shared.objects.verify_upload(token, content_type, body.to_vec(), now_ms).await {
         Ok(_) => HttpResponse::new(200, "text/plain; charset=utf-8", "stored\n"),

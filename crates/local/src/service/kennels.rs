@@ -46,6 +46,28 @@ pub struct NewKennel {
     pub label: String,
     /// Its parameters.
     pub preset: Preset,
+    /// Instead of the preset's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stamp_bits: Option<u8>,
+    /// Instead of the preset's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub birth_bits: Option<u8>,
+}
+
+impl NewKennel {
+    /// A kennel with a preset's parameters.
+    pub fn new(label: impl Into<String>, preset: Preset) -> Self {
+        Self { label: label.into(), preset, stamp_bits: None, birth_bits: None }
+    }
+
+    fn parameters(&self) -> Parameters {
+        let preset = self.preset.parameters();
+        Parameters {
+            stamp_bits: self.stamp_bits.unwrap_or(preset.stamp_bits),
+            birth_bits: self.birth_bits.unwrap_or(preset.birth_bits),
+            ..preset
+        }
+    }
 }
 
 /// Opens kennels.
@@ -71,7 +93,7 @@ impl Admin {
             let key = items::kennel_label(label);
             let label_taken = self.table.get(&key, Consistency::Strong).await?.is_some();
             if !label_taken {
-                self.open(&NewKennel { label: label.to_owned(), preset }).await?;
+                self.open(&NewKennel::new(label, preset)).await?;
             }
         }
         Ok(())
@@ -98,7 +120,7 @@ impl Admin {
         getrandom::fill(&mut random).context("the system gives no random bytes")?;
         let genesis = Genesis {
             version: 1,
-            parameters: new.preset.parameters(),
+            parameters: new.parameters(),
             operator: public(&self.keys.operator),
             house: public(&self.keys.house),
             moderators: vec![public(&self.keys.moderator)],
@@ -106,12 +128,12 @@ impl Admin {
             created_ms: self.clock.now_ms(),
             random,
         };
+        if let Some(field) = genesis.fault() {
+            anyhow::bail!("the parameter {field} is out of its range");
+        }
         let rules = Releases::latest().context("this build has no released chain module")?;
-        let start = Start {
-            rules_hash: RulesHash(rules.0),
-            genesis: Some(Bytes(encode(&genesis))),
-            snapshot: None,
-        };
+        let start =
+            Start { rules_hash: RulesHash(rules.0), genesis: Some(Bytes(encode(&genesis))), snapshot: None };
         let (_, opened) = self.modules.open(&rules.0, &encode(&start))?;
         let opened: Opened = decode(&opened)?;
         let block = opened.block.context("founding a kennel makes a block")?;
@@ -142,7 +164,10 @@ pub(super) async fn admin(
     match (method, path) {
         ("POST", "/admin/kennels") => match serde_json::from_slice::<NewKennel>(body) {
             Ok(new) => match shared.admin.open(&new).await {
-                Ok(kennel) => HttpResponse::json(201, &serde_json::json!({ "id": kennel.to_string(), "label": new.label })),
+                Ok(kennel) => HttpResponse::json(
+                    201,
+                    &serde_json::json!({ "id": kennel.to_string(), "label": new.label }),
+                ),
                 Err(error) => bad_field("label", error.to_string()).into(),
             },
             Err(error) => bad_field("body", error.to_string()).into(),

@@ -7,8 +7,8 @@
 
 mod engine;
 mod front;
-mod keys;
 mod kennels;
+mod keys;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
@@ -31,9 +31,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::event_source::{self, EventSourceSettings, Tally};
-use crate::queue::{
-    DeadLetterHandle, FifoQueue, InterruptedReceives, QueueHandle, QueueSettings,
-};
+use crate::queue::{DeadLetterHandle, FifoQueue, InterruptedReceives, QueueHandle, QueueSettings};
 
 pub use kennels::{NewKennel, Preset};
 pub use keys::{ADMIN_TOKEN_FILE, Keys};
@@ -110,9 +108,9 @@ impl Service {
         let folder = &settings.data_dir;
         keys::make_private_folder(folder)?;
         let lock = lock(folder)?;
-        let listener = tokio::net::TcpListener::bind(settings.listen)
-            .await
-            .with_context(|| format!("can't listen on {}: choose another address with --listen", settings.listen))?;
+        let listener = tokio::net::TcpListener::bind(settings.listen).await.with_context(|| {
+            format!("can't listen on {}: choose another address with --listen", settings.listen)
+        })?;
         let address = listener.local_addr()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let keys = Keys::open(&folder.join("keys"))?;
@@ -123,9 +121,10 @@ impl Service {
         let table: Arc<dyn Table> = Arc::new(table);
 
         let queue_path = folder.join("queue.db");
-        let queue = tokio::task::spawn_blocking(move || FifoQueue::open(&queue_path, QueueSettings::default()))
-            .await?
-            .context("can't open the queue")?;
+        let queue =
+            tokio::task::spawn_blocking(move || FifoQueue::open(&queue_path, QueueSettings::default()))
+                .await?
+                .context("can't open the queue")?;
         // This process is the only consumer: whatever was in flight was in flight in one that is gone.
         queue.release_in_flight(InterruptedReceives::TakeBack, clock.now_ms()).await?;
         let durability = Durability {
@@ -142,7 +141,12 @@ impl Service {
         store_rules(objects.as_ref()).await?;
 
         let sender = Arc::new(QueueHandle::new(queue.clone(), clock.clone()));
-        let admin = kennels::Admin { table: table.clone(), modules: modules.clone(), clock: clock.clone(), keys: keys.clone() };
+        let admin = kennels::Admin {
+            table: table.clone(),
+            modules: modules.clone(),
+            clock: clock.clone(),
+            keys: keys.clone(),
+        };
         admin.open_first().await?;
 
         let miner = Arc::new(Miner::new(
@@ -154,13 +158,8 @@ impl Service {
             Arc::new(keys.checkpoint.clone()),
             MinerSettings::default(),
         ));
-        let reaper = Reaper::new(
-            table.clone(),
-            sender.clone(),
-            objects.clone(),
-            clock.clone(),
-            keys.house.clone(),
-        );
+        let reaper =
+            Reaper::new(table.clone(), sender.clone(), objects.clone(), clock.clone(), keys.house.clone());
         let shared = Arc::new(Shared {
             ingest: Ingest::new(table.clone(), sender, objects.clone(), clock.clone()),
             queries: Queries::new(
@@ -179,14 +178,21 @@ impl Service {
         });
 
         let stop = CancellationToken::new();
-        let source_settings =
-            EventSourceSettings { concurrency_max: settings.concurrency_max, ..EventSourceSettings::default() };
+        let source_settings = EventSourceSettings {
+            concurrency_max: settings.concurrency_max,
+            ..EventSourceSettings::default()
+        };
         let handler = move |event| {
             let miner = miner.clone();
             async move { Ok::<_, std::convert::Infallible>(pitpet_miner::handle(&miner, event).await) }
         };
-        let source =
-            tokio::spawn(event_source::run(queue.clone(), clock, source_settings, handler, stop.child_token()));
+        let source = tokio::spawn(event_source::run(
+            queue.clone(),
+            clock,
+            source_settings,
+            handler,
+            stop.child_token(),
+        ));
         let reaper = tokio::spawn(schedule(reaper, settings.reap_every, stop.child_token()));
         let front = tokio::spawn(front::serve(listener, shared, stop.child_token()));
         Ok(Self { address, stop, front, source, reaper, queue, engine, durability, _lock: lock })
@@ -246,7 +252,8 @@ fn lock(folder: &std::path::Path) -> anyhow::Result<std::fs::File> {
 fn modules(folder: &std::path::Path) -> anyhow::Result<WasmModules> {
     let host = Host::compiling(Target::host()?, pitpet_chain_host::Settings::default());
     let modules = WasmModules::new(host, Releases::embedded(), ArtefactCache::new(folder.join("artefacts")));
-    let newest = Releases::latest().context("this build has no released chain module: run `cargo xtask module pin`")?;
+    let newest = Releases::latest()
+        .context("this build has no released chain module: run `cargo xtask module pin`")?;
     // Now, so that the first event doesn't wait for the compiler.
     modules.module(newest).context("can't load the chain module")?;
     Ok(modules)

@@ -1,0 +1,130 @@
+//! Holds the table of who may depend on what, over `cargo metadata`: normal dependencies, as
+//! they would be in a deployed build of that crate alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
+
+fn metadata() -> Metadata {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+    MetadataCommand::new().manifest_path(manifest).exec().expect("cargo metadata runs")
+}
+
+/// Names of the crates that each workspace member names in its manifest for normal builds.
+fn direct(metadata: &Metadata) -> BTreeMap<String, BTreeSet<String>> {
+    metadata
+        .workspace_packages()
+        .into_iter()
+        .map(|package| {
+            let names = package
+                .dependencies
+                .iter()
+                .filter(|dependency| dependency.kind == DependencyKind::Normal)
+                .map(|dependency| dependency.name.clone())
+                .collect();
+            (package.name.to_string(), names)
+        })
+        .collect()
+}
+
+/// Everything that a member's normal build may reach, over normal dependencies.
+fn reached(metadata: &Metadata, member: &str) -> BTreeSet<String> {
+    let resolve = metadata.resolve.as_ref().expect("a resolved graph");
+    let nodes: BTreeMap<_, _> = resolve.nodes.iter().map(|node| (&node.id, node)).collect();
+    let names: BTreeMap<_, _> =
+        metadata.packages.iter().map(|package| (&package.id, package.name.to_string())).collect();
+    let root =
+        metadata.workspace_packages().into_iter().find(|package| package.name == member).expect("a member");
+    let mut open = vec![&root.id];
+    let mut seen = BTreeSet::new();
+    while let Some(id) = open.pop() {
+        for dependency in &nodes[id].deps {
+            let is_normal = dependency.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal);
+            if is_normal && seen.insert(&dependency.pkg) {
+                open.push(&dependency.pkg);
+            }
+        }
+    }
+    seen.into_iter().map(|id| names[id].clone()).collect()
+}
+
+fn assert_only(direct: &BTreeMap<String, BTreeSet<String>>, member: &str, allowed: &[&str]) {
+    let extra: Vec<_> = direct[member].iter().filter(|name| !allowed.contains(&name.as_str())).collect();
+    assert!(extra.is_empty(), "{member} may not depend on {extra:?}");
+}
+
+fn assert_never(reached: &BTreeSet<String>, member: &str, never: &[&str]) {
+    let found: Vec<_> =
+        reached.iter().filter(|name| never.iter().any(|prefix| name.starts_with(prefix))).collect();
+    assert!(found.is_empty(), "{member} reaches {found:?}");
+}
+
+#[test]
+fn the_rules_are_pure() {
+    let metadata = metadata();
+    let direct = direct(&metadata);
+    assert_only(&direct, "pitpet-chain", &["ed25519-dalek", "minicbor", "sha2"]);
+    assert_only(&direct, "pitpet-wasm", &["dlmalloc", "pitpet-chain"]);
+    let chain = reached(&metadata, "pitpet-chain");
+    assert_never(
+        &chain,
+        "pitpet-chain",
+        &["tokio", "serde_json", "tracing", "log", "chrono", "time", "wasmer", "aws-"],
+    );
+}
+
+#[test]
+fn the_use_cases_know_no_adapter() {
+    let metadata = metadata();
+    let pipeline = reached(&metadata, "pitpet-pipeline");
+    let never = [
+        "aws-",
+        "aws_",
+        "wasmer",
+        "lambda_",
+        "rusqlite",
+        "libsqlite3",
+        "dynoxide",
+        "axum",
+        "hyper",
+        "pitpet-aws",
+    ];
+    assert_never(&pipeline, "pitpet-pipeline", &never);
+}
+
+#[test]
+fn one_crate_names_wasmer_and_one_the_aws_sdks() {
+    let direct = direct(&metadata());
+    let naming = |prefix: &str| -> Vec<&str> {
+        direct
+            .iter()
+            .filter(|(_, names)| names.iter().any(|name| name.starts_with(prefix)))
+            .map(|(member, _)| member.as_str())
+            .collect()
+    };
+    assert_eq!(naming("wasmer"), ["pitpet-chain-host"]);
+    assert_eq!(naming("aws-sdk-"), ["pitpet-aws"]);
+    assert_eq!(naming("dynoxide"), ["pitpet-local"]);
+}
+
+#[test]
+fn functions_are_wiring() {
+    let direct = direct(&metadata());
+    let wiring = [
+        "aws_lambda_events",
+        "lambda_runtime",
+        "pitpet-aws",
+        "pitpet-pipeline",
+        "serde_json",
+        "tokio",
+        "tracing",
+    ];
+    for (function, more) in [
+        ("pitpet-ingest", &[][..]),
+        ("pitpet-query", &["pitpet-web"]),
+        ("pitpet-reaper", &[]),
+        ("pitpet-miner", &["hex", "pitpet-chain", "pitpet-chain-host"]),
+    ] {
+        assert_only(&direct, function, &[&wiring[..], more].concat());
+    }
+}
