@@ -1,0 +1,104 @@
+//! `kill -9` under load: no event that was answered with 202 is lost, and the ledger verifies.
+
+#[path = "support/load.rs"]
+mod load;
+
+use std::collections::VecDeque;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use load::{Kennel, Load, Server, pats};
+use pitpet_chain::hash::EventId;
+use pitpet_pipeline::api::{Submissions, SubmittedEvent, SubmittedEvents};
+
+/// Kills in a row.
+const KILLS: usize = 5;
+
+/// Events acknowledged before each kill.
+const ACKNOWLEDGED_MIN: usize = 500;
+
+/// Events in a request.
+const BATCH: usize = 10;
+
+/// Posts until the service is killed; gives back what was acknowledged. Requests are in flight at
+/// the kill by construction: the senders only stop when one of their requests fails.
+async fn load_until_killed(
+    url: &str,
+    mut server: Server,
+    events: &Arc<Mutex<VecDeque<(EventId, SubmittedEvent)>>>,
+) -> Vec<EventId> {
+    let acknowledged = Arc::new(Mutex::new(Vec::new()));
+    let count = Arc::new(AtomicUsize::new(0));
+    let (enough, mut reached) = tokio::sync::mpsc::channel::<()>(1);
+    let mut senders = Vec::new();
+    for _ in 0..4 {
+        let (events, acknowledged, count) = (events.clone(), acknowledged.clone(), count.clone());
+        let (url, enough) = (format!("{url}/v1/events"), enough.clone());
+        senders.push(tokio::spawn(async move {
+            let http = reqwest::Client::new();
+            loop {
+                let batch: Vec<_> = {
+                    let mut events = events.lock().unwrap();
+                    (0..BATCH).map(|_| events.pop_front().expect("enough events were signed")).collect()
+                };
+                let request =
+                    SubmittedEvents { events: batch.iter().map(|(_, event)| event.clone()).collect() };
+                let answer = match http.post(&url).json(&request).send().await {
+                    Ok(answer) => answer.json::<Submissions>().await,
+                    Err(error) => Err(error),
+                };
+                // In doubt: the client would send it again.
+                let Ok(answer) = answer else { return events.lock().unwrap().extend(batch) };
+                for (result, (id, _)) in answer.results.iter().zip(&batch) {
+                    assert!(result.problem.is_none(), "{result:?}");
+                    acknowledged.lock().unwrap().push(*id);
+                }
+                if count.fetch_add(BATCH, Ordering::SeqCst) + BATCH >= ACKNOWLEDGED_MIN {
+                    // One place: who finds it taken isn't the first.
+                    drop(enough.try_send(()));
+                }
+            }
+        }));
+    }
+    reached.recv().await.expect("the load goes on");
+    server.child.kill().expect("SIGKILL");
+    server.child.wait().expect("it ends");
+    for sender in senders {
+        sender.await.expect("a sender ends when its request fails");
+    }
+    Arc::try_unwrap(acknowledged).expect("the senders have ended").into_inner().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_kills_in_a_row_lose_nothing_that_was_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let load = Load { http: reqwest::Client::new(), url: server.url.clone() };
+    let kennel: Kennel = load.kennel("alley", folder.path()).await;
+    let count = KILLS * (ACKNOWLEDGED_MIN + 400);
+    let posts = load.posts(&kennel, count, 1).await;
+    let events: VecDeque<_> = pats(&kennel, &posts, count, 1_000).into();
+    let events = Arc::new(Mutex::new(events));
+
+    let mut acknowledged = Vec::new();
+    let mut server = server;
+    for _ in 0..KILLS {
+        let url = server.url.clone();
+        let since = load_until_killed(&url, server, &events).await;
+        assert!(since.len() >= ACKNOWLEDGED_MIN);
+        acknowledged.extend(since);
+        server = Server::start(folder.path());
+    }
+
+    let load = Load { http: reqwest::Client::new(), url: server.url.clone() };
+    for id in &acknowledged {
+        load.wait_mined(id).await;
+    }
+    let verified = Command::new(env!("CARGO_BIN_EXE_pitpet"))
+        .args(["verify", &server.url, "--kennel", "alley"])
+        .env("HOME", folder.path())
+        .output()
+        .unwrap();
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+}
