@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use pitpet_chain::hash::{BirthHash, EventId};
+use pitpet_chain::hash::{BirthHash, BlockHash, EventId, KennelId, RulesHash};
 
 use pitpet_local::service::Preset;
 
@@ -99,6 +99,10 @@ pub(crate) enum Command {
     Feed(FeedArgs),
     /// Show the kennels, or one, and check its checkpoint
     Kennel(KennelArgs),
+    /// Write a kennel's whole ledger into a file
+    Export(ExportArgs),
+    /// Verify whole ledgers: every block is executed again, trusting no server
+    Verify(VerifyArgs),
     /// Operate a running service
     Admin(AdminArgs),
     /// Watch a scripted neighbourhood of pets, over the real API
@@ -296,6 +300,41 @@ pub(crate) struct KennelArgs {
     pub(crate) kennel: Option<String>,
 }
 
+/// Arguments of `export`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  pitpet export --kennel classic --out classic.pitpet\n  pitpet verify classic.pitpet\n\nThe file appears when it is whole. It is as the server tells it: `verify` checks it."
+)]
+pub(crate) struct ExportArgs {
+    /// Kennel, by label or id
+    #[arg(long)]
+    pub(crate) kennel: String,
+    /// File to write; one that is there is replaced
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  pitpet verify http://127.0.0.1:8080\n  pitpet verify http://127.0.0.1:8080 --kennel classic --json\n  pitpet verify classic.pitpet --genesis KENNEL --head 120:BLOCK\n\nA kennel is held to what was seen of it before; the first time, it is taken as shown unless --genesis is given.\nRules that this release doesn't carry are run only if --allow-rules names them; a module that no server offers is looked for as rules/HASH.wasm in the directory of key files."
+)]
+pub(crate) struct VerifyArgs {
+    /// A server's address, or a file that `export` wrote [default: --url]
+    #[arg(value_name = "URL-or-FILE")]
+    pub(crate) ledger: Option<String>,
+    /// Kennel, by label or id; of a file, by id [default: all of a server]
+    #[arg(long)]
+    pub(crate) kennel: Option<String>,
+    /// The kennel that it must be: the id that its genesis hashes to
+    #[arg(long, value_name = "KENNEL", value_parser = kennel)]
+    pub(crate) genesis: Option<KennelId>,
+    /// A block that it must hold
+    #[arg(long, value_name = "HEIGHT:HASH", value_parser = placed_block)]
+    pub(crate) head: Option<(u64, BlockHash)>,
+    /// Run these rules too, which this release doesn't carry; may be given several times
+    #[arg(long, value_name = "HASH", value_parser = rules)]
+    pub(crate) allow_rules: Vec<RulesHash>,
 /// Arguments of `admin`.
 #[derive(Debug, Args)]
 #[command(
@@ -376,6 +415,20 @@ fn birth(text: &str) -> Result<BirthHash, String> {
 
 fn event(text: &str) -> Result<EventId, String> {
     text.parse().map_err(|_| hash_rule("event id", text))
+}
+
+fn kennel(text: &str) -> Result<KennelId, String> {
+    text.parse().map_err(|_| hash_rule("kennel id", text))
+}
+
+fn rules(text: &str) -> Result<RulesHash, String> {
+    text.parse().map_err(|_| hash_rule("rules hash", text))
+}
+
+fn placed_block(text: &str) -> Result<(u64, BlockHash), String> {
+    let (height, hash) = text.split_once(':').ok_or("a height, a colon, and a block hash")?;
+    let height = height.parse().map_err(|_| format!("`{height}` is no height"))?;
+    Ok((height, hash.parse().map_err(|_| hash_rule("block hash", hash))?))
 }
 
 fn hash_rule(what: &str, text: &str) -> String {

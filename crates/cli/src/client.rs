@@ -5,6 +5,8 @@
 //! Deliberately absent: retries of a failed request, which are the caller's decision; only a
 //! nonce or an anchor that others overtook is renewed here.
 
+mod ledger;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};

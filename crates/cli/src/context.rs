@@ -162,6 +162,16 @@ pub(crate) fn plain(text: &str) -> String {
         .collect()
 }
 
+/// A bar on stderr that counts blocks, if someone looks; else none.
+pub(crate) fn block_bar(what: &str, blocks: u64) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("  {msg} {bar:30} {pos} of {len} blocks, {per_sec}, {eta} left")
+        .expect("a fixed template");
+    ProgressBar::new(blocks).with_style(style).with_message(what.to_owned())
+}
+
 /// Shows on stderr how an event fares; a bar only where someone looks.
 pub(crate) struct Reporter {
     bar: Mutex<Option<ProgressBar>>,

@@ -56,6 +56,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Event(args) => commands::look::event(&context, args).await,
             Command::Feed(args) => commands::look::feed(&context, args).await,
             Command::Kennel(args) => commands::look::kennel(&context, args).await,
+            Command::Export(args) => commands::export::run(&context, args).await,
+            Command::Verify(args) => commands::verify::run(&context, args).await,
             Command::Admin(args) => commands::admin::run(&context, args).await,
             Command::Demo(args) => commands::demo::run(&context, args).await,
         }

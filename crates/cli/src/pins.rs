@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use pitpet_pipeline::checkpoint::Claim;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
@@ -80,6 +81,18 @@ impl Pins {
     /// on must reach.
     pub fn floor(&self, kennel: &Kennel) -> u64 {
         self.known.heads.get(&kennel.id.to_string()).map_or(0, |head| head.size)
+    }
+
+    /// The highest checkpoint seen of each kennel, by id; none of a kennel that is known by its
+    /// label only.
+    pub fn remembered(&self) -> BTreeMap<String, Option<Claim>> {
+        let by_label = self.known.labels.values().map(|id| (id.clone(), None));
+        let seen = self.known.heads.iter().map(|(id, head)| {
+            let mut root = [0; 32];
+            let is_root = hex::decode_to_slice(&head.root, &mut root).is_ok();
+            (id.clone(), is_root.then_some(Claim { size: head.size, root }))
+        });
+        by_label.chain(seen).collect()
     }
 
     /// Holds a checkpoint against what was known when the question was asked, and remembers it.

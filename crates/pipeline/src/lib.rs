@@ -9,6 +9,7 @@ pub mod api;
 pub mod checkpoint;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod export_file;
 pub mod founding;
 pub mod head;
 pub mod http;
@@ -26,3 +27,4 @@ pub mod publisher;
 pub mod query;
 pub mod reap;
 pub mod snapshots;
+pub mod verify;

@@ -4,4 +4,6 @@ pub(crate) mod account;
 pub(crate) mod act;
 pub(crate) mod admin;
 pub(crate) mod demo;
+pub(crate) mod export;
 pub(crate) mod look;
+pub(crate) mod verify;

@@ -1,5 +1,6 @@
 //! The binary from outside: help, errors, exit codes, accounts, a life on a ledger, lies.
 
+mod ledgers;
 mod runner;
 mod server;
 
@@ -24,7 +25,7 @@ fn help_has_examples() {
     let mut text = runner.run(&["--help"]).out;
     for command in [
         "account", "birth", "post", "pat", "share", "comment", "gift", "transfer", "keepsake", "rekey",
-        "pet", "event", "feed", "kennel", "demo", "serve",
+        "pet", "event", "feed", "kennel", "export", "verify", "demo", "serve",
     ] {
         let help = runner.run(&[command, "--help"]);
         assert_eq!(help.code, 0);

@@ -4,6 +4,8 @@
 //! Deliberately absent: queue, table, feeds by day, other kennels. It answers as the HTTP API does
 //! in what the command line asks.
 
+pub(crate) mod export;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -50,6 +52,8 @@ pub(crate) enum Lie {
     WrongReceipt,
     /// It never mines.
     NeverMines,
+    /// It shows a ledger whose last block was changed, hashed and signed anew.
+    RewrittenHistory,
 }
 
 pub(crate) struct Inner {
@@ -76,6 +80,11 @@ const SIGNER: [u8; 32] = [9; 32];
 impl Server {
     /// Starts one on a free port. Two with the same `random` have the same kennel.
     pub(crate) fn start(random: u8) -> Self {
+        Self::start_by(random, export::released())
+    }
+
+    /// Starts one whose blocks name these rules.
+    pub(crate) fn start_by(random: u8, rules: RulesHash) -> Self {
         let key = |seed| PublicKey(SigningKey::from_bytes(&seed).verifying_key().to_bytes());
         let genesis = Genesis {
             version: 1,
@@ -87,7 +96,7 @@ impl Server {
             created_ms: 1_000,
             random: [random; 32],
         };
-        let (kennel, founded) = Kennel::found(genesis, RulesHash([3; 32])).unwrap();
+        let (kennel, founded) = Kennel::found(genesis, rules).unwrap();
         let inner = Inner {
             leaves: vec![log::leaf(&kennel.head().hash.0)],
             blocks: vec![decode(&founded.bytes.0).unwrap()],
@@ -112,6 +121,7 @@ impl Server {
             .route("/v1/feed", get(feed))
             .route("/v1/media", post(ticket))
             .route("/media/{name}", put(upload))
+            .merge(export::router())
             .with_state(inner.clone());
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();

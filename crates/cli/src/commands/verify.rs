@@ -1,0 +1,261 @@
+//! `verify`: ledgers of a server, or one in a file, executed again from their genesis.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, Seek as _};
+use std::path::{Path, PathBuf};
+
+use pitpet_chain::codec::decode;
+use pitpet_chain::genesis::Genesis;
+use pitpet_chain::hash::{KennelId, RulesHash};
+use pitpet_chain_host::{ArtefactCache, Host, Releases, Settings, Target};
+use pitpet_cli::client::Client;
+use pitpet_cli::failure::Failure;
+use pitpet_cli::kennel::{Head, Kennel};
+use pitpet_cli::pins::Pins;
+use pitpet_miner::WasmModules;
+use pitpet_pipeline::checkpoint::Claim;
+use pitpet_pipeline::export_file::{self, ExportReader, ReadError};
+use pitpet_pipeline::verify::{KennelTrust, KeySource, RulesTrust, Terms, Verdict, Verifier, VerifyError};
+use serde_json::{Value, json};
+use tokio::task::block_in_place;
+
+use super::export::{file_fault, opening};
+use crate::args::VerifyArgs;
+use crate::context::{Context, block_bar};
+
+/// Kennels by id with the highest checkpoint seen, as it was before anything was asked.
+type Remembered = BTreeMap<String, Option<Claim>>;
+
+/// `verify`
+pub(crate) async fn run(context: &Context, args: VerifyArgs) -> Result<(), Failure> {
+    let ledger = args.ledger.clone().unwrap_or_else(|| context.common.url.clone());
+    let verdicts = if ledger.starts_with("http://") || ledger.starts_with("https://") {
+        server(context, &args, &ledger).await?
+    } else {
+        vec![block_in_place(|| file(context, &args, Path::new(&ledger)))?]
+    };
+    let text: Vec<String> = verdicts.iter().map(|(label, verdict)| shown(label, verdict)).collect();
+    let ledgers: Vec<Value> = verdicts.iter().map(|(label, verdict)| record(label, verdict)).collect();
+    context.print(json!({ "valid": true, "ledgers": ledgers }), &text.join("\n"));
+    Ok(())
+}
+
+async fn server(context: &Context, args: &VerifyArgs, url: &str) -> Result<Vec<(String, Verdict)>, Failure> {
+    let client = Client::new(url, Pins::open(context.keys.path())?)?;
+    let remembered = client.remembered();
+    let kennels = match (&args.kennel, &args.genesis) {
+        (Some(name), _) => vec![client.kennel(name).await?.0],
+        (None, Some(id)) => vec![client.kennel(&id.to_string()).await?.0],
+        (None, None) => {
+            let views = client.kennels().await?;
+            views.iter().map(|view| client.adopt(view)).collect::<Result<_, _>>()?
+        }
+    };
+    if kennels.is_empty() {
+        return Err(Failure::Unreachable(format!("{url}: there is no kennel to verify")));
+    }
+    if args.head.is_some() && kennels.len() > 1 {
+        return Err(Failure::usage("--head is a block of one kennel: say which with --kennel or --genesis"));
+    }
+    fetch_rules(&client, args, &rules_folder(context)).await?;
+    let modules = modules(context)?;
+    let mut verdicts = Vec::new();
+    for kennel in kennels {
+        let opening = opening(&client, &kennel).await?;
+        let named = |failure: VerifyError| failed(&kennel.label, &failure);
+        let terms = terms(args, &kennel.id, &remembered);
+        let mut verifier = Verifier::begin(&modules, &opening, terms).map_err(named)?;
+        let bar = block_bar(&format!("verifying {}", kennel.label), verifier.size());
+        while verifier.next_height() <= opening.height {
+            let segment = client.segment(&kennel, verifier.next_height(), opening.height).await?;
+            block_in_place(|| verifier.segment(&segment)).map_err(named)?;
+            bar.set_position(verifier.next_height());
+        }
+        bar.finish_and_clear();
+        let verdict = verifier.finish().map_err(named)?;
+        client.remember(&kennel, head(&verdict))?;
+        verdicts.push((kennel.label, verdict));
+    }
+    Ok(verdicts)
+}
+
+fn file(context: &Context, args: &VerifyArgs, path: &Path) -> Result<(String, Verdict), Failure> {
+    let name = path.display().to_string();
+    let mut pins = Pins::open(context.keys.path())?;
+    let remembered = pins.remembered();
+    let mut input = File::open(path).map_err(|error| file_fault(path, &error))?;
+    let unreadable = |error| match error {
+        ReadError::Io(error) => Failure::Unreachable(format!("{name}: {error}")),
+        error => Failure::Invalid(format!("{name}: {error}")),
+    };
+    // Digests first: they find damage before any block is executed.
+    export_file::check(BufReader::new(&input)).map_err(unreadable)?;
+    input.rewind().map_err(|error| Failure::Unreachable(format!("{name}: {error}")))?;
+    let mut reader = ExportReader::open(BufReader::new(input)).map_err(unreadable)?;
+    let opening = reader.opening().clone();
+    let genesis: Genesis = decode(&opening.genesis.0)
+        .map_err(|_| Failure::Invalid(format!("{name}: {}", VerifyError::GenesisMalformed)))?;
+    let id = genesis.kennel();
+    if let Some(wanted) = &args.kennel {
+        let wanted: KennelId = wanted
+            .parse()
+            .map_err(|_| Failure::usage(format!("kennel `{wanted}`: a file's kennel is given by its id")))?;
+        if wanted != id {
+            return Err(Failure::Invalid(format!("{name}: the ledger is of kennel {id}, not of {wanted}")));
+        }
+    }
+    let named = |failure: VerifyError| failed(&name, &failure);
+    let modules = modules(context)?;
+    let mut verifier = Verifier::begin(&modules, &opening, terms(args, &id, &remembered)).map_err(named)?;
+    let bar = block_bar("verifying", verifier.size());
+    while let Some(segment) = reader.next_segment().map_err(unreadable)? {
+        verifier.segment(&segment).map_err(named)?;
+        bar.set_position(verifier.next_height());
+    }
+    bar.finish_and_clear();
+    let verdict = verifier.finish().map_err(named)?;
+    pins.check_head(&of_file(&name, id, genesis, &verdict), 0, head(&verdict))?;
+    Ok((name, verdict))
+}
+
+/// A kennel as its file shows it.
+fn of_file(name: &str, id: KennelId, genesis: Genesis, verdict: &Verdict) -> Kennel {
+    Kennel { id, label: name.to_owned(), genesis, anchor: verdict.head, free_places: 0 }
+}
+
+fn head(verdict: &Verdict) -> Head {
+    Head { size: verdict.checkpoint.size, root: verdict.checkpoint.root }
+}
+
+fn terms(args: &VerifyArgs, kennel: &KennelId, remembered: &Remembered) -> Terms {
+    let known = remembered.get(&kennel.to_string());
+    let pinned = Releases::pinned().map(|rules| RulesHash(rules.0)).collect();
+    Terms {
+        kennel: match (&args.genesis, known) {
+            (Some(given), _) => KennelTrust::Given(*given),
+            (None, Some(_)) => KennelTrust::Remembered(*kennel),
+            (None, None) => KennelTrust::FirstUse,
+        },
+        allowed: args.allow_rules.clone(),
+        block: args.head,
+        remembered: known.copied().flatten(),
+        ..Terms::new(pinned)
+    }
+}
+
+fn failed(ledger: &str, error: &VerifyError) -> Failure {
+    let text = format!("{ledger}: {error}");
+    if error.is_invalid() { Failure::Invalid(text) } else { Failure::Unreachable(text) }
+}
+
+fn rules_folder(context: &Context) -> PathBuf {
+    context.keys.path().join("rules")
+}
+
+/// Fetches the allowed modules that neither this release nor the folder has.
+async fn fetch_rules(client: &Client, args: &VerifyArgs, folder: &Path) -> Result<(), Failure> {
+    for rules in &args.allow_rules {
+        let path = folder.join(format!("{rules}.wasm"));
+        if Releases::pinned().any(|pinned| pinned.0 == rules.0) || path.exists() {
+            continue;
+        }
+        let module = client.rules(rules).await?;
+        std::fs::create_dir_all(folder).map_err(|error| file_fault(folder, &error))?;
+        let staged = tempfile::NamedTempFile::new_in(folder).map_err(|error| file_fault(folder, &error))?;
+        std::fs::write(staged.path(), module).map_err(|error| file_fault(&path, &error))?;
+        staged.persist(&path).map_err(|error| file_fault(&path, &error.error))?;
+    }
+    Ok(())
+}
+
+/// Chain modules, compiled on first use; the code is kept beside the keys.
+fn modules(context: &Context) -> Result<WasmModules, Failure> {
+    let target = Target::host().map_err(|error| Failure::Unreachable(error.to_string()))?;
+    Ok(WasmModules::new(
+        Host::compiling(target, Settings::default()),
+        Releases::with_folder(rules_folder(context)),
+        ArtefactCache::new(context.keys.path().join("artefacts")),
+    ))
+}
+
+fn shown(label: &str, verdict: &Verdict) -> String {
+    let bodies = &verdict.bodies;
+    let kennel_trust = match verdict.kennel_trust {
+        KennelTrust::Given(_) => "as given",
+        KennelTrust::Remembered(_) => "as seen before",
+        KennelTrust::FirstUse => "taken as shown, this first time; --genesis would hold it to an id",
+    };
+    let rules_trust = match verdict.rules_trust {
+        RulesTrust::Pinned => "pinned in this release",
+        RulesTrust::Allowed => "NOT known to this release: trusted because --allow-rules says so",
+    };
+    let key_source = match verdict.key_source {
+        KeySource::Genesis => "the genesis names it",
+        KeySource::Given => "as given",
+    };
+    let extends = verdict.extends.map_or(String::new(), |claim| {
+        format!("\n  before     agrees with checkpoint {}, seen before", claim.size)
+    });
+    format!(
+        "Valid: {label}\n  \
+         genesis    kennel {} ({kennel_trust})\n             block 0 {}\n  \
+         head       block {} {}\n  \
+         executed   {} blocks, {} events, every signature checked\n  \
+         bodies     {} present, {} erased, {} missing; {} events have none\n  \
+         rules      {} ({rules_trust})\n  \
+         checkpoint {} signed by {} ({key_source}){extends}\n",
+        verdict.kennel,
+        verdict.genesis_block,
+        verdict.height,
+        verdict.head,
+        verdict.blocks,
+        verdict.events,
+        bodies.present,
+        bodies.erased,
+        bodies.missing,
+        bodies.none,
+        verdict.rules,
+        verdict.checkpoint.size,
+        verdict.checkpoint_key,
+    )
+}
+
+fn record(label: &str, verdict: &Verdict) -> Value {
+    let bodies = &verdict.bodies;
+    json!({
+        "ledger": label,
+        "kennel": verdict.kennel.to_string(),
+        "kennel_trust": match verdict.kennel_trust {
+            KennelTrust::Given(_) => "given",
+            KennelTrust::Remembered(_) => "remembered",
+            KennelTrust::FirstUse => "first-use",
+        },
+        "genesis_block": verdict.genesis_block.to_string(),
+        "height": verdict.height,
+        "head": verdict.head.to_string(),
+        "timestamp_ms": verdict.timestamp_ms,
+        "blocks": verdict.blocks,
+        "events": verdict.events,
+        "bodies": {
+            "present": bodies.present, "erased": bodies.erased, "missing": bodies.missing, "none": bodies.none
+        },
+        "rules": [{
+            "hash": verdict.rules.to_string(),
+            "trust": match verdict.rules_trust {
+                RulesTrust::Pinned => "pinned",
+                RulesTrust::Allowed => "allowed",
+            },
+        }],
+        "checkpoint": {
+            "size": verdict.checkpoint.size,
+            "root": hex::encode(verdict.checkpoint.root),
+            "key": verdict.checkpoint_key.to_string(),
+            "key_source": match verdict.key_source {
+                KeySource::Genesis => "genesis",
+                KeySource::Given => "given",
+            },
+        },
+        "extends": verdict.extends.map(|claim| claim.size),
+    })
+}

@@ -1,0 +1,244 @@
+//! Whole ledgers: exported, verified, tampered with, held to what was seen before.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use expect_test::expect;
+use pitpet_chain::hash::{RulesHash, sha256};
+
+use super::nowhere;
+use super::runner::{Ran, Runner, without_hashes};
+use super::server::export::unreleased_module;
+use super::server::{Lie, Server};
+
+/// A server with a pet and a post, and a home that knows it.
+fn village(server: &Server) -> Runner {
+    let runner = Runner::new(&server.url());
+    runner.account("bella");
+    runner.birth("bella", "Mochi");
+    runner.act("bella", &["post", "--text", "First snow!"]).json();
+    runner
+}
+
+fn export(runner: &Runner) -> Ran {
+    runner.run(&["export", "--kennel", "classic", "--out", "classic.pitpet"])
+}
+
+#[test]
+fn a_ledger_is_exported_and_verified() {
+    let server = Server::start(21);
+    let runner = village(&server);
+    let exported = export(&runner);
+    assert!(exported.out.starts_with("classic up to block 2: "), "{}{}", exported.out, exported.err);
+    assert!(exported.out.ends_with("Check it: pitpet verify classic.pitpet\n"));
+    let left: Vec<_> =
+        std::fs::read_dir(runner.home()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().starts_with(".tmp")), "{left:?}");
+    expect![[r#"
+        exit 0
+        --- out
+        Valid: classic.pitpet
+          genesis    kennel [hash] (as seen before)
+                     block 0 [hash]
+          head       block 2 [hash]
+          executed   3 blocks, 2 events, every signature checked
+          bodies     2 present, 0 erased, 0 missing; 0 events have none
+          rules      [hash] (pinned in this release)
+          checkpoint 3 signed by [hash] (the genesis names it)
+          before     agrees with checkpoint 3, seen before
+    "#]]
+    .assert_eq(&without_hashes(&runner.run(&["verify", "classic.pitpet"]).shown()));
+    // A stranger, by the network and without an address on the command line.
+    let stranger = Runner::new(&server.url());
+    let first = stranger.run(&["verify", "--json"]).json();
+    assert_eq!(first["valid"], true);
+    let ledger = &first["ledgers"][0];
+    assert_eq!(
+        (&ledger["kennel_trust"], &ledger["extends"]),
+        (&"first-use".into(), &serde_json::Value::Null)
+    );
+    assert_eq!(ledger["rules"][0]["trust"], "pinned");
+    runner.act("bella", &["post", "--text", "And more."]).json();
+    let second = stranger.run(&["verify", &server.url(), "--kennel", "classic", "--json"]).json();
+    let ledger = &second["ledgers"][0];
+    assert_eq!((&ledger["kennel_trust"], &ledger["extends"]), (&"remembered".into(), &3.into()));
+    assert_eq!((&ledger["height"], &ledger["events"]), (&3.into(), &3.into()));
+}
+
+#[test]
+fn a_ledger_is_held_to_what_the_caller_gives() {
+    let server = Server::start(22);
+    let runner = village(&server);
+    export(&runner);
+    let honest = runner.run(&["verify", "classic.pitpet", "--json"]).json();
+    let text = |name: &str| honest["ledgers"][0][name].as_str().unwrap().to_owned();
+    let (kennel, head) = (text("kennel"), format!("2:{}", text("head")));
+    let zero = "0".repeat(64);
+    let url = server.url();
+    for ledger in ["classic.pitpet", &url] {
+        let given = ["verify", ledger, "--kennel", &kennel, "--genesis", &kennel, "--head", &head, "--json"];
+        assert_eq!(runner.run(&given).json()["ledgers"][0]["kennel_trust"], "given");
+        for wrong in [["--head", &format!("2:{zero}")], ["--head", &format!("1:{}", text("head"))]] {
+            assert_eq!(runner.run(&[&["verify", ledger], &wrong[..]].concat()).code, 1, "{wrong:?}");
+        }
+        let beyond = runner.run(&["verify", ledger, "--head", &format!("3:{zero}")]);
+        assert_eq!(beyond.code, 1);
+        assert!(beyond.err.contains("ends at height 2, before the block at 3"), "{}", beyond.err);
+        assert_eq!(runner.run(&["verify", ledger, "--genesis", &zero]).code, 1);
+        assert_eq!(runner.run(&["verify", ledger, "--kennel", &zero]).code, 1);
+    }
+    for wrong in [["--head", "2"], ["--head", "x:0"], ["--genesis", "classic"], ["--allow-rules", "abc"]] {
+        assert_eq!(runner.run(&[&["verify", "classic.pitpet"], &wrong[..]].concat()).code, 2, "{wrong:?}");
+    }
+    assert_eq!(runner.run(&["verify", "classic.pitpet", "--kennel", "classic"]).code, 2);
+}
+
+#[test]
+fn a_damaged_file_is_refused() {
+    let runner = village(&Server::start(23));
+    export(&runner);
+    let honest = std::fs::read(runner.home().join("classic.pitpet")).unwrap();
+    let verify = |content: &[u8]| {
+        runner.file("other.pitpet", content);
+        runner.run(&["verify", "other.pitpet"])
+    };
+    // The first byte, the last one, and some between; the library's tests flip every one.
+    for at in (0..honest.len()).step_by(honest.len() / 12).chain([honest.len() - 1]) {
+        let mut changed = honest.clone();
+        changed[at] ^= 1;
+        let ran = verify(&changed);
+        assert_eq!((ran.code, ran.out.as_str()), (1, ""), "byte {at}: {}", ran.err);
+    }
+    expect![[r#"
+        exit 1
+        --- err
+        pitpet: other.pitpet: not an export of PitPet, or of a version that this one can't read
+    "#]]
+    .assert_eq(&verify(b"").shown());
+    let cut = verify(&honest[..honest.len() - 1]);
+    assert!(cut.code == 1 && cut.err.contains("cut short"), "{}", cut.err);
+    let longer = verify(&[&*honest, b"\n"].concat());
+    assert!(longer.code == 1 && longer.err.contains("bytes follow the end"), "{}", longer.err);
+    assert_eq!(runner.run(&["verify", "missing.pitpet"]).code, 2);
+    let (gone, url) = (Runner::new(&nowhere()), nowhere());
+    assert_eq!(gone.run(&["verify"]).code, 3);
+    assert_eq!(gone.run(&["verify", &url]).code, 3);
+    assert_eq!(export(&gone).code, 3);
+    assert!(!gone.home().join("classic.pitpet").exists());
+    let out = runner.run(&["export", "--kennel", "classic", "--out", "no/such/folder.pitpet"]);
+    assert_eq!(out.code, 2, "{}", out.err);
+}
+
+#[test]
+fn a_rewritten_history_is_found_out_by_executing_it() {
+    let server = Server::start(24);
+    village(&server);
+    server.lie(Lie::RewrittenHistory);
+    // A stranger, so that nothing remembered gives it away; the file's digests are right.
+    let stranger = Runner::new(&server.url());
+    export(&stranger);
+    for ledger in ["classic.pitpet", &server.url()] {
+        let ran = stranger.run(&["verify", ledger]);
+        assert_eq!(ran.code, 1);
+        let reason = "block 2: the rules refuse it: the block differs from what its events give";
+        assert!(ran.err.contains(reason), "{}", ran.err);
+    }
+    assert!(
+        !stranger.home().join(".pitpet/known-kennels.json").exists() || {
+            let known = std::fs::read_to_string(stranger.home().join(".pitpet/known-kennels.json")).unwrap();
+            known.contains("\"heads\": {}")
+        }
+    );
+    server.lie(Lie::WrongKey);
+    assert_eq!(stranger.run(&["verify"]).code, 1);
+    assert_eq!(export(&stranger).code, 1);
+}
+
+#[test]
+fn what_was_verified_once_can_not_be_shortened_or_replaced() {
+    let (server, thief) = (Server::start(25), Server::start(25));
+    let runner = village(&server);
+    export(&runner);
+    runner.act("bella", &["post", "--text", "And more."]).json();
+    let auditor = Runner::new(&server.url());
+    assert_eq!(auditor.run(&["verify"]).code, 0);
+    let old = std::fs::read(runner.home().join("classic.pitpet")).unwrap();
+    auditor.file("old.pitpet", &old);
+    let shorter = auditor.run(&["verify", "old.pitpet"]);
+    assert!(shorter.code == 1 && shorter.err.contains("lost blocks"), "{}", shorter.err);
+    // The same kennel, founded alike, with another life.
+    let others = village(&thief);
+    for text in ["Another", "life", "altogether"] {
+        others.act("bella", &["post", "--text", text]).json();
+    }
+    let replaced = auditor.run(&["verify", &thief.url()]);
+    assert!(replaced.code == 1 && replaced.err.contains("two histories"), "{}", replaced.err);
+}
+
+#[test]
+fn rules_of_no_release_run_only_if_allowed() {
+    let rules = RulesHash(sha256(&unreleased_module()));
+    let server = Server::start_by(26, rules);
+    let runner = village(&server);
+    export(&runner);
+    let hash = rules.to_string();
+    for ledger in ["classic.pitpet", &server.url()] {
+        let ran = runner.run(&["verify", ledger]);
+        assert!(ran.code == 3 && ran.err.contains("which this release doesn't know"), "{}", ran.err);
+    }
+    // Allowed, but a file brings no module with it.
+    let bare = runner.run(&["verify", "classic.pitpet", "--allow-rules", &hash]);
+    assert!(bare.code == 3 && bare.err.contains("no chain module"), "{}", bare.err);
+    // A server offers it; afterwards it is there.
+    for ledger in [&server.url(), "classic.pitpet"] {
+        let ran = runner.run(&["verify", ledger, "--allow-rules", &hash]);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        assert!(ran.out.contains("NOT known to this release"), "{}", ran.out);
+        let json = runner.run(&["verify", ledger, "--allow-rules", &hash, "--json"]).json();
+        assert_eq!(json["ledgers"][0]["rules"][0]["trust"], "allowed");
+    }
+    let file = runner.home().join(format!(".pitpet/rules/{hash}.wasm"));
+    std::fs::write(file, b"something else").unwrap();
+    std::fs::remove_dir_all(runner.home().join(".pitpet/artefacts")).unwrap();
+    assert_eq!(runner.run(&["verify", "classic.pitpet", "--allow-rules", &hash]).code, 3);
+}
+
+/// The real service; it ends with the test.
+struct Service(Child);
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_real_service_is_verified() {
+    let home = Runner::new(&nowhere());
+    let mut child = Command::new(env!("CARGO_BIN_EXE_pitpet"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir", "data"])
+        .current_dir(home.home())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let out = child.stdout.take().unwrap();
+    let _service = Service(child);
+    let line = BufReader::new(out).lines().next().unwrap().unwrap();
+    let url = line.split_whitespace().find_map(|word| word.strip_suffix(';')).unwrap().to_owned();
+    let runner = home.at(&url);
+    runner.account("bella");
+    let photo = runner.file("cat.png", include_bytes!("../../assets/chelsea.png"));
+    let photo = photo.to_str().unwrap();
+    runner
+        .act("bella", &["birth", "--photo", photo, "--name", "Mochi", "--story", "", "--kennel", "classic"])
+        .json();
+    runner.act("bella", &["post", "--text", "First snow!"]).json();
+    let exported = export(&runner);
+    assert_eq!(exported.code, 0, "{}", exported.err);
+    let file = runner.run(&["verify", "classic.pitpet", "--json"]).json();
+    assert_eq!(file["ledgers"][0]["events"], 2);
+    let stranger = Runner::new(&url);
+    let served = stranger.run(&["verify", "--json"]).json();
+    assert_eq!(served["ledgers"].as_array().unwrap().len(), 2);
+}

@@ -1,0 +1,396 @@
+//! The export file: a whole kennel in one stream, written and read frame by frame.
+//!
+//! A magic line, an opening frame, a frame for each [`Segment`], a closing frame. The digest of a
+//! frame covers the digest before it, so that each one binds all bytes up to its own end: one
+//! changed byte, a cut, a swapped, dropped or grafted frame is found without looking into a block.
+//! Who recomputes the digests gets past this module, and is stopped by [`crate::verify`].
+//! Byte by byte: `docs/export-format.md`.
+//!
+//! Both sides hold one frame in memory at a time, of at most [`SEGMENT_FRAME_BYTES_MAX`].
+//! Deliberately absent: files, temporary names and compression, which are the caller's; and any
+//! judgement of what the blocks say.
+
+use std::io::{self, Read, Write};
+
+use pitpet_chain::codec::{Bytes, decode, encode};
+use pitpet_chain::hash::{Digest32, sha256};
+use pitpet_chain::limits;
+use pitpet_chain::record;
+
+use crate::query::Segment;
+
+/// First bytes of a file; the digit is the version of the format.
+pub const MAGIC: &[u8; 16] = b"pitpet export 1\n";
+
+/// Payload of an opening frame, at most: a genesis of under 1 KiB and a note, with room for
+/// cosignatures of witnesses.
+pub const OPENING_FRAME_BYTES_MAX: usize = 64 * 1024;
+
+/// Payload of a segment frame, at most 8 MiB: a server ends a segment at the block that takes it
+/// over 3 MiB. That block adds at most 360 KiB and 512 bodies of 8,192 + 32 + 3 bytes: 7,726,848.
+pub const SEGMENT_FRAME_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+const _: () = assert!(
+    3 * 1024 * 1024 + limits::BLOCK_BYTES_MAX + limits::BLOCK_EVENTS_MAX * (limits::BODY_BYTES_MAX + 35)
+        < SEGMENT_FRAME_BYTES_MAX
+);
+
+/// Payload of a closing frame, at most: three integers of 9 bytes.
+const CLOSING_FRAME_BYTES_MAX: usize = 32;
+
+/// Kind, one byte, and length, four bytes big-endian.
+const FRAME_HEAD_BYTES: usize = 5;
+
+record! {
+    /// What an export is of.
+    pub struct Opening {
+        /// Canonical [`pitpet_chain::genesis::Genesis`]; its tagged hash is the kennel's id.
+        pub genesis: Bytes,
+        /// The checkpoint over all blocks of the export, a C2SP signed note.
+        pub checkpoint: String,
+        /// Height of the last block.
+        pub height: u64,
+    }
+}
+
+record! {
+    /// What an export held.
+    pub struct Closing {
+        /// Segments.
+        pub segments: u64,
+        /// Blocks: the height in the opening + 1.
+        pub blocks: u64,
+    }
+}
+
+/// What a frame holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum FrameKind {
+    Opening = 1,
+    Segment = 2,
+    Closing = 3,
+}
+
+impl FrameKind {
+    fn from_number(number: u8) -> Option<Self> {
+        use FrameKind::*;
+        [Opening, Segment, Closing].into_iter().find(|kind| *kind as u8 == number)
+    }
+
+    fn bytes_max(self) -> usize {
+        match self {
+            FrameKind::Opening => OPENING_FRAME_BYTES_MAX,
+            FrameKind::Segment => SEGMENT_FRAME_BYTES_MAX,
+            FrameKind::Closing => CLOSING_FRAME_BYTES_MAX,
+        }
+    }
+}
+
+/// Why an export could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The writer failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// Blocks are missing, doubled, or beyond the height of the export.
+    #[error("a segment holds {count} blocks from {from}, where those from {expected} to {height} are left")]
+    OutOfOrder {
+        /// Height that the segment begins at.
+        from: u64,
+        /// Its blocks.
+        count: usize,
+        /// Height that it should begin at.
+        expected: u64,
+        /// Height of the last block of the export.
+        height: u64,
+    },
+    /// A frame would be larger than readers take.
+    #[error("{size} bytes in one frame, at most {bytes_max} are allowed")]
+    TooLarge {
+        /// Bytes of the payload.
+        size: usize,
+        /// The bound.
+        bytes_max: usize,
+    },
+}
+
+/// Why a file is not a whole export.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The reader failed: nothing is known about the file.
+    #[error(transparent)]
+    Io(io::Error),
+    /// It begins with other bytes.
+    #[error("not an export of PitPet, or of a version that this one can't read")]
+    NotAnExport,
+    /// It ends before the closing frame does.
+    #[error("the export is cut short: it ends within the frame at byte {offset}")]
+    Cut {
+        /// Where the unfinished frame begins.
+        offset: u64,
+    },
+    /// The bytes are not those that were written.
+    #[error("the frame at byte {offset} is damaged")]
+    Damaged {
+        /// Where the frame begins.
+        offset: u64,
+    },
+    /// The digests are right and what they cover makes no sense.
+    #[error("the frame at byte {offset} holds no canonical record of its kind, or stands in a wrong place")]
+    Malformed {
+        /// Where the frame begins.
+        offset: u64,
+    },
+    /// The blocks of a segment don't follow those before, or go beyond the height of the export.
+    #[error(
+        "the frame at byte {offset} holds blocks from {from}, where those from {expected} to {height} are left"
+    )]
+    OutOfOrder {
+        /// Where the frame begins.
+        offset: u64,
+        /// Height that the segment begins at.
+        from: u64,
+        /// Height that it should begin at.
+        expected: u64,
+        /// Height of the last block of the export.
+        height: u64,
+    },
+    /// Something follows the closing frame.
+    #[error("bytes follow the end of the export at byte {offset}")]
+    Trailing {
+        /// Where the end is.
+        offset: u64,
+    },
+}
+
+/// Blocks that are still to come.
+#[derive(Clone, Copy, Debug)]
+struct Progress {
+    segments: u64,
+    next: u64,
+    height: u64,
+}
+
+impl Progress {
+    fn new(height: u64) -> Self {
+        Self { segments: 0, next: 0, height }
+    }
+
+    /// Counts a segment; false if it doesn't follow.
+    fn takes(&mut self, segment: &Segment) -> bool {
+        let end = segment.from.checked_add(segment.entries.len() as u64);
+        let limit = self.height.saturating_add(1);
+        match end.filter(|end| segment.from == self.next && *end > self.next && *end <= limit) {
+            Some(end) => {
+                self.next = end;
+                self.segments += 1;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn is_complete(&self) -> bool {
+        self.next.checked_sub(1) == Some(self.height)
+    }
+}
+
+/// Writes an export.
+///
+/// What was written before an error, or without [`ExportWriter::finish`], is no export.
+#[derive(Debug)]
+pub struct ExportWriter<W> {
+    out: W,
+    chain: Digest32,
+    progress: Progress,
+}
+
+impl<W: Write> ExportWriter<W> {
+    /// Writes the beginning.
+    ///
+    /// # Errors
+    /// [`WriteError::Io`] or [`WriteError::TooLarge`].
+    pub fn begin(mut out: W, opening: &Opening) -> Result<Self, WriteError> {
+        out.write_all(MAGIC)?;
+        let mut writer = Self { out, chain: sha256(MAGIC), progress: Progress::new(opening.height) };
+        writer.frame(FrameKind::Opening, &encode(opening))?;
+        Ok(writer)
+    }
+
+    /// Writes the next blocks.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub fn segment(&mut self, segment: &Segment) -> Result<(), WriteError> {
+        if !self.progress.takes(segment) {
+            return Err(self.out_of_order(segment.from, segment.entries.len()));
+        }
+        self.frame(FrameKind::Segment, &encode(segment))
+    }
+
+    /// Height of the block that the next segment begins with.
+    pub fn next_height(&self) -> u64 {
+        self.progress.next
+    }
+
+    /// Writes the end, flushes, and gives the writer back.
+    ///
+    /// # Errors
+    /// [`WriteError::OutOfOrder`] if blocks are missing, or [`WriteError::Io`].
+    pub fn finish(mut self) -> Result<W, WriteError> {
+        if !self.progress.is_complete() {
+            return Err(self.out_of_order(self.progress.next, 0));
+        }
+        let closing = Closing { segments: self.progress.segments, blocks: self.progress.next };
+        self.frame(FrameKind::Closing, &encode(&closing))?;
+        self.out.flush()?;
+        Ok(self.out)
+    }
+
+    fn out_of_order(&self, from: u64, count: usize) -> WriteError {
+        let Progress { next, height, .. } = self.progress;
+        WriteError::OutOfOrder { from, count, expected: next, height }
+    }
+
+    fn frame(&mut self, kind: FrameKind, payload: &[u8]) -> Result<(), WriteError> {
+        let too_large = || WriteError::TooLarge { size: payload.len(), bytes_max: kind.bytes_max() };
+        if payload.len() > kind.bytes_max() {
+            return Err(too_large());
+        }
+        let length = u32::try_from(payload.len()).map_err(|_| too_large())?;
+        let mut covered = Vec::with_capacity(32 + FRAME_HEAD_BYTES + payload.len());
+        covered.extend(self.chain);
+        covered.push(kind as u8);
+        covered.extend(length.to_be_bytes());
+        covered.extend(payload);
+        self.chain = sha256(&covered);
+        self.out.write_all(&covered[32..])?;
+        self.out.write_all(&self.chain)?;
+        Ok(())
+    }
+}
+
+/// Reads an export.
+#[derive(Debug)]
+pub struct ExportReader<R> {
+    input: R,
+    offset: u64,
+    chain: Digest32,
+    opening: Opening,
+    progress: Progress,
+    ended: bool,
+}
+
+impl<R: Read> ExportReader<R> {
+    /// Reads the beginning.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn open(mut input: R) -> Result<Self, ReadError> {
+        let mut magic = [0; MAGIC.len()];
+        match input.read_exact(&mut magic) {
+            Ok(()) if magic == *MAGIC => {}
+            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(ReadError::Io(error)),
+            _ => return Err(ReadError::NotAnExport),
+        }
+        let mut reader = Self {
+            input,
+            offset: MAGIC.len() as u64,
+            chain: sha256(MAGIC),
+            opening: Opening { genesis: Bytes(Vec::new()), checkpoint: String::new(), height: 0 },
+            progress: Progress::new(0),
+            ended: false,
+        };
+        let offset = reader.offset;
+        let (kind, payload) = reader.frame()?;
+        reader.opening = match kind {
+            FrameKind::Opening => decode(&payload).map_err(|_| ReadError::Malformed { offset })?,
+            _ => return Err(ReadError::Malformed { offset }),
+        };
+        reader.progress = Progress::new(reader.opening.height);
+        Ok(reader)
+    }
+
+    /// What the export is of.
+    pub fn opening(&self) -> &Opening {
+        &self.opening
+    }
+
+    /// Reads the next blocks; none once the file has proven whole.
+    ///
+    /// # Errors
+    /// [`ReadError`]; nothing can be read after one.
+    pub fn next_segment(&mut self) -> Result<Option<Segment>, ReadError> {
+        if self.ended {
+            return Ok(None);
+        }
+        let offset = self.offset;
+        let (kind, payload) = self.frame()?;
+        match kind {
+            FrameKind::Opening => Err(ReadError::Malformed { offset }),
+            FrameKind::Segment => {
+                let segment: Segment = decode(&payload).map_err(|_| ReadError::Malformed { offset })?;
+                let Progress { next, height, .. } = self.progress;
+                if !self.progress.takes(&segment) {
+                    return Err(ReadError::OutOfOrder { offset, from: segment.from, expected: next, height });
+                }
+                Ok(Some(segment))
+            }
+            FrameKind::Closing => {
+                let closing = Closing { segments: self.progress.segments, blocks: self.progress.next };
+                if decode::<Closing>(&payload) != Ok(closing) || !self.progress.is_complete() {
+                    return Err(ReadError::Malformed { offset });
+                }
+                if !self.read_up_to(1)?.is_empty() {
+                    return Err(ReadError::Trailing { offset: self.offset });
+                }
+                self.ended = true;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Reads a frame whose digest is right.
+    fn frame(&mut self) -> Result<(FrameKind, Vec<u8>), ReadError> {
+        let offset = self.offset;
+        let head = self.exactly(FRAME_HEAD_BYTES, offset)?;
+        let kind = FrameKind::from_number(head[0]).ok_or(ReadError::Damaged { offset })?;
+        let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
+        if length > kind.bytes_max() {
+            return Err(ReadError::Damaged { offset });
+        }
+        let payload = self.exactly(length, offset)?;
+        let stated = self.exactly(32, offset)?;
+        let digest = sha256(&[&self.chain, &*head, &*payload].concat());
+        if *stated != digest {
+            return Err(ReadError::Damaged { offset });
+        }
+        self.chain = digest;
+        self.offset += (FRAME_HEAD_BYTES + length + 32) as u64;
+        Ok((kind, payload))
+    }
+
+    fn exactly(&mut self, count: usize, offset: u64) -> Result<Vec<u8>, ReadError> {
+        let bytes = self.read_up_to(count)?;
+        if bytes.len() == count { Ok(bytes) } else { Err(ReadError::Cut { offset }) }
+    }
+
+    /// Reserves no memory from a length that the file claims.
+    fn read_up_to(&mut self, count: usize) -> Result<Vec<u8>, ReadError> {
+        let mut bytes = Vec::new();
+        self.input.by_ref().take(count as u64).read_to_end(&mut bytes).map_err(ReadError::Io)?;
+        Ok(bytes)
+    }
+}
+
+/// Reads a whole export for its digests and order alone, which takes a small part of what
+/// verifying its blocks takes.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn check(input: impl Read) -> Result<Opening, ReadError> {
+    let mut reader = ExportReader::open(input)?;
+    while reader.next_segment()?.is_some() {}
+    Ok(reader.opening)
+}

@@ -1,0 +1,7 @@
+//! Ledgers, honest and forged, against the verifier and the export file.
+
+mod file;
+mod forged;
+mod gullible;
+mod ledger;
+mod trust;
