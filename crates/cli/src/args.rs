@@ -335,6 +335,8 @@ pub(crate) struct VerifyArgs {
     /// Run these rules too, which this release doesn't carry; may be given several times
     #[arg(long, value_name = "HASH", value_parser = rules)]
     pub(crate) allow_rules: Vec<RulesHash>,
+}
+
 /// Arguments of `admin`.
 #[derive(Debug, Args)]
 #[command(
