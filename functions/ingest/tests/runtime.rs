@@ -1,0 +1,87 @@
+//! The real binary, from spawn to answer.
+
+#[path = "../../miner/tests/support/runtime_api.rs"]
+mod runtime_api;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use pitpet_pipeline::head::read_founding;
+use pitpet_pipeline::native::NativeHost;
+use pitpet_simulator::Player;
+use pitpet_simulator::town::{QUICK, RULES, found_with, genesis, id_of, submitted};
+use runtime_api::RuntimeApi;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_pitpet-ingest");
+
+/// A queue that takes every batch and shows it to the test.
+async fn queue() -> (String, mpsc::UnboundedReceiver<Value>) {
+    let (taken, batches) = mpsc::unbounded_channel();
+    let handler = move |body: String| {
+        let batch: Value = serde_json::from_str(&body).expect("JSON");
+        let entries = batch["Entries"].as_array().expect("entries");
+        let successful: Value = entries
+            .iter()
+            .map(|entry| json!({ "Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "", "SequenceNumber": "1" }))
+            .collect();
+        taken.send(batch).expect("the test is still there");
+        let answer = json!({ "Successful": successful, "Failed": [] }).to_string();
+        async move { ([("content-type", "application/x-amz-json-1.0")], answer) }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = format!("http://{}", listener.local_addr().expect("bound"));
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(handler)).await });
+    (address, batches)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_goes_into_the_queue() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (engine, table) = runtime_api::table().await;
+    let genesis = genesis(QUICK, 1);
+    found_with(&table, "town", &genesis, &NativeHost, RULES).await.expect("founded");
+    let founding = read_founding(&table, &genesis.kennel()).await.expect("it is there");
+    let (queue, mut batches) = queue().await;
+    let mut variables = runtime_api::variables(&engine, folder.path());
+    variables.push(("PITPET_QUEUE_URL", format!("{queue}/123456789012/pitpet.fifo")));
+    variables.push(("AWS_ENDPOINT_URL_SQS", queue));
+
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
+    let mut anna = Player::of(&founding, 1, u64::try_from(now).expect("this age"));
+    let birth = anna.birth("Kitty", pitpet_pipeline::head::read_head(
+        &table,
+        &founding,
+        pitpet_pipeline::ports::Consistency::Strong,
+    ).await.expect("a head").hash);
+    let mut event: Value =
+        serde_json::from_str(include_str!("events/apigw-v2.json")).expect("a recorded event");
+    event["body"] = json!(STANDARD.encode(serde_json::to_vec(&submitted(&birth)).expect("JSON")));
+    let mut api = RuntimeApi::start().await;
+    let _function = api.spawn(BINARY, &variables);
+    let answer = api.invoke(event).await;
+    assert_eq!(answer["statusCode"], 202, "{answer}");
+    let id = id_of(&birth).to_string();
+    assert_eq!(answer["body"], json!(json!({ "id": id, "status": "queued" }).to_string()));
+    let batch = batches.recv().await.expect("a batch");
+    assert_eq!(batch["Entries"][0]["MessageGroupId"], json!(founding.kennel.to_string()));
+}
+
+#[tokio::test]
+async fn a_missing_variable_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let api = RuntimeApi::start().await;
+    let mut all = runtime_api::variables("http://127.0.0.1:9", folder.path());
+    all.push(("PITPET_QUEUE_URL", "http://127.0.0.1:9/123456789012/pitpet.fifo".to_owned()));
+    all.push(("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9".to_owned()));
+    for missing in ["PITPET_TABLE", "PITPET_QUEUE_URL", "PITPET_OBJECTS"] {
+        let rest: Vec<_> = all.iter().filter(|(name, _)| *name != missing).cloned().collect();
+        let output = api.spawn(BINARY, &rest).wait_with_output().await.expect("it ends");
+        assert!(!output.status.success(), "{missing}");
+        let log = String::from_utf8_lossy(&output.stdout);
+        assert!(log.contains(missing), "{missing} is named in {log}");
+    }
+}

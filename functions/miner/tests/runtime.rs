@@ -1,0 +1,101 @@
+//! The real binary, from spawn to answer, and what must not be in it.
+
+#[path = "support/runtime_api.rs"]
+mod runtime_api;
+#[path = "support/sqs.rs"]
+mod sqs;
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use pitpet_chain::hash::RulesHash;
+use pitpet_chain_host::{ArtefactCache, Host, Releases, Settings, Target};
+use pitpet_miner::WasmModules;
+use pitpet_pipeline::head::{read_founding, read_head};
+use pitpet_pipeline::message::Message;
+use pitpet_pipeline::ports::{Consistency, OutgoingMessage};
+use pitpet_simulator::Player;
+use pitpet_simulator::town::{QUICK, checkpoint_key, found_with, genesis};
+use runtime_api::RuntimeApi;
+use serde_json::json;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_pitpet-miner");
+
+fn variables(engine: &str, folder: &Path) -> Vec<(&'static str, String)> {
+    let key_file = folder.join("checkpoint.key");
+    std::fs::write(&key_file, hex::encode(checkpoint_key().to_bytes())).expect("a key file");
+    let mut variables = runtime_api::variables(engine, folder);
+    variables.extend([
+        ("PITPET_CHECKPOINT_KEY_FILE", key_file.display().to_string()),
+        ("PITPET_ARTEFACTS", folder.join("artefacts").display().to_string()),
+        // Nobody listens there: what should be buried can't be.
+        ("PITPET_DEAD_LETTER_QUEUE_URL", "http://127.0.0.1:9/123456789012/dead.fifo".to_owned()),
+        ("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9".to_owned()),
+    ]);
+    variables
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_becomes_a_block_in_the_table() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (engine, table) = runtime_api::table().await;
+    // Founding compiles the module and leaves the artefact that the binary loads.
+    let host = Host::compiling(Target::host().expect("a known machine"), Settings::default());
+    let cache = ArtefactCache::new(folder.path().join("artefacts"));
+    let modules = WasmModules::new(host, Releases::embedded(), cache);
+    let rules = RulesHash(Releases::latest().expect("a released module").0);
+    let genesis = genesis(QUICK, 1);
+    found_with(&table, "town", &genesis, &modules, rules).await.expect("founded");
+    let founding = read_founding(&table, &genesis.kennel()).await.expect("it is there");
+    let head = read_head(&table, &founding, Consistency::Strong).await.expect("a head");
+
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
+    let mut anna = Player::of(&founding, 1, u64::try_from(now).expect("this age"));
+    let entries = vec![anna.birth("Kitty", head.hash)];
+    let birth = Message { version: 1, kennel: founding.kennel, entries }.write();
+    let poison = OutgoingMessage { group: "0".repeat(64), deduplication: "p".into(), body: "rubbish".into() };
+
+    let mut api = RuntimeApi::start().await;
+    let _function = api.spawn(BINARY, &variables(&engine, folder.path()));
+    let answer = api.invoke(sqs::event(&[birth.clone(), poison])).await;
+    assert_eq!(answer, json!({ "batchItemFailures": [{ "itemIdentifier": "m1" }] }));
+    let head = read_head(&table, &founding, Consistency::Strong).await.expect("a head");
+    assert_eq!((head.height, head.published_height, head.summary.totals.living), (1, 1, 1));
+    assert_eq!(head.header.rules_hash, rules);
+
+    // Warm, and the same message again: nothing happens twice.
+    assert_eq!(api.invoke(sqs::event(&[birth])).await, json!({ "batchItemFailures": [] }));
+    let again = read_head(&table, &founding, Consistency::Strong).await.expect("a head");
+    assert_eq!(again, head);
+}
+
+#[tokio::test]
+async fn a_missing_variable_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let api = RuntimeApi::start().await;
+    let all = variables("http://127.0.0.1:9", folder.path());
+    for missing in ["PITPET_TABLE", "PITPET_OBJECTS", "PITPET_ARTEFACTS", "PITPET_CHECKPOINT_KEY_FILE", "AWS_ACCESS_KEY_ID"] {
+        let rest: Vec<_> = all.iter().filter(|(name, _)| *name != missing).cloned().collect();
+        let output = api.spawn(BINARY, &rest).wait_with_output().await.expect("it ends");
+        assert!(!output.status.success(), "{missing}");
+        let log = String::from_utf8_lossy(&output.stdout);
+        assert!(log.contains(missing), "{missing} is named in {log}");
+    }
+}
+
+#[test]
+fn no_compiler_is_deployed() {
+    // What a test builds has the compiler of its dev-dependencies; what is deployed must not.
+    let tree = std::process::Command::new(env!("CARGO"))
+        .args(["tree", "--offline", "--locked", "-p", "pitpet-miner", "-e", "normal", "--prefix", "none"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo runs");
+    let tree = String::from_utf8(tree.stdout).expect("text");
+    assert!(tree.contains("wasmer v"), "the tree is there: {tree}");
+    let compilers: Vec<&str> = tree
+        .lines()
+        .filter(|line| ["cranelift", "singlepass", "llvm", "inkwell"].iter().any(|name| line.contains(name)))
+        .collect();
+    assert!(compilers.is_empty(), "{compilers:?}");
+}
