@@ -82,7 +82,7 @@ record! {
         pub expires_ms: u64,
         /// What is asked for.
         pub wish: Wish,
-        /// Proof of work over the tagged hash of all other fields, [`REQUEST_BITS`] bits.
+        /// Proof of work over the tagged hash of the request with stamp 0, [`REQUEST_BITS`] bits.
         pub stamp: u64,
     }
 }

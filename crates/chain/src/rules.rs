@@ -335,9 +335,15 @@ fn time(
     if *parent != moment.parent {
         return Err(Reject::WrongParent);
     }
-    if moment.timestamp_ms - state.totals().last_aging_ms < state.genesis().parameters.idle_ms {
+    let totals = state.totals();
+    let idle_ms = moment.timestamp_ms - totals.last_aging_ms;
+    if idle_ms < state.genesis().parameters.idle_ms || moment.age == totals.age {
         return Err(Reject::NotIdle);
     }
+    // At once, so that a second time event in the same block finds the kennel no longer idle.
+    let totals = state.totals_mut();
+    totals.age = moment.age;
+    totals.last_aging_ms = moment.timestamp_ms;
     Ok(Vec::new())
 }
 

@@ -56,7 +56,7 @@ async fn load_until_killed(
                 }
                 if count.fetch_add(BATCH, Ordering::SeqCst) + BATCH >= ACKNOWLEDGED_MIN {
                     // One place: who finds it taken isn't the first.
-                    drop(enough.try_send(()));
+                    _ = enough.try_send(());
                 }
             }
         }));

@@ -31,7 +31,7 @@ const PUBLISH_GRACE_MS: u64 = 5_000;
 const STORIES_MAX: u32 = 100;
 
 /// Heights swept for garbage in one kennel in one run.
-const SWEPT_MAX: u64 = 512;
+const SWEPT_MAX: u64 = 4_096;
 
 /// Uploads looked at in one run.
 const UPLOADS_MAX: u32 = 1_000;

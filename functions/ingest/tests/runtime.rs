@@ -52,11 +52,13 @@ async fn an_event_goes_into_the_queue() {
 
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
     let mut anna = Player::of(&founding, 1, u64::try_from(now).expect("this age"));
-    let birth = anna.birth("Kitty", pitpet_pipeline::head::read_head(
-        &table,
-        &founding,
-        pitpet_pipeline::ports::Consistency::Strong,
-    ).await.expect("a head").hash);
+    let birth = anna.birth(
+        "Kitty",
+        pitpet_pipeline::head::read_head(&table, &founding, pitpet_pipeline::ports::Consistency::Strong)
+            .await
+            .expect("a head")
+            .hash,
+    );
     let mut event: Value =
         serde_json::from_str(include_str!("events/apigw-v2.json")).expect("a recorded event");
     event["body"] = json!(STANDARD.encode(serde_json::to_vec(&submitted(&birth)).expect("JSON")));

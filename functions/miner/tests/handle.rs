@@ -32,7 +32,9 @@ async fn batch() -> (Town, pitpet_pipeline::head::Founding, Vec<OutgoingMessage>
     .hash;
     let now_ms = town.clock.now_ms();
     let mut messages = Vec::new();
-    for (founding, anchor, seed) in [(&town.founding, first, 1), (&other, second, 2), (&town.founding, first, 3)] {
+    for (founding, anchor, seed) in
+        [(&town.founding, first, 1), (&other, second, 2), (&town.founding, first, 3)]
+    {
         let entries = vec![Player::of(founding, seed, now_ms).birth("Kitty", anchor)];
         messages.push(Message { version: 1, kennel: founding.kennel, entries }.write());
     }

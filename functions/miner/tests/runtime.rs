@@ -74,7 +74,13 @@ async fn a_missing_variable_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let api = RuntimeApi::start().await;
     let all = variables("http://127.0.0.1:9", folder.path());
-    for missing in ["PITPET_TABLE", "PITPET_OBJECTS", "PITPET_ARTEFACTS", "PITPET_CHECKPOINT_KEY_FILE", "AWS_ACCESS_KEY_ID"] {
+    for missing in [
+        "PITPET_TABLE",
+        "PITPET_OBJECTS",
+        "PITPET_ARTEFACTS",
+        "PITPET_CHECKPOINT_KEY_FILE",
+        "AWS_ACCESS_KEY_ID",
+    ] {
         let rest: Vec<_> = all.iter().filter(|(name, _)| *name != missing).cloned().collect();
         let output = api.spawn(BINARY, &rest).wait_with_output().await.expect("it ends");
         assert!(!output.status.success(), "{missing}");

@@ -39,7 +39,12 @@ async fn a_mined_event_is_served_with_its_proof() {
     assert_eq!(response["headers"]["cache-control"], "no-store");
     let view = body(&response);
     assert_eq!((&view["status"], &view["id"]), (&json!("mined"), &json!(id)));
-    assert!(view["place"]["proof"]["checkpoint"].as_str().expect("a note").starts_with(&town.kennel().to_string()));
+    assert!(
+        view["place"]["proof"]["checkpoint"]
+            .as_str()
+            .expect("a note")
+            .starts_with(&town.kennel().to_string())
+    );
     let without = get(&town, &format!("/v1/events/{id}"), json!({ "proof": "false" })).await;
     assert!(body(&without)["place"].get("proof").is_none());
 }

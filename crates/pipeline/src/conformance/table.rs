@@ -99,7 +99,10 @@ pub async fn values_come_back_as_they_went_in(table: &dyn Table) {
     table.put_new(&new).await.expect("put_new");
     assert_eq!(read(table, &new.key).await, Some(written.clone()));
     assert_eq!(table.get(&new.key, Consistency::Eventual).await.expect("get"), Some(written.clone()));
-    assert_eq!(table.get_many(std::slice::from_ref(&new.key)).await.expect("get_many"), [Some(written.clone())]);
+    assert_eq!(
+        table.get_many(std::slice::from_ref(&new.key)).await.expect("get_many"),
+        [Some(written.clone())]
+    );
     assert_eq!(table.query(&range("values", "ä", "ä0")).await.expect("query"), [new]);
 
     let key = Key::new("values", "by update");

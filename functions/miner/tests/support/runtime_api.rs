@@ -83,7 +83,10 @@ fn next(event: &Value) -> Response {
         .header("content-type", "application/json")
         .header("lambda-runtime-aws-request-id", "request-1")
         .header("lambda-runtime-deadline-ms", "4102444800000")
-        .header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:eu-west-1:123456789012:function:function")
+        .header(
+            "lambda-runtime-invoked-function-arn",
+            "arn:aws:lambda:eu-west-1:123456789012:function:function",
+        )
         .header("lambda-runtime-trace-id", "Root=1-66f1a2b3-0123456789abcdef01234567")
         .body(event.to_string().into())
         .expect("a response")
