@@ -1,5 +1,6 @@
 //! `pitpet serve`, and what `pitpet` does without a command: the whole service in one process.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -56,10 +57,17 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
         Service::start(settings).await.map_err(|error| Failure::Unreachable(format!("{error:#}")))?;
     let url = format!("http://{}", service.address());
     let at = if service.address().port() == 8080 { String::new() } else { format!(" --url {url}") };
-    println!("PitPet runs at {url}; its data is in {}.", args.data_dir.display());
-    println!("Open that address in a browser, or try in a second terminal:");
-    println!("  cargo run --release -- demo{at}");
-    println!("Ctrl-C ends it; nothing that was answered is lost.");
+    let text = format!(
+        "PitPet runs at {url}; its data is in {}.\n\
+         Open that address in a browser, or try in a second terminal:\n  \
+         cargo run --release -- demo{at}\n\
+         Ctrl-C ends it; nothing that was answered is lost.\n",
+        args.data_dir.display()
+    );
+    // Whoever reads this may have closed the pipe already: no reason to end the service.
+    if let Err(error) = std::io::stdout().write_all(text.as_bytes()) {
+        tracing::warn!(%error, "nobody reads what is printed");
+    }
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
