@@ -65,9 +65,7 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
         args.data_dir.display()
     );
     // Whoever reads this may have closed the pipe already: no reason to end the service.
-    if let Err(error) = std::io::stdout().write_all(text.as_bytes()) {
-        tracing::warn!(%error, "nobody reads what is printed");
-    }
+    _ = std::io::stdout().write_all(text.as_bytes());
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
