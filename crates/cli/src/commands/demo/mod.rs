@@ -35,9 +35,6 @@ const STORY_END_WAIT: Duration = Duration::from_secs(20);
 /// Between two looks at a dead pet.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-/// Neighbours that act at the same time when all of them do.
-const AT_ONCE: usize = 4;
-
 /// Events that the demonstration waits for the neglected pet to fade, at most: each may be an age,
 /// and a pet has 15; the rest is for blocks that hold several.
 const VISITS_MAX: usize = 100;
@@ -167,27 +164,23 @@ impl Demo {
 
     async fn births(&mut self, accounts: Vec<Account>) -> Result<(), Failure> {
         scene("A neighbourhood moves in");
-        let mut moving: Vec<_> = accounts.into_iter().zip(CAST).collect();
-        while !moving.is_empty() {
-            let group: Vec<_> = moving.drain(..AT_ONCE.min(moving.len())).collect();
-            let born =
-                join_all(group.iter().map(|(account, c)| self.bear(account, c, c.name, c.story))).await;
-            for ((account, character), mined) in group.into_iter().zip(born) {
-                let mined = mined?;
-                tell(&format!(
-                    "{:<8} is born in block {}. {}",
-                    character.name, mined.proven.header.height, character.story
-                ));
-                self.neighbours.push(Neighbour {
-                    character: *character,
-                    account,
-                    birth: mined.id.into(),
-                    post: None,
-                    visits: 0,
-                    last_visit: 0,
-                    is_out: false,
-                });
-            }
+        // One after the other: each pet waits for as many blocks until its post as there are pets,
+        // which is less than a life.
+        for (account, character) in accounts.into_iter().zip(CAST) {
+            let mined = self.bear(&account, character, character.name, character.story).await?;
+            tell(&format!(
+                "{:<8} is born in block {}. {}",
+                character.name, mined.proven.header.height, character.story
+            ));
+            self.neighbours.push(Neighbour {
+                character: *character,
+                account,
+                birth: mined.id.into(),
+                post: None,
+                visits: 0,
+                last_visit: 0,
+                is_out: false,
+            });
             self.pause().await;
         }
         Ok(())
@@ -196,27 +189,21 @@ impl Demo {
     async fn posts(&mut self) -> Result<(), Failure> {
         scene("Everyone has something to say");
         // Pebble's post is the oldest, so that all others stay open for as long as Pebble lives.
-        let groups = std::iter::once(0).chain((1..self.neighbours.len()).step_by(AT_ONCE));
-        for from in groups {
-            let to = if from == 0 { 1 } else { self.neighbours.len().min(from + AT_ONCE) };
-            let posting = self.neighbours[from..to].iter().map(|neighbour| {
-                let text = neighbour.character.says.to_owned();
-                let act =
-                    Act::Post { pet: neighbour.birth, photo: None, text, tags: vec!["neighbours".into()] };
-                self.act(&neighbour.account, act)
-            });
-            let posted = join_all(posting).await;
-            for (neighbour, mined) in self.neighbours[from..to].iter_mut().zip(posted) {
-                let name = neighbour.character.name;
-                match came_about(mined)? {
-                    Some(mined) => {
-                        neighbour.post = Some(mined.id);
-                        tell(&format!("{name:<8} posts: {}", neighbour.character.says));
-                    }
-                    None => {
-                        neighbour.is_out = true;
-                        tell(&format!("{name} died before it could say a word; the kennel is busy."));
-                    }
+        for at in 0..self.neighbours.len() {
+            let neighbour = &self.neighbours[at];
+            let text = neighbour.character.says.to_owned();
+            let act = Act::Post { pet: neighbour.birth, photo: None, text, tags: vec!["neighbours".into()] };
+            let posted = came_about(self.act(&neighbour.account, act).await)?;
+            let neighbour = &mut self.neighbours[at];
+            let name = neighbour.character.name;
+            match posted {
+                Some(mined) => {
+                    neighbour.post = Some(mined.id);
+                    tell(&format!("{name:<8} posts: {}", neighbour.character.says));
+                }
+                None => {
+                    neighbour.is_out = true;
+                    tell(&format!("{name} died before it could say a word; the kennel is busy."));
                 }
             }
             self.pause().await;
