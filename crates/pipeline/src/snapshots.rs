@@ -41,12 +41,21 @@ fn manifests(kennel: &KennelId) -> String {
     format!("snapshot/{kennel}/manifest/")
 }
 
+fn chunks(kennel: &KennelId) -> String {
+    format!("snapshot/{kennel}/chunk/")
+}
+
 fn manifest_key(kennel: &KennelId, place: &Place) -> String {
     format!("{}{:020}-{}", manifests(kennel), place.height, place.hash)
 }
 
 fn chunk_key(kennel: &KennelId, place: &Place, chunk: u32) -> String {
-    format!("snapshot/{kennel}/chunk/{:020}-{}/{chunk:05}", place.height, place.hash)
+    format!("{}{:020}-{}/{chunk:05}", chunks(kennel), place.height, place.hash)
+}
+
+fn read_place(text: &str) -> Option<Place> {
+    let (height, hash) = text.split_once('-')?;
+    Some(Place { height: height.parse().ok()?, hash: hash.parse().ok()? })
 }
 
 /// Lists the snapshots that have a manifest, lowest first.
@@ -58,10 +67,7 @@ pub async fn list(objects: &dyn Objects, kennel: &KennelId) -> Result<Vec<Place>
     let keys = objects.list(&prefix).await?;
     let mut places: Vec<Place> = keys
         .iter()
-        .filter_map(|key| {
-            let (height, hash) = key.strip_prefix(&prefix)?.split_once('-')?;
-            Some(Place { height: height.parse().ok()?, hash: hash.parse().ok()? })
-        })
+        .filter_map(|key| read_place(key.strip_prefix(&prefix)?))
         .collect();
     places.sort();
     Ok(places)
@@ -85,12 +91,17 @@ pub async fn write(
     let manifest = Manifest { chunk_count, size: content.len() as u64, digest: sha256(content) };
     objects.put(&manifest_key(kennel, place), encode(&manifest)).await?;
     let places = list(objects, kennel).await?;
-    for old in places.iter().rev().skip(KEPT) {
-        // The manifest goes first, so that what is half deleted is not found.
-        let manifest = read_manifest(objects, kennel, old).await.ok();
+    let Some(oldest) = places.iter().rev().nth(KEPT - 1) else { return Ok(()) };
+    // Manifests go first, so that what is half deleted is not found; then all chunks below the
+    // oldest one kept, also those whose manifest was never written.
+    for old in places.iter().filter(|place| *place < oldest) {
         objects.delete(&manifest_key(kennel, old)).await?;
-        for chunk in 0..manifest.map_or(0, |manifest| manifest.chunk_count) {
-            objects.delete(&chunk_key(kennel, old, chunk)).await?;
+    }
+    let prefix = chunks(kennel);
+    for key in objects.list(&prefix).await? {
+        let place = key.strip_prefix(&prefix).and_then(|rest| rest.split_once('/'));
+        if place.and_then(|(place, _)| read_place(place)).is_some_and(|place| place < *oldest) {
+            objects.delete(&key).await?;
         }
     }
     Ok(())

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod faults;
 pub mod objects;
 pub mod queue;
+pub mod simulation;
 pub mod table;
 pub mod town;
 
