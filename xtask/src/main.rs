@@ -3,6 +3,7 @@
 //! Deliberately absent: anything that running or testing PitPet needs. A checkout runs without any of these.
 
 mod module;
+mod simulate;
 mod vectors;
 
 use clap::{Parser, Subcommand};
@@ -20,6 +21,9 @@ enum Task {
     /// Builds, pins, checks and compiles the chain module.
     #[command(subcommand)]
     Module(module::Command),
+    /// Simulates the whole pipeline from seeds; `cargo xtask simulate --help` says more.
+    #[command(disable_help_flag = true)]
+    Simulate(simulate::Arguments),
     /// Writes the golden vectors and the examples in the documents that are made from them.
     Vectors,
 }
@@ -27,6 +31,7 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Module(command) => module::run(command),
+        Task::Simulate(arguments) => simulate::run(&arguments),
         Task::Vectors => vectors::write(),
     }
 }

@@ -65,10 +65,8 @@ fn read_place(text: &str) -> Option<Place> {
 pub async fn list(objects: &dyn Objects, kennel: &KennelId) -> Result<Vec<Place>, ObjectError> {
     let prefix = manifests(kennel);
     let keys = objects.list(&prefix).await?;
-    let mut places: Vec<Place> = keys
-        .iter()
-        .filter_map(|key| read_place(key.strip_prefix(&prefix)?))
-        .collect();
+    let mut places: Vec<Place> =
+        keys.iter().filter_map(|key| read_place(key.strip_prefix(&prefix)?)).collect();
     places.sort();
     Ok(places)
 }

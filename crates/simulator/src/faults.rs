@@ -133,7 +133,8 @@ enum Failure {
 impl Faults {
     /// Faults by a plan.
     pub fn new(plan: impl FnMut(&Call) -> Option<Fault> + Send + 'static) -> Arc<Self> {
-        let state = State { plan: Box::new(plan), calls: Vec::new(), writes: 0, is_dead: false, late: Vec::new() };
+        let state =
+            State { plan: Box::new(plan), calls: Vec::new(), writes: 0, is_dead: false, late: Vec::new() };
         Arc::new(Self(Mutex::new(state)))
     }
 
@@ -173,7 +174,6 @@ impl Faults {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.0.lock().expect("no plan panics")
     }
-
 }
 
 #[async_trait]
@@ -209,7 +209,11 @@ enum View {
 }
 
 /// Makes one call over the network.
-async fn carry<T, E, F>(network: &dyn Network, call: Call, make: impl FnOnce(View) -> F + Send) -> Result<T, E>
+async fn carry<T, E, F>(
+    network: &dyn Network,
+    call: Call,
+    make: impl FnOnce(View) -> F + Send,
+) -> Result<T, E>
 where
     T: Send,
     E: From<Failure> + Send,
@@ -302,7 +306,11 @@ impl FaultyTable {
         Call { port: Port::Table, operation: Operation::Read, key, consistency, writes: 0 }
     }
 
-    async fn carry<T, F>(&self, call: Call, make: impl FnOnce(Arc<dyn Table>) -> F + Send) -> Result<T, TableError>
+    async fn carry<T, F>(
+        &self,
+        call: Call,
+        make: impl FnOnce(Arc<dyn Table>) -> F + Send,
+    ) -> Result<T, TableError>
     where
         T: Send,
         F: Future<Output = Result<T, TableError>> + Send + 'static,

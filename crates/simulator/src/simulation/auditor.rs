@@ -234,7 +234,9 @@ impl Auditor {
         let Written { key, before, after } = change;
         match (&key.pk[..key.pk.find('#').map_or(0, |at| at + 1)], key.sk.as_str()) {
             ("K#", "HEAD") => self.head_written(key, before.as_ref(), after.as_ref(), counts),
-            ("K#", sk) if sk.starts_with("B#") => self.block_written(key, before.as_ref(), after.as_ref(), counts),
+            ("K#", sk) if sk.starts_with("B#") => {
+                self.block_written(key, before.as_ref(), after.as_ref(), counts)
+            }
             ("K#", sk) if sk.starts_with("T#") => self.track_written(key, after.as_ref()),
             ("E#", "PLACE") => self.place_written(key, before.as_ref(), after.as_ref()),
             ("E#", "BODY") => self.body_written(key, before.as_ref(), after.as_ref()),
@@ -254,7 +256,9 @@ impl Auditor {
         counts: &mut Counts,
     ) -> Finding {
         let kennel = kennel_of(&key.pk).ok_or("a head of no kennel")?;
-        let (Some(before), Some(after)) = (before, after) else { return Err("a head was deleted".to_owned()) };
+        let (Some(before), Some(after)) = (before, after) else {
+            return Err("a head was deleted".to_owned());
+        };
         let hash = BlockHash(after.digest("hash").map_err(bad("the head's hash"))?);
         if before.digest("hash") != Ok(hash.0) {
             self.committed(kennel, after, hash, counts)?;
@@ -365,13 +369,8 @@ impl Auditor {
             let is_known = self.made.contains(&id) || event.account == ledger.genesis.house_account();
             require(is_known, || format!("nobody made event {id}"))?;
             require(event.expires_ms >= header.timestamp_ms, || format!("event {id} had expired"))?;
-            let placed = Placed {
-                kennel,
-                height,
-                index: index as u32,
-                step,
-                body: event.payload.body().copied(),
-            };
+            let placed =
+                Placed { kennel, height, index: index as u32, step, body: event.payload.body().copied() };
             let twice = self.committed.insert(id, placed);
             require(twice.is_none(), || format!("event {id} is in the chain twice"))?;
             ledger.blocks.last_mut().expect("it was pushed").events.push(id);
@@ -387,9 +386,11 @@ impl Auditor {
             for change in &receipt.changes {
                 let (key, treats, record) = match change {
                     Change::Pet(pet) => (items::pet(&pet.birth), pet.wallet, encode(pet)),
-                    Change::Account(account) => {
-                        (items::account(&account.id, &kennel), account.granted + account.free, encode(account))
-                    }
+                    Change::Account(account) => (
+                        items::account(&account.id, &kennel),
+                        account.granted + account.free,
+                        encode(account),
+                    ),
                     Change::Post(post) => (items::post(&post.id), 0, encode(post)),
                 };
                 ledger.treats.insert(key.clone(), treats);
@@ -435,7 +436,9 @@ impl Auditor {
         let mut parts = key.sk.split('#').skip(1);
         let height = parts.next().and_then(|height| height.parse().ok()).ok_or("a block of no height")?;
         let live = ledger.block(height).ok_or("a staged block was deleted that might still win")?;
-        require(parts.next() != Some(live.hash.to_string().as_str()), || "a live block was deleted".to_owned())
+        require(parts.next() != Some(live.hash.to_string().as_str()), || {
+            "a live block was deleted".to_owned()
+        })
     }
 
     fn track_written(&mut self, key: &Key, after: Option<&Attributes>) -> Finding {
@@ -462,7 +465,8 @@ impl Auditor {
         let id = Self::event_of(key)?;
         require(before.is_none(), || format!("the place of event {id} changed"))?;
         let item = after.ok_or("a place was deleted")?;
-        let placed = self.committed.get(&id).ok_or_else(|| format!("event {id} has a place, but no block"))?;
+        let placed =
+            self.committed.get(&id).ok_or_else(|| format!("event {id} has a place, but no block"))?;
         let ledger = &self.ledgers[&placed.kennel];
         let hash = ledger.block(placed.height).map(|block| block.hash.0);
         require(
@@ -474,11 +478,17 @@ impl Auditor {
     }
 
     /// A body is that of an accepted event, for ever.
-    fn body_written(&mut self, key: &Key, before: Option<&Attributes>, after: Option<&Attributes>) -> Finding {
+    fn body_written(
+        &mut self,
+        key: &Key,
+        before: Option<&Attributes>,
+        after: Option<&Attributes>,
+    ) -> Finding {
         let id = Self::event_of(key)?;
         require(before.is_none(), || format!("the body of event {id} changed"))?;
         let item = after.ok_or("a body was deleted")?;
-        let placed = self.committed.get(&id).ok_or_else(|| format!("event {id} has left text, but has no block"))?;
+        let placed =
+            self.committed.get(&id).ok_or_else(|| format!("event {id} has left text, but has no block"))?;
         let salt = item.digest("salt").map_err(bad("a body's salt"))?;
         let body = item.bytes("body").map_err(bad("a body"))?;
         require(placed.body == Some(commitment(&salt, body)), || format!("event {id} has another body"))
@@ -507,7 +517,12 @@ impl Auditor {
 
     /// A card comes from a committed block, holds the newest record up to its height, and never
     /// goes back.
-    fn card_written(&mut self, key: &Key, before: Option<&Attributes>, after: Option<&Attributes>) -> Finding {
+    fn card_written(
+        &mut self,
+        key: &Key,
+        before: Option<&Attributes>,
+        after: Option<&Attributes>,
+    ) -> Finding {
         let item = after.ok_or("a card was deleted")?;
         let height = item.number("source_height").map_err(bad("a card's height"))?;
         require(height > number(before, "source_height") || before.is_none(), || {
@@ -530,7 +545,8 @@ impl Auditor {
             let group = &received.message.group;
             // Keys of events and pets name no kennel: they may be of any.
             let of_this = |key: &String| {
-                key.contains(group.as_str()) || !batch.iter().any(|other| key.contains(other.message.group.as_str()))
+                key.contains(group.as_str())
+                    || !batch.iter().any(|other| key.contains(other.message.group.as_str()))
             };
             let is_due = report.lost > 0 || failed.iter().any(of_this);
             require(is_due, || {
@@ -544,7 +560,8 @@ impl Auditor {
     pub(super) fn shown(&self, view: &EventView) -> Finding {
         let id: EventId = view.id.parse().map_err(bad("an event's id"))?;
         let Some(place) = &view.place else { return Ok(()) };
-        let placed = self.committed.get(&id).ok_or_else(|| format!("event {id} was shown, and is in no block"))?;
+        let placed =
+            self.committed.get(&id).ok_or_else(|| format!("event {id} was shown, and is in no block"))?;
         let hash = self.ledgers[&placed.kennel].block(placed.height).map(|block| block.hash.to_string());
         require(place.height == placed.height && Some(&place.block) == hash.as_ref(), || {
             format!("event {id} was shown in another block")
@@ -554,9 +571,12 @@ impl Auditor {
     /// Somebody asked for a kennel's checkpoint and got this.
     pub(super) fn shown_checkpoint(&self, kennel: &KennelId, note: &str) -> Finding {
         let ledger = &self.ledgers[kennel];
-        let claim = checkpoint::check(note, kennel, &ledger.genesis.checkpoint).map_err(bad("a checkpoint"))?;
+        let claim =
+            checkpoint::check(note, kennel, &ledger.genesis.checkpoint).map_err(bad("a checkpoint"))?;
         let at = claim.size.checked_sub(1).and_then(|height| ledger.block(height));
-        require(at.is_some_and(|block| block.root == claim.root), || "a checkpoint of a fork was shown".to_owned())
+        require(at.is_some_and(|block| block.root == claim.root), || {
+            "a checkpoint of a fork was shown".to_owned()
+        })
     }
 
     /// Every event that was answered with 202 has ended.
@@ -623,7 +643,8 @@ impl Auditor {
             }
             let from = Key::new(items::chain(kennel), "B#");
             for (key, _) in all.range(from..).take_while(|(key, _)| key.pk == items::chain(kennel)) {
-                let Some((height, hash)) = key.sk.strip_prefix("B#").and_then(|rest| rest.split_once('#')) else {
+                let Some((height, hash)) = key.sk.strip_prefix("B#").and_then(|rest| rest.split_once('#'))
+                else {
                     break;
                 };
                 let height: u64 = height.parse().map_err(bad("a block's height"))?;

@@ -130,7 +130,8 @@ pub(super) async fn client(world: Arc<World>, founding: Founding, number: u32) {
                 world.turn(world.between(100 * MS, (1 + attempt) * 10 * SECOND)).await;
                 continue;
             };
-            let queued: Vec<EventId> = answers.iter().filter_map(|answer| answer.as_ref().ok().copied()).collect();
+            let queued: Vec<EventId> =
+                answers.iter().filter_map(|answer| answer.as_ref().ok().copied()).collect();
             let is_whole = queued.len() == answers.len();
             for event in queued {
                 world.auditor().promised(event);
@@ -244,11 +245,8 @@ async fn settle(world: &Arc<World>, received: &Received, report: &pitpet_pipelin
 /// A miner on its machine, fed by the event source; it dies and starts again.
 pub(super) async fn miner(world: Arc<World>, number: u32) {
     let clock = MachineClock::new(&world);
-    let settings = MinerSettings {
-        open_kennels_max: NonZeroUsize::MIN,
-        snapshot_every: 3,
-        unpublished_max: 12,
-    };
+    let settings =
+        MinerSettings { open_kennels_max: NonZeroUsize::MIN, snapshot_every: 3, unpublished_max: 12 };
     for life in 1.. {
         let process = Process::start(&world, Role::Miner, format!("miner {number}, life {life}"));
         let ports = ports(&world, &process);
@@ -352,9 +350,8 @@ fn proves(view: &EventView, kennels: &[Founding]) -> Result<(), String> {
     let claim = checkpoint::check(&proof.checkpoint, &founding.kennel, &founding.genesis.checkpoint);
     let claim = claim.map_err(|error| error.to_string())?;
     let (header, signed, _) = event.check(&founding.kennel).map_err(|_| "an event's proof doesn't hold")?;
-    let holds = signed.id.to_string() == view.id
-        && claim.size == log.size
-        && log.check(&claim.root, &header.hash());
+    let holds =
+        signed.id.to_string() == view.id && claim.size == log.size && log.check(&claim.root, &header.hash());
     if holds { Ok(()) } else { Err(format!("the proof of event {} doesn't hold", view.id)) }
 }
 

@@ -18,7 +18,8 @@ mod world;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 
 use futures::FutureExt as _;
@@ -161,6 +162,43 @@ pub fn run(scenario: &Scenario) -> Report {
     let counts = world.counts();
     let failure = finding.err().map(|what| Failure { what, event: counts.events, trace: world.traced() });
     Report { scenario: scenario.clone(), counts, faults: world.fired(), failure }
+}
+
+/// Simulates scenarios on all cores, until one fails or there are no more. Gives what happened in
+/// all of them, and the failing run that came first.
+///
+/// `progress` is told of each run.
+pub fn run_all(
+    scenarios: impl Iterator<Item = Scenario> + Send,
+    progress: impl Fn(&Report) + Sync,
+) -> (Counts, Option<Report>) {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let scenarios = Mutex::new(scenarios.enumerate());
+    let ended: Mutex<(Counts, Option<(usize, Report)>)> = Mutex::default();
+    let is_failing = AtomicBool::new(false);
+    let work = || {
+        while !is_failing.load(Ordering::Relaxed) {
+            let next = scenarios.lock().expect("no holder of the lock panics").next();
+            let Some((at, scenario)) = next else { return };
+            let report = run(&scenario);
+            progress(&report);
+            let mut ended = ended.lock().expect("no holder of the lock panics");
+            ended.0.add(&report.counts);
+            if report.failure.is_some() {
+                is_failing.store(true, Ordering::Relaxed);
+                if ended.1.as_ref().is_none_or(|(first, _)| at < *first) {
+                    ended.1 = Some((at, report));
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(work);
+        }
+    });
+    let (counts, first) = ended.into_inner().expect("no holder of the lock panics");
+    (counts, first.map(|(_, report)| report))
 }
 
 /// Founds the kennels.

@@ -36,7 +36,8 @@ pub(super) const MS: u64 = 1_000;
 pub(super) const SECOND: u64 = 1_000 * MS;
 
 /// How the simulated queue is set: half a minute, sixteen receives.
-pub(super) const QUEUE: QueueSettings = QueueSettings { visibility_timeout_ms: 30_000, max_receive_count: 16 };
+pub(super) const QUEUE: QueueSettings =
+    QueueSettings { visibility_timeout_ms: 30_000, max_receive_count: 16 };
 
 /// For how long after a write a read that may lag can miss it, µs.
 const LAG_US: u64 = 10 * SECOND;
