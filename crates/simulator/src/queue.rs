@@ -190,7 +190,12 @@ impl MemoryQueue {
         groups(false).difference(&groups(true)).cloned().collect()
     }
 
-    /// Messages held, dead ones apart.
+    /// The messages held, oldest first, dead ones apart.
+    pub fn held(&self) -> Vec<OutgoingMessage> {
+        self.state().held.values().map(|held| held.message.clone()).collect()
+    }
+
+    /// How many messages are held, dead ones apart.
     pub fn len(&self) -> usize {
         self.state().held.len()
     }

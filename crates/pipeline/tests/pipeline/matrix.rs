@@ -20,7 +20,7 @@ use pitpet_pipeline::api::SubmittedRequest;
 use pitpet_pipeline::ingest::Ingest;
 use pitpet_pipeline::items::{self, attributes};
 use pitpet_pipeline::message::Entry;
-use pitpet_pipeline::mine::{Miner, MinerSettings};
+use pitpet_pipeline::mine::{Miner, MinerSettings, ReceivedMessage};
 use pitpet_pipeline::native::NativeHost;
 use pitpet_pipeline::ports::{Item, Objects as _, Table as _};
 use pitpet_pipeline::reap::Reaper;
@@ -38,6 +38,8 @@ enum UseCase {
     MineBacklog,
     /// A batch with a message that can't be read.
     Bury,
+    /// A batch while another miner wins a block.
+    Rival,
     /// A run of the reaper with all there is to do.
     Reap,
     /// Two events are submitted.
@@ -51,10 +53,11 @@ enum UseCase {
 }
 
 impl UseCase {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Mine,
         Self::MineBacklog,
         Self::Bury,
+        Self::Rival,
         Self::Reap,
         Self::Submit,
         Self::Name,
@@ -67,6 +70,7 @@ impl UseCase {
             Self::Mine => "mine",
             Self::MineBacklog => "mine behind a backlog",
             Self::Bury => "mine with a poisoned message",
+            Self::Rival => "mine against a rival",
             Self::Reap => "reap",
             Self::Submit => "submit events",
             Self::Name => "register a name",
@@ -76,7 +80,7 @@ impl UseCase {
     }
 
     fn is_mining(self) -> bool {
-        matches!(self, Self::Mine | Self::MineBacklog | Self::Bury)
+        matches!(self, Self::Mine | Self::MineBacklog | Self::Bury | Self::Rival)
     }
 }
 
@@ -113,7 +117,7 @@ enum Next {
 /// The world before a use case, and what must come of it.
 struct Scene {
     case: UseCase,
-    town: Town,
+    town: Arc<Town>,
     good: Vec<EventId>,
     bad: Option<EventId>,
     /// What a client sends.
@@ -141,7 +145,7 @@ fn request(wish: Wish, expires_ms: u64) -> SubmittedRequest {
 
 impl Scene {
     async fn new(case: UseCase) -> Self {
-        let town = Town::found(QUICK).await;
+        let town = Arc::new(Town::found(QUICK).await);
         let (mut anna, mut bert) = (Player::new(&town, 1), Player::new(&town, 2));
         let genesis = town.head().await.hash;
         let (kitty, rex) = (anna.birth("Kitty", genesis), bert.birth("Rex", genesis));
@@ -159,10 +163,21 @@ impl Scene {
                 });
                 town.mine_all(&town.miner_with(&faults, settings())).await;
             }
+            UseCase::Mine => {
+                // As many snapshots as are kept, so that the next one ends the oldest.
+                let miner = town.miner_with(&Faults::none(), settings());
+                town.mine_all(&miner).await;
+                for number in 0..2 {
+                    let post = anna.post(id_of(&kitty), &format!("Nap {number}."));
+                    good.push(id_of(&post));
+                    town.send(vec![post]);
+                    town.mine_all(&miner).await;
+                }
+            }
             _ => town.mine_all(&town.miner()).await,
         }
         match case {
-            UseCase::Mine | UseCase::MineBacklog => {
+            UseCase::Mine | UseCase::MineBacklog | UseCase::Rival => {
                 let (comment, own_pat) = (bert.comment(id_of(&nap), "Lazy!"), anna.pat(id_of(&nap)));
                 let (walk, pat) = (bert.post(id_of(&rex), "A walk."), bert.pat(id_of(&nap)));
                 let share = bert.act(Payload::Share { post: id_of(&nap) });
@@ -189,21 +204,23 @@ impl Scene {
                 town.send(vec![again]);
             }
             UseCase::Reap => {
-                // Somebody dies while nobody acts; the last block is not published, and beside it
-                // stands another one that lost; a photo was never used.
-                for _ in 0..QUICK.ttl - 1 {
+                // Everybody dies while nobody acts. Beside the block in which they did stands another
+                // one that lost; the block after it is not published; a photo was never used.
+                for _ in 0..QUICK.ttl {
                     town.clock.advance(QUICK.idle_ms);
                     town.reaper().reap().await.expect("it runs");
                     town.mine_all(&town.miner()).await;
                 }
-                town.clock.advance(QUICK.idle_ms);
-                town.reaper().reap().await.expect("it runs");
-                let faults =
-                    Faults::new(|call| (call.operation == Operation::Publish).then_some(Fault::Throttled));
-                town.mine_all(&town.miner_with(&faults, settings())).await;
                 let garbage = items::block(&town.kennel(), town.head().await.height, &BlockHash([1; 32]));
                 let garbage = Item { key: garbage, attributes: attributes([("bytes", vec![1].into())]) };
                 town.table.put_new(&garbage).await.expect("its key is free");
+                town.clock.advance(QUICK.idle_ms);
+                anna.expires_ms = town.clock.now_ms() + 60_000;
+                let new_key = PublicKey(key(99).verifying_key().to_bytes());
+                town.send(vec![anna.act(Payload::Rekey { new_key, recovery: None })]);
+                let faults =
+                    Faults::new(|call| (call.operation == Operation::Publish).then_some(Fault::Throttled));
+                town.mine_all(&town.miner_with(&faults, settings())).await;
                 let photo = sha256(PHOTO);
                 let key = items::photo_object(&photo);
                 town.objects.put(&key, PHOTO.to_vec()).await.expect("stored");
@@ -249,7 +266,7 @@ impl Scene {
 
     fn process(&self, faults: &Arc<Faults>) -> Process {
         match self.case {
-            UseCase::Mine | UseCase::MineBacklog | UseCase::Bury => {
+            UseCase::Mine | UseCase::MineBacklog | UseCase::Bury | UseCase::Rival => {
                 Process::Miner(Box::new(self.town.miner_with(faults, settings())))
             }
             UseCase::Reap => Process::Reaper(self.town.reaper_with(faults)),
@@ -352,18 +369,44 @@ impl Scene {
     }
 }
 
+/// A plan that fails one write; where a rival is due, it mines the last message just before the
+/// first write of the head.
+fn plan(scene: &Scene, write: Option<u64>, failing: Failing) -> Arc<Faults> {
+    let mut rival = (scene.case == UseCase::Rival).then(|| scene.town.clone());
+    let mut is_staged = false;
+    Faults::new(move |call| {
+        if !call.is_write() {
+            return None;
+        }
+        let is_commit = std::mem::replace(&mut is_staged, call.key.contains(" B#"));
+        if Some(call.writes) == write {
+            return Some(failing.fault());
+        }
+        if !(is_commit && call.operation == Operation::Update) {
+            return None;
+        }
+        let town = rival.take()?;
+        Some(Fault::Meanwhile(Box::pin(async move {
+            town.clock.advance(1);
+            let last = town.queue.held().pop().expect("a batch is in flight");
+            let last = ReceivedMessage { id: "the rival's".to_owned(), message: last };
+            assert_eq!(town.miner().mine(vec![last]).await.blocks, 1, "the rival wins");
+        })))
+    })
+}
+
 /// A snapshot at each block, so that its writes are among those that fail.
 fn settings() -> MinerSettings {
     MinerSettings { snapshot_every: 1, ..MinerSettings::default() }
 }
 
 /// What a write writes, in the words of ARCHITECTURE.md.
-fn item(call: &Call, is_first_head: bool) -> &'static str {
+fn item(call: &Call, is_commit: bool) -> &'static str {
     let (pk, sk) = call.key.split_once(' ').unwrap_or((&call.key, ""));
     let kind = pk.split_once(['#', '/']).map_or(pk, |(kind, _)| kind);
     match (kind, sk) {
         _ if call.operation == Operation::Send => "message",
-        ("K", "HEAD") if is_first_head => "head: the commit",
+        ("K", "HEAD") if is_commit => "head: the commit",
         ("K", "HEAD") => "head: published or swept height",
         ("K", "GENESIS") => "genesis",
         ("K", sk) if sk.starts_with("B#") && call.operation == Operation::Delete => {
@@ -397,7 +440,7 @@ fn item(call: &Call, is_first_head: bool) -> &'static str {
 async fn cell(case: UseCase, write: u64, failing: Failing, next: Next) -> u32 {
     let what = format!("{}: write {write}, {failing:?}, then {next:?}", case.name());
     let scene = Scene::new(case).await;
-    let faults = Faults::at_write(write, move || failing.fault());
+    let faults = plan(&scene, Some(write), failing);
     let first = scene.process(&faults);
     let mut is_done = scene.attempt(&first).await;
     assert!(faults.writes() > write, "{what}: the write was not reached");
@@ -423,16 +466,15 @@ async fn every_write_of_every_use_case_may_fail() {
     );
     let mut cells = 0;
     for case in UseCase::ALL {
-        let counted = Faults::none();
         let scene = Scene::new(case).await;
+        let counted = plan(&scene, None, Failing::Before);
         assert!(scene.attempt(&scene.process(&counted)).await, "{}: without faults", case.name());
         scene.check(case.name()).await;
         let writes: Vec<Call> = counted.calls().into_iter().filter(Call::is_write).collect();
         assert!(!writes.is_empty(), "{} writes", case.name());
-        let commit = writes.iter().position(|call| case.is_mining() && is_commit(&writes, call));
         let mut rows: Vec<(&str, Row)> = Vec::new();
         for (number, call) in (0..).zip(&writes) {
-            let name = item(call, commit == Some(number as usize));
+            let name = item(call, case.is_mining() && is_commit(&writes, call));
             let at = rows.iter().position(|(row, _)| *row == name).unwrap_or_else(|| {
                 rows.push((name, Row::default()));
                 rows.len() - 1
