@@ -128,7 +128,7 @@ struct Scene {
 /// What runs: it keeps its memory between attempts.
 enum Process {
     Miner(Box<Miner>),
-    Reaper(Reaper),
+    Reaper(Box<Reaper>),
     Ingest(Ingest),
     Founder(FaultyTable),
 }
@@ -211,6 +211,10 @@ impl Scene {
                     town.reaper().reap().await.expect("it runs");
                     town.mine_all(&town.miner()).await;
                 }
+                anna.expires_ms = town.clock.now_ms() + 60_000;
+                // Of two stories one is ended already, and one is not.
+                town.send(vec![anna.act(Payload::StoryEnd { pet: id_of(&rex).into() })]);
+                town.mine_all(&town.miner()).await;
                 let garbage = items::block(&town.kennel(), town.head().await.height, &BlockHash([1; 32]));
                 let garbage = Item { key: garbage, attributes: attributes([("bytes", vec![1].into())]) };
                 town.table.put_new(&garbage).await.expect("its key is free");
@@ -269,7 +273,7 @@ impl Scene {
             UseCase::Mine | UseCase::MineBacklog | UseCase::Bury | UseCase::Rival => {
                 Process::Miner(Box::new(self.town.miner_with(faults, settings())))
             }
-            UseCase::Reap => Process::Reaper(self.town.reaper_with(faults)),
+            UseCase::Reap => Process::Reaper(Box::new(self.town.reaper_with(faults))),
             UseCase::Submit | UseCase::Name | UseCase::Upload => {
                 Process::Ingest(self.town.ingest_with(faults))
             }
