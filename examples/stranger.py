@@ -198,7 +198,7 @@ def main(arguments):
     except InvalidSignature:
         print("refused: a signature is wrong", file=sys.stderr)
         return 1
-    except (Refused, OSError, ValueError, TypeError, IndexError, KeyError) as error:
+    except (Refused, cbor2.CBORDecodeError, OSError, ValueError, TypeError, IndexError, KeyError) as error:
         print(f"refused: {error}", file=sys.stderr)
         return 1
     pets = [change[1] for change in changes if change[0] == 1]
