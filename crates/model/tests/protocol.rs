@@ -31,13 +31,8 @@ fn breaks(protocol: Protocol, guard: Guard, invariant: &'static str) {
         .join();
     let found = checker.discovery(invariant);
     let others: Vec<_> = checker.discoveries().into_keys().collect();
-    let found =
-        found.unwrap_or_else(|| panic!("without {guard:?} {invariant} is not seen to break: {others:?}"));
-    println!(
-        "without {guard:?}: {invariant} breaks after {} steps: {:?}",
-        found.clone().into_actions().len(),
-        found.into_actions()
-    );
+    let found = found.unwrap_or_else(|| panic!("without {guard:?} {invariant} does not break: {others:?}"));
+    println!("without {guard:?}: {invariant} breaks after {} steps", found.into_actions().len());
 }
 
 /// Crashes, unknown outcomes and messages handed out twice.
@@ -153,7 +148,7 @@ fn not_looking_for_the_own_block_is_safe() {
 #[test]
 #[ignore = "takes minutes"]
 fn wider_bounds_hold() {
-    holds("two crashes", Protocol { crashes: 2, redeliveries: 2, ..commits() });
-    holds("everything", Protocol { unknowns: 1, snapshots: true, ..publishing() });
-    holds("three miners", Protocol { miners: 3, ..commits() });
+    holds("two crashes", Protocol { crashes: 2, ..commits() });
+    holds("snapshots, unknown outcomes", Protocol { unknowns: 1, ..snapshots() });
+    holds("three miners", Protocol { miners: 3, unknowns: 0, ..commits() });
 }
