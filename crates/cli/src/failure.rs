@@ -97,6 +97,7 @@ mod tests {
             status: 409,
             detail: "amount 5 is above the 0 free treats".into(),
             field: Some("amount".into()),
+            retry_after_s: None,
         }
         .into()
     }

@@ -74,8 +74,14 @@ impl Photo {
         limits.max_image_width = Some(SOURCE_SIDE_MAX);
         limits.max_image_height = Some(SOURCE_SIDE_MAX);
         limits.max_alloc = Some(DECODE_BYTES_MAX);
-        reader.limits(limits);
+        reader.limits(limits.clone());
         let mut decoder = reader.into_decoder().map_err(|error| error.to_string())?;
+        // Before a pixel is decoded: a decoder holds only its own needs to the limits, not the picture.
+        let (width, height) = decoder.dimensions();
+        limits.reserve(decoder.total_bytes()).map_err(|_| {
+            let mib = DECODE_BYTES_MAX / 1024 / 1024;
+            format!("{width} × {height} pixels need more than {mib} MiB of memory")
+        })?;
         // An unreadable orientation is no reason to refuse a readable picture.
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
         let mut image = DynamicImage::from_decoder(decoder).map_err(|error| error.to_string())?;
