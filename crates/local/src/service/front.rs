@@ -14,12 +14,13 @@ use std::time::Duration;
 
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use aws_lambda_events::encodings::Body as EventBody;
-use axum::body::{Body, HttpBody as _, to_bytes};
+use axum::body::{Body, HttpBody as _};
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -64,6 +65,10 @@ const HEADERS_MAX: usize = 64;
 
 /// Bytes of a request's head, and of what is read ahead of a body.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
+
+/// How long, and for how many bytes, a refused body is still read.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: usize = 8 * 1024 * 1024;
 
 /// Pause after the system refused to accept, for want of file descriptors as a rule.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -136,38 +141,59 @@ async fn connection(
     }
 }
 
+/// Why a body was not read to its end.
+enum Unread {
+    TooLarge,
+    Cut,
+}
+
 /// Reads a body of at most `limit` bytes, refusing a longer one by what it declares where it does.
-async fn read_body(body: Body, limit: usize, timeout: Duration) -> Result<axum::body::Bytes, Problem> {
-    let too_large = || {
-        let detail = format!("The body has more than {limit} bytes.");
-        problem(413, "request-too-large", "The request is too large", detail, Some("body"))
+async fn read_body(mut body: Body, limit: usize, timeout: Duration) -> Result<Vec<u8>, Problem> {
+    let read = async {
+        let mut content = Vec::new();
+        if body.size_hint().lower() > limit as u64 {
+            return Err(Unread::TooLarge);
+        }
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(|_| Unread::Cut)?.into_data() else { continue };
+            if content.len() + data.len() > limit {
+                return Err(Unread::TooLarge);
+            }
+            content.extend_from_slice(&data);
+        }
+        Ok(content)
     };
-    if body.size_hint().lower() > limit as u64 {
-        return Err(too_large());
-    }
-    match tokio::time::timeout(timeout, to_bytes(body, limit)).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(error)) if is_over_limit(&error) => Err(too_large()),
-        Ok(Err(_)) => {
+    match tokio::time::timeout(timeout, read).await {
+        Ok(Ok(content)) => Ok(content),
+        Ok(Err(Unread::TooLarge)) => {
+            tokio::spawn(linger(body));
+            let detail = format!("The body has more than {limit} bytes.");
+            Err(problem(413, "request-too-large", "The request is too large", detail, Some("body")))
+        }
+        Ok(Err(Unread::Cut)) => {
             let detail = "The connection ended before the body did.";
             Err(problem(400, "body-cut", "The body did not arrive whole", detail, Some("body")))
         }
         Err(_) => {
-            let detail = format!("The body took more than {} s to arrive.", timeout.as_secs());
+            let detail = format!("The body took more than {} ms to arrive.", timeout.as_millis());
             Err(problem(408, "body-too-slow", "The body came too slowly", detail, Some("body")))
         }
     }
 }
 
-fn is_over_limit(error: &axum::Error) -> bool {
-    let mut source: Option<&dyn std::error::Error> = Some(error);
-    while let Some(error) = source {
-        if error.is::<http_body_util::LengthLimitError>() {
-            return true;
+/// Reads on for a moment, and forgets what it reads: who is still sending would otherwise find a
+/// broken connection instead of the answer.
+async fn linger(mut body: Body) {
+    let forgotten = async {
+        let mut left = LINGER_BYTES;
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, axum::body::Bytes::len));
+            if left == 0 {
+                return;
+            }
         }
-        source = error.source();
-    }
-    false
+    };
+    _ = tokio::time::timeout(LINGER, forgotten).await;
 }
 
 async fn answer(shared: &Shared, peer: IpAddr, settings: FrontSettings, request: Request) -> Response {
