@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use pitpet_chain::hash::{BirthHash, BlockHash, EventId, KennelId, PublicKey, RulesHash};
+use pitpet_chain::limits::AMOUNT_MAX;
 
 use pitpet_local::service::Preset;
 
@@ -212,7 +213,7 @@ pub(crate) struct GiftArgs {
     #[arg(value_parser = birth)]
     pub(crate) pet: BirthHash,
     /// Treats
-    #[arg(long)]
+    #[arg(long, value_parser = treats)]
     pub(crate) amount: u64,
 }
 
@@ -226,7 +227,7 @@ pub(crate) struct TransferArgs {
     #[arg(value_name = "ACCOUNT")]
     pub(crate) to: String,
     /// Treats
-    #[arg(long)]
+    #[arg(long, value_parser = treats)]
     pub(crate) amount: u64,
     /// Kennel whose treats they are [default: the only one in which you have any]
     #[arg(long)]
@@ -432,6 +433,10 @@ fn checkpoint_key(text: &str) -> Result<PublicKey, String> {
 
 fn rules(text: &str) -> Result<RulesHash, String> {
     text.parse().map_err(|_| hash_rule("rules hash", text))
+}
+
+fn treats(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("treats are whole numbers, 1 to {AMOUNT_MAX}"))
 }
 
 fn placed_block(text: &str) -> Result<(u64, BlockHash), String> {

@@ -41,7 +41,8 @@ const POLL_PAUSE: Duration = Duration::from_millis(100);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Longest answer that is read, bytes: a segment of an export ends at 2 MiB and the block and the
-/// bodies that pass it, 360 KiB and 512 × 8 KiB; a page of 100 entries with texts is under 2 MiB.
+/// bodies that pass it, 360 KiB and 512 × 8 KiB; a page of 100 entries whose texts are
+/// all escapes is under 5 MiB.
 const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// How long a request for a name or an upload stays good, ms: half of what is allowed.

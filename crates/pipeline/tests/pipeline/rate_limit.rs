@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use pitpet_chain::event::Payload;
 use pitpet_chain::hash::EventId;
+use pitpet_chain::request::Wish;
 use pitpet_pipeline::api::{Problem, Submissions, SubmittedEvent, SubmittedEvents};
 use pitpet_pipeline::http::{self, HttpRequest, HttpResponse};
 use pitpet_pipeline::ingest::Ingest;
@@ -30,9 +31,13 @@ fn gift(player: &mut Player) -> SubmittedEvent {
 }
 
 async fn post(ingest: &Ingest, from: &str, body: &impl serde::Serialize) -> HttpResponse {
+    post_to(ingest, "/v1/events", from, body).await
+}
+
+async fn post_to(ingest: &Ingest, path: &str, from: &str, body: &impl serde::Serialize) -> HttpResponse {
     let request = HttpRequest {
         method: "POST".to_owned(),
-        path: "/v1/events".to_owned(),
+        path: path.to_owned(),
         content_type: Some("application/json".to_owned()),
         body: serde_json::to_vec(body).expect("JSON"),
         source: Some(from.parse().expect("an address")),
@@ -81,6 +86,23 @@ async fn what_is_unreadable_counts_for_the_address() {
         assert_eq!(post(&ingest, HOME, &"no event").await.status, 400);
     }
     refused(&post(&ingest, HOME, &"no event").await, "address", 2);
+}
+
+#[tokio::test]
+async fn names_and_uploads_count_too() {
+    let town = Town::found(QUICK).await;
+    let soon = town.clock.now_ms() + 60_000;
+    let name = crate::ingest::request(1, Wish::Name { name: "anna".to_owned() }, soon);
+    let wish = Wish::Upload { sha256: [5; 32], size: 100, content_type: "image/png".to_owned() };
+    let upload = crate::ingest::request(1, wish, soon);
+    for (limits, subject) in [(limits(2, 0), "address"), (limits(0, 2), "account")] {
+        let ingest = ingest(&town, limits, &Faults::none());
+        assert_eq!(post_to(&ingest, "/v1/accounts", HOME, &name).await.status, 201);
+        assert_eq!(post_to(&ingest, "/v1/media", HOME, &upload).await.status, 200);
+        refused(&post_to(&ingest, "/v1/media", HOME, &upload).await, subject, 2);
+        refused(&post_to(&ingest, "/v1/accounts", HOME, &name).await, subject, 2);
+        refused(&post(&ingest, HOME, &gift(&mut Player::new(&town, 1))).await, subject, 2);
+    }
 }
 
 #[tokio::test]
