@@ -1,10 +1,12 @@
 //! What a function is told by its environment, and the adapters made of it. Every missing
 //! variable is named.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use pitpet_pipeline::ports::{Clock, DeadLetters, Objects, Queue, Table};
+use pitpet_pipeline::rate_limit::RateLimits;
 
 use crate::clock::SystemClock;
 use crate::objects::UploadSecret;
@@ -109,7 +111,49 @@ pub fn signing_key(variable: &'static str) -> Result<ed25519_dalek::SigningKey, 
     Ok(ed25519_dalek::SigningKey::from_bytes(&seed))
 }
 
+/// The rate limits: `PITPET_ADDRESS_LIMIT` and `PITPET_ACCOUNT_LIMIT` are events a minute, 0 for no
+/// limit; by default [`RateLimits::DEFAULT`].
+///
+/// # Errors
+/// [`EnvironmentError`].
+pub fn rate_limits() -> Result<RateLimits, EnvironmentError> {
+    rate_limits_of(|variable| std::env::var(variable).ok())
+}
+
+fn rate_limits_of(variable: impl Fn(&str) -> Option<String>) -> Result<RateLimits, EnvironmentError> {
+    let read = |name: &'static str, default| match variable(name).filter(|value| !value.is_empty()) {
+        None => Ok(default),
+        Some(text) => text
+            .parse()
+            .map(NonZeroU32::new)
+            .map_err(|_| bad(name, format!("{text:?} is no number of events a minute, 0 to {}", u32::MAX))),
+    };
+    Ok(RateLimits {
+        address: read("PITPET_ADDRESS_LIMIT", RateLimits::DEFAULT.address)?,
+        account: read("PITPET_ACCOUNT_LIMIT", RateLimits::DEFAULT.account)?,
+    })
+}
+
 /// The system's clock.
 pub fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rate_limits_are_numbers_and_0_is_none() {
+        let of = |address: &'static str| {
+            rate_limits_of(|name| (name == "PITPET_ADDRESS_LIMIT").then(|| address.to_owned()))
+        };
+        assert_eq!(of("").unwrap(), RateLimits::DEFAULT);
+        assert_eq!(of("0").unwrap(), RateLimits { address: None, ..RateLimits::DEFAULT });
+        assert_eq!(of("7").unwrap(), RateLimits { address: NonZeroU32::new(7), ..RateLimits::DEFAULT });
+        for wrong in ["-1", "many", "4294967296"] {
+            let error = of(wrong).unwrap_err().to_string();
+            assert!(error.contains("PITPET_ADDRESS_LIMIT") && error.contains(wrong), "{error}");
+        }
+    }
 }

@@ -19,5 +19,6 @@ pub async fn handle(ingest: &Ingest, event: ApiGatewayV2httpRequest) -> ApiGatew
 /// [`EnvironmentError`] names the variable that is missing or can't be used.
 pub fn from_environment() -> Result<Ingest, EnvironmentError> {
     let (table, queue) = (environment::table()?, environment::queue()?);
-    Ok(Ingest::new(table, queue, environment::objects()?, environment::clock()))
+    let ingest = Ingest::new(table, queue, environment::objects()?, environment::clock());
+    Ok(ingest.limited(environment::rate_limits()?))
 }
