@@ -2,7 +2,7 @@
  * What must outlive everything else: the table, the bucket, the keys. Nothing here is deleted with
  * its stack; `README.md` says how to remove it by hand.
  */
-import { Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
+import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
 import { AttributeType, BillingMode, StreamViewType, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
 import { Effect, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { BlockPublicAccess, Bucket, BucketEncryption, HttpMethods, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
@@ -100,5 +100,10 @@ export class DataStack extends Stack {
       operator: key('operator'),
       moderator: key('moderator'),
     };
+
+    // `pitpet admin --deployment` reads these.
+    new CfnOutput(this, 'TableName', { value: this.table.tableName });
+    new CfnOutput(this, 'ObjectsBucket', { value: this.objects.bucketName });
+    new CfnOutput(this, 'KeyPrefix', { value: `pitpet/${settings.stage}` });
   }
 }

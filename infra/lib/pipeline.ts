@@ -1,5 +1,5 @@
 /** Queue, functions, event source and schedule: what is deployed anew with every release. */
-import { Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
+import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
 import { Effect, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import {
   Architecture,
@@ -161,6 +161,10 @@ export class PipelineStack extends Stack {
         maxEventAge: Duration.minutes(Math.max(1, settings.reaperMinutes)),
       }),
     });
+
+    // `pitpet admin --deployment` reads these.
+    new CfnOutput(this, 'QueueUrl', { value: this.queue.queueUrl });
+    new CfnOutput(this, 'DeadLettersUrl', { value: this.deadLetters.queueUrl });
   }
 
   private function(
