@@ -106,7 +106,8 @@ export class PipelineStack extends Stack {
       ingest: { ...everyone, PITPET_QUEUE_URL: this.queue.queueUrl },
       miner: {
         ...everyone,
-        PITPET_ARTEFACTS: `/var/task/${ARTEFACTS}`,
+        // Within the package.
+        PITPET_ARTEFACTS: ARTEFACTS,
         PITPET_CHECKPOINT_KEY_SECRET: data.keys.checkpoint.secretArn,
         PITPET_DEAD_LETTER_QUEUE_URL: this.deadLetters.queueUrl,
       },

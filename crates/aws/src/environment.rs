@@ -39,6 +39,16 @@ pub fn needed(variable: &'static str) -> Result<String, EnvironmentError> {
         .ok_or(EnvironmentError::Settings(SettingsError::Missing(variable)))
 }
 
+/// The folder that a variable names; a relative one lies within the function's package.
+///
+/// # Errors
+/// [`SettingsError::Missing`] names the variable.
+pub fn packaged_folder(variable: &'static str) -> Result<PathBuf, EnvironmentError> {
+    // Lambda sets it to where it unpacked the function.
+    let root = std::env::var_os("LAMBDA_TASK_ROOT").unwrap_or_default();
+    Ok(PathBuf::from(root).join(needed(variable)?))
+}
+
 fn bad(variable: &'static str, reason: impl ToString) -> EnvironmentError {
     EnvironmentError::Bad { variable, reason: reason.to_string() }
 }

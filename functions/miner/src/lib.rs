@@ -69,7 +69,7 @@ pub async fn handle(miner: &Miner, event: SqsEvent) -> SqsBatchResponse {
 /// # Errors
 /// [`EnvironmentError`] names the variable that is missing or can't be used.
 pub async fn from_environment() -> Result<Miner, EnvironmentError> {
-    let modules = WasmModules::headless(&environment::needed("PITPET_ARTEFACTS")?)
+    let modules = WasmModules::headless(environment::packaged_folder("PITPET_ARTEFACTS")?)
         .map_err(|error| EnvironmentError::Bad { variable: "PITPET_ARTEFACTS", reason: error.to_string() })?;
     let key = environment::signing_key(environment::CHECKPOINT_KEY).await?;
     Ok(Miner::new(
