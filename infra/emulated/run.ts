@@ -12,7 +12,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import assert from 'node:assert/strict';
 import { Cloud, ACCOUNT, REGION, pause } from './cloud.js';
-import { denied } from './denied.js';
+import { deployment } from './deployed.js';
 
 const { values } = parseArgs({
   options: { bundle: { type: 'string' }, pitpet: { type: 'string' }, ministack: { type: 'string' } },
@@ -42,7 +42,7 @@ try {
   step('done');
 } catch (error) {
   console.error(error);
-  console.error(cloud.log().split('\n').filter((line) => /ERROR|panic|"level":"(ERROR|WARN)"/.test(line)).slice(-40).join('\n'));
+  console.error(await logged().catch(() => cloud.log().slice(-4_000)));
   process.exitCode = 1;
 } finally {
   cloud.stop();
@@ -62,6 +62,30 @@ function run(program: string, args: string[], options: SpawnOptions & { input?: 
       else fail(new Error(`${program} ${args.join(' ')} ended with ${code}\n${out.slice(-2_000)}\n${err.slice(-2_000)}`));
     });
   });
+}
+
+/** What the functions logged that is worth a look. */
+async function logged(): Promise<string> {
+  const call = async (action: string, body: object): Promise<Record<string, never[]>> => {
+    const credential = `Credential=test/20260101/${REGION}/logs/aws4_request`;
+    const headers = [
+      `Authorization: AWS4-HMAC-SHA256 ${credential}, SignedHeaders=host, Signature=0`,
+      'Content-Type: application/x-amz-json-1.1',
+      `X-Amz-Target: Logs_20140328.${action}`,
+    ].flatMap((header) => ['-H', header]);
+    const ca = cloud.environment['SSL_CERT_FILE'] ?? '';
+    const answer = await run('curl', ['-s', '--cacert', ca, ...headers, '-d', JSON.stringify(body), cloud.endpoint]);
+    return JSON.parse(answer) as Record<string, never[]>;
+  };
+  const lines: string[] = [];
+  const groups: { logGroupName: string }[] = (await call('DescribeLogGroups', {}))['logGroups'] ?? [];
+  for (const { logGroupName } of groups) {
+    const events: { message: string }[] =
+      (await call('FilterLogEvents', { logGroupName, limit: 10_000 }))['events'] ?? [];
+    const worth = events.filter(({ message }) => /ERROR|WARN|panicked/.test(message)).slice(-6);
+    lines.push(...worth.map(({ message }) => `${logGroupName}: ${message.trim().slice(0, 600)}`));
+  }
+  return lines.join('\n');
 }
 
 function cdk(...args: string[]): Promise<string> {
@@ -99,6 +123,10 @@ async function all(): Promise<void> {
     JSON.parse(await run(pitpet, ['--json', 'admin', '--deployment', outputs, ...args])) as Record<string, unknown>;
   const kennel = async (label: string): Promise<{ height: number; age: number; living: number }> =>
     JSON.parse(await player('kennel', label)) as { height: number; age: number; living: number };
+
+  const outside = deployment(cloud.environment);
+  const [queue, deadLetters] = [output('QueueUrl'), output('DeadLettersUrl')];
+  await outside.allowBatches({ Ingest: queue, Miner: deadLetters, Reaper: queue });
 
   step('found two kennels');
   await admin('kennel', 'open', 'classic', '--preset', 'classic');
@@ -138,8 +166,7 @@ async function all(): Promise<void> {
   await run(pitpet, ['verify', url]);
 
   step('a message that can\'t be mined goes to the dead-letter queue, and back');
-  const { poison } = denied(cloud.environment);
-  await poison(output('QueueUrl'), randomBytes(8).toString('hex'));
+  await outside.poison(queue, randomBytes(8).toString('hex'));
   const dead = async (): Promise<unknown[]> => (await admin('dead-letters')) as unknown as unknown[];
   await until('the message is dead', 60, async () => (await dead()).length === 1);
   assert.deepEqual(await admin('redrive'), { redriven: 1 });
@@ -150,11 +177,11 @@ async function all(): Promise<void> {
   await until('time is mined', 240, async () => (await kennel('quick')).age > before.age);
 
   step('each function is denied what it must not do');
-  await denied(cloud.environment).all({
+  await outside.all({
     table: output('TableName'),
     bucket: output('ObjectsBucket'),
-    queue: output('QueueUrl'),
-    deadLetters: output('DeadLettersUrl'),
+    queue,
+    deadLetters,
     keys: output('KeyPrefix'),
   });
 
@@ -185,7 +212,7 @@ async function all(): Promise<void> {
 
   step('destroy keeps the data');
   await cdk('destroy', '--all', '--force');
-  const kept = await denied(cloud.environment).kennels(output('TableName'));
+  const kept = await outside.kennels(output('TableName'));
   assert.deepEqual(kept, ['classic', 'quick']);
 }
 

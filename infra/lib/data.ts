@@ -20,6 +20,16 @@ export const KEYS = {
 /** Name of a key. */
 export type KeyName = keyof typeof KEYS;
 
+/** Name of the secret that holds a key. */
+export function keySecret(settings: Settings, name: KeyName): string {
+  return `pitpet/${settings.stage}/${name}`;
+}
+
+/** The visible ASCII characters but 0 to 9 and a to f. */
+const NOT_HEXADECIMAL = Array.from({ length: 0x7e - 0x20 }, (_, index) => String.fromCharCode(0x21 + index))
+  .filter((character) => !/[0-9a-f]/.test(character))
+  .join('');
+
 /** Table, bucket and keys. */
 export class DataStack extends Stack {
   readonly table: Table;
@@ -83,13 +93,11 @@ export class DataStack extends Stack {
     // and never seen by whoever deploys.
     const key = (name: KeyName): Secret =>
       new Secret(this, `${name[0]?.toUpperCase()}${name.slice(1)}Key`, {
-        secretName: `pitpet/${settings.stage}/${name}`,
+        secretName: keySecret(settings, name),
         description: `PitPet ${settings.stage}: ${KEYS[name]}`,
         generateSecretString: {
           passwordLength: 64,
-          excludePunctuation: true,
-          excludeUppercase: true,
-          excludeCharacters: 'ghijklmnopqrstuvwxyz',
+          excludeCharacters: NOT_HEXADECIMAL,
           requireEachIncludedType: false,
         },
         removalPolicy: RemovalPolicy.RETAIN,

@@ -7,7 +7,6 @@
 import { Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
-import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { FunctionName } from './bundle.js';
 
@@ -17,8 +16,9 @@ export interface Resources {
   readonly objects: IBucket;
   readonly queue: IQueue;
   readonly deadLetters: IQueue;
-  readonly checkpointKey: ISecret;
-  readonly houseKey: ISecret;
+  /** ARNs of the secrets. */
+  readonly checkpointKey: string;
+  readonly houseKey: string;
 }
 
 /** Partitions that publishing a block puts items into: `publication.rs`. */
@@ -67,7 +67,7 @@ export function statements(name: FunctionName, to: Resources): PolicyStatement[]
         allow(to.queue.queueArn, 'sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'),
         // A message on which the module traps alone is buried by the miner itself.
         allow(to.deadLetters.queueArn, 'sqs:SendMessage'),
-        allow(to.checkpointKey.secretArn, 'secretsmanager:GetSecretValue'),
+        allow(to.checkpointKey, 'secretsmanager:GetSecretValue'),
       ];
     case 'reaper':
       return [
@@ -78,7 +78,7 @@ export function statements(name: FunctionName, to: Resources): PolicyStatement[]
         items('DeleteItem', 'D#*', 'K#*', 'U#*'),
         objects('media', 's3:DeleteObject'),
         allow(to.queue.queueArn, 'sqs:SendMessage'),
-        allow(to.houseKey.secretArn, 'secretsmanager:GetSecretValue'),
+        allow(to.houseKey, 'secretsmanager:GetSecretValue'),
       ];
     case 'query': {
       const read = ['A#*', 'E#*', 'F#*', 'K#*', 'KENNELS', 'N#*', 'NAME#*', 'O#*', 'P#*'];

@@ -1,5 +1,5 @@
 /** Queue, functions, event source and schedule: what is deployed anew with every release. */
-import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
+import { ArnFormat, CfnOutput, Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
 import { Effect, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import {
   Architecture,
@@ -15,7 +15,7 @@ import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
 import { DeduplicationScope, FifoThroughputLimit, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { ARTEFACTS, FUNCTIONS, type FunctionName, packaged } from './bundle.js';
-import type { DataStack } from './data.js';
+import { type DataStack, type KeyName, keySecret } from './data.js';
 import { type Resources, statements } from './permissions.js';
 import type { Settings } from './settings.js';
 
@@ -70,6 +70,7 @@ export class PipelineStack extends Stack {
     props: StackProps,
   ) {
     super(scope, id, props);
+    this.addDependency(data);
 
     this.deadLetters = new Queue(this, 'DeadLetters', {
       fifo: true,
@@ -90,13 +91,21 @@ export class PipelineStack extends Stack {
       deadLetterQueue: { queue: this.deadLetters, maxReceiveCount: RECEIVES_MAX },
     });
 
+    // Secrets Manager puts a hyphen and six random characters behind the name.
+    const keyArn = (name: KeyName): string =>
+      this.formatArn({
+        service: 'secretsmanager',
+        resource: 'secret',
+        resourceName: `${keySecret(settings, name)}-??????`,
+        arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+      });
     const resources: Resources = {
       table: data.table,
       objects: data.objects,
       queue: this.queue,
       deadLetters: this.deadLetters,
-      checkpointKey: data.keys.checkpoint,
-      houseKey: data.keys.house,
+      checkpointKey: keyArn('checkpoint'),
+      houseKey: keyArn('house'),
     };
     const everyone = {
       PITPET_TABLE: data.table.tableName,
@@ -108,12 +117,12 @@ export class PipelineStack extends Stack {
         ...everyone,
         // Within the package.
         PITPET_ARTEFACTS: ARTEFACTS,
-        PITPET_CHECKPOINT_KEY_SECRET: data.keys.checkpoint.secretArn,
+        PITPET_CHECKPOINT_KEY_SECRET: keySecret(settings, 'checkpoint'),
         PITPET_DEAD_LETTER_QUEUE_URL: this.deadLetters.queueUrl,
       },
       reaper: {
         ...everyone,
-        PITPET_HOUSE_KEY_SECRET: data.keys.house.secretArn,
+        PITPET_HOUSE_KEY_SECRET: keySecret(settings, 'house'),
         PITPET_QUEUE_URL: this.queue.queueUrl,
       },
       query: everyone,

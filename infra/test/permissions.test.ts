@@ -11,8 +11,8 @@ function resource(arn: unknown): string {
   const known: [RegExp, string][] = [
     [/ExportsOutputFnGetAttTable\w+Arn/, 'table'],
     [/ExportsOutputFnGetAttObjects\w+Arn/, 'objects'],
-    [/ExportsOutputRefCheckpointKey/, 'checkpoint key'],
-    [/ExportsOutputRefHouseKey/, 'house key'],
+    [/:secret:pitpet\/dev\/checkpoint-\?{6}"/, 'checkpoint key'],
+    [/:secret:pitpet\/dev\/house-\?{6}"/, 'house key'],
     [/"DeadLetters\w+","Arn"/, 'dead letters'],
     [/"Queue\w+","Arn"/, 'queue'],
     [/"(Ingest|Miner|Reaper|Query)Log\w+","Arn"/, 'own log'],

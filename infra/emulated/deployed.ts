@@ -1,4 +1,4 @@
-/** What a function's role must not do, tried with its own credentials. */
+/** A deployment seen from outside: its queues, its table, and what its roles must not do. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { Agent } from 'node:https';
@@ -10,7 +10,7 @@ import {
   QueryCommand,
   ScanCommand,
 } from '@aws-sdk/client-dynamodb';
-import { GetRoleCommand, IAMClient, ListRolesCommand, UpdateAssumeRolePolicyCommand } from '@aws-sdk/client-iam';
+import { IAMClient, ListRolesCommand, PutRolePolicyCommand, UpdateAssumeRolePolicyCommand } from '@aws-sdk/client-iam';
 import { DeleteObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { ReceiveMessageCommand, SQSClient, SendMessageCommand } from '@aws-sdk/client-sqs';
@@ -33,7 +33,7 @@ interface Credentials {
 }
 
 /** Looks at the deployment from outside of it. */
-export function denied(environment: NodeJS.ProcessEnv) {
+export function deployment(environment: NodeJS.ProcessEnv) {
   const ca = readFileSync(environment['SSL_CERT_FILE'] ?? '');
   const owner: Credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
   const settings = (credentials: Credentials) => ({
@@ -44,7 +44,33 @@ export function denied(environment: NodeJS.ProcessEnv) {
     requestHandler: new NodeHttpHandler({ httpsAgent: new Agent({ ca }) }),
   });
 
+  const found = async (title: string): Promise<[IAMClient, { RoleName: string; Arn: string }]> => {
+    const iam = new IAMClient(settings(owner));
+    const roles = await iam.send(new ListRolesCommand({}));
+    const role = roles.Roles?.find((of) => of.RoleName?.includes(`${title}Role`));
+    assert.ok(role?.RoleName && role.Arn, `a role of ${title}`);
+    return [iam, { RoleName: role.RoleName, Arn: role.Arn }];
+  };
+
   return {
+    /** AWS asks for `sqs:SendMessage` also when a batch is sent; the emulator for an action that AWS doesn't have. */
+    async allowBatches(queues: Readonly<Record<string, string>>): Promise<void> {
+      for (const [title, queue] of Object.entries(queues)) {
+        const [iam, { RoleName }] = await found(title);
+        const arn = `arn:aws:sqs:${environment['AWS_REGION']}:${queue.split('/').slice(-2).join(':')}`;
+        await iam.send(
+          new PutRolePolicyCommand({
+            RoleName,
+            PolicyName: 'batches',
+            PolicyDocument: JSON.stringify({
+              Version: '2012-10-17',
+              Statement: [{ Effect: 'Allow', Action: 'sqs:SendMessageBatch', Resource: arn }],
+            }),
+          }),
+        );
+      }
+    },
+
     /** Sends a message that nobody can read. */
     async poison(queue: string, text: string): Promise<void> {
       await new SQSClient(settings(owner)).send(
@@ -138,11 +164,7 @@ export function denied(environment: NodeJS.ProcessEnv) {
 
     /** Credentials of a function's role. Only Lambda may take it on, so the owner joins it first. */
     async role(title: string): Promise<Credentials> {
-      const iam = new IAMClient(settings(owner));
-      const roles = await iam.send(new ListRolesCommand({}));
-      const role = roles.Roles?.find((found) => found.RoleName?.includes(`${title}Role`));
-      assert.ok(role?.RoleName && role.Arn, `a role of ${title}`);
-      await iam.send(new GetRoleCommand({ RoleName: role.RoleName }));
+      const [iam, role] = await found(title);
       await iam.send(
         new UpdateAssumeRolePolicyCommand({
           RoleName: role.RoleName,
