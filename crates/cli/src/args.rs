@@ -344,12 +344,15 @@ pub(crate) struct VerifyArgs {
 /// Arguments of `admin`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  pitpet admin kennel open alley\n  pitpet admin kennel open rush --preset classic --data-dir /srv/pitpet\n  pitpet admin queue --json"
+    after_help = "Examples:\n  pitpet admin kennel open alley\n  pitpet admin kennel open rush --preset classic --data-dir /srv/pitpet\n  pitpet admin queue --json\n  pitpet admin kennel open town --deployment outputs.json\n  pitpet admin dead-letters --deployment outputs.json\n  pitpet admin redrive --deployment outputs.json\n\nOn AWS, --deployment names the file of `cdk deploy --outputs-file`; region and credentials are taken from AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN."
 )]
 pub(crate) struct AdminArgs {
     /// Directory of the running service, for the operator's token in it
     #[arg(long, global = true, value_name = "DIR", default_value = "./pitpet-data")]
     pub(crate) data_dir: PathBuf,
+    /// Outputs of a deployment on AWS, instead of a service on this machine
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "data_dir")]
+    pub(crate) deployment: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: AdminCommand,
 }
@@ -362,6 +365,10 @@ pub(crate) enum AdminCommand {
     Kennel(AdminKennelCommand),
     /// Show what waits in the queue
     Queue,
+    /// Look at the messages in the dead-letter queue; they stay there
+    DeadLetters,
+    /// Send the messages of the dead-letter queue to be mined again
+    Redrive,
 }
 
 /// Commands about kennels.
@@ -380,6 +387,9 @@ pub(crate) enum AdminKennelCommand {
         /// Bits of a birth's stamp, instead of the preset's; 0 to 40
         #[arg(long, value_name = "BITS")]
         birth_bits: Option<u8>,
+        /// Silence after which time is mined, ms, instead of the preset's; 60000 to 43200000
+        #[arg(long, value_name = "MS")]
+        idle_ms: Option<u64>,
     },
 }
 

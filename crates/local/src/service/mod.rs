@@ -35,7 +35,7 @@ use crate::event_source::{self, EventSourceSettings, Tally};
 use crate::queue::{DeadLetterHandle, FifoQueue, InterruptedReceives, QueueHandle, QueueSettings};
 
 pub use front::FrontSettings;
-pub use kennels::{NewKennel, Preset};
+pub use kennels::{FoundingKeys, NewKennel, Preset, open as open_kennel, public};
 pub use keys::{ADMIN_TOKEN_FILE, Keys};
 
 /// Name of the one table.
@@ -259,7 +259,10 @@ fn lock(folder: &std::path::Path) -> anyhow::Result<std::fs::File> {
 }
 
 /// The chain modules, compiled on first use and cached.
-fn modules(folder: &std::path::Path) -> anyhow::Result<WasmModules> {
+///
+/// # Errors
+/// If this machine has no compiler for them, or the release has none.
+pub fn modules(folder: &std::path::Path) -> anyhow::Result<WasmModules> {
     let host = Host::compiling(Target::host()?, pitpet_chain_host::Settings::default());
     let modules = WasmModules::new(host, Releases::embedded(), ArtefactCache::new(folder.join("artefacts")));
     let newest = Releases::latest()
@@ -270,7 +273,10 @@ fn modules(folder: &std::path::Path) -> anyhow::Result<WasmModules> {
 }
 
 /// Puts the released modules where anyone can fetch them.
-async fn store_rules(objects: &FolderObjects) -> anyhow::Result<()> {
+///
+/// # Errors
+/// The store's.
+pub async fn store_rules(objects: &dyn Objects) -> anyhow::Result<()> {
     for rules in Releases::pinned() {
         let key = items::rules_object(&pitpet_chain::hash::RulesHash(rules.0));
         if objects.size(&key).await?.is_none() {
