@@ -8,7 +8,9 @@ use wasmer::{
 };
 use wasmer_middlewares::Metering as OperatorMetering;
 
-use crate::{Artefact, Gatekeeper, LoadError, Metering, RulesHash, Target, lean::Lean, metering::BulkMetering};
+use crate::{
+    Artefact, Gatekeeper, LoadError, Metering, RulesHash, Target, lean::Lean, metering::BulkMetering,
+};
 
 /// Compiles a module that passes the gate.
 ///

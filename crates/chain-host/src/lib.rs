@@ -30,10 +30,10 @@ mod compile;
 mod host;
 #[cfg(feature = "engine")]
 mod instance;
-#[cfg(feature = "engine")]
-mod memory;
 #[cfg(feature = "compiler")]
 mod lean;
+#[cfg(feature = "engine")]
+mod memory;
 #[cfg(feature = "compiler")]
 mod metering;
 #[cfg(feature = "engine")]

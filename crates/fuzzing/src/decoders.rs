@@ -54,7 +54,8 @@ pub(crate) fn block(data: &[u8]) {
     let Some(block) = identical::<Block>(data) else { return };
     _ = block.header.hash();
     for index in 0..block.events.len().min(4) {
-        if let Ok(proof) = u32::try_from(index).map_err(|_| Fault::Input).and_then(|at| prove_event(data, at)) {
+        if let Ok(proof) = u32::try_from(index).map_err(|_| Fault::Input).and_then(|at| prove_event(data, at))
+        {
             _ = proof.check(&block.header.kennel);
         }
     }

@@ -5,11 +5,11 @@ use std::sync::OnceLock;
 use pitpet_chain::codec::{decode, encode};
 use pitpet_chain::genesis::Parameters;
 use pitpet_pipeline::api::Problem;
+use pitpet_pipeline::checkpoint;
 use pitpet_pipeline::export_file::{self, ExportReader, ExportWriter, Opening};
 use pitpet_pipeline::http::{self, HttpRequest};
 use pitpet_pipeline::message::Message;
 use pitpet_pipeline::query::Segment;
-use pitpet_pipeline::checkpoint;
 use pitpet_simulator::Town;
 use pitpet_simulator::town::QUICK;
 use tokio::runtime::Runtime;
@@ -45,8 +45,7 @@ pub(crate) fn export(data: &[u8]) {
     if let Ok(segment) = decode::<Segment>(payload) {
         assert_eq!(encode(&segment), payload);
         let last = segment.from.saturating_add(segment.entries.len() as u64).saturating_sub(1);
-        let opening =
-            Opening { genesis: Default::default(), checkpoint: String::new(), height: last };
+        let opening = Opening { genesis: Default::default(), checkpoint: String::new(), height: last };
         let Ok(mut writer) = ExportWriter::begin(Vec::new(), &opening) else { return };
         if writer.segment(&segment).is_ok() {
             let file = writer.finish().expect("all blocks are in");

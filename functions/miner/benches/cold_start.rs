@@ -99,6 +99,8 @@ async fn main() {
         (quartiles(&mut mining), quartiles(&mut idle));
     println!("{runs} runs of each; milliseconds from spawn to the first answer: median (quartiles)");
     println!("miner, with an event mined and committed   {median:.1} ({low:.1}, {high:.1})");
-    println!("a function that does nothing               {empty_median:.1} ({empty_low:.1}, {empty_high:.1})");
+    println!(
+        "a function that does nothing               {empty_median:.1} ({empty_low:.1}, {empty_high:.1})"
+    );
     println!("beyond the empty function                  {:.1}", median - empty_median);
 }
