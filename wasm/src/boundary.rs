@@ -116,14 +116,15 @@ without_session!(encode = abi::encode_event, verify = abi::verify);
 #[cfg(all(test, miri))]
 mod tests {
     use super::{
-        ABI_VERSION, DONE, REFUSED, abi_version, allocate, apply, ask, codec, deallocate, open, replay, snapshot, verify,
+        ABI_VERSION, DONE, REFUSED, abi_version, allocate, apply, ask, codec, deallocate, open, replay,
+        snapshot, verify,
     };
     use alloc::vec::Vec;
     use pitpet_chain::abi::{Batch, Opened, Start};
     use pitpet_chain::codec::{Bytes, decode};
     use pitpet_chain::genesis::{Genesis, Parameters};
-    use pitpet_chain::kennel::Fault;
     use pitpet_chain::hash::{PublicKey, RulesHash};
+    use pitpet_chain::kennel::Fault;
 
     type Operation = unsafe extern "C" fn(*mut u8, usize) -> u64;
 

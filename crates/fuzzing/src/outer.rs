@@ -3,13 +3,12 @@
 use std::sync::OnceLock;
 
 use pitpet_chain::codec::{decode, encode};
-use pitpet_chain::genesis::Parameters;
 use pitpet_pipeline::api::Problem;
+use pitpet_pipeline::checkpoint;
 use pitpet_pipeline::export_file::{self, ExportReader, ExportWriter, Opening};
 use pitpet_pipeline::http::{self, HttpRequest};
 use pitpet_pipeline::message::Message;
 use pitpet_pipeline::query::Segment;
-use pitpet_pipeline::checkpoint;
 use pitpet_simulator::Town;
 use pitpet_simulator::town::QUICK;
 use tokio::runtime::Runtime;
@@ -45,8 +44,7 @@ pub(crate) fn export(data: &[u8]) {
     if let Ok(segment) = decode::<Segment>(payload) {
         assert_eq!(encode(&segment), payload);
         let last = segment.from.saturating_add(segment.entries.len() as u64).saturating_sub(1);
-        let opening =
-            Opening { genesis: Default::default(), checkpoint: String::new(), height: last };
+        let opening = Opening { genesis: Default::default(), checkpoint: String::new(), height: last };
         let Ok(mut writer) = ExportWriter::begin(Vec::new(), &opening) else { return };
         if writer.segment(&segment).is_ok() {
             let file = writer.finish().expect("all blocks are in");
@@ -62,7 +60,7 @@ pub(crate) fn ingest(data: &[u8]) {
     static TOWN: OnceLock<(Runtime, Town)> = OnceLock::new();
     let (runtime, town) = TOWN.get_or_init(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let town = runtime.block_on(Town::found(Parameters { stamp_bits: 0, birth_bits: 0, ..QUICK }));
+        let town = runtime.block_on(Town::found(QUICK));
         (runtime, town)
     });
     let Some((path, body)) = data.split_first() else { return };

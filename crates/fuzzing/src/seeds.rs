@@ -50,7 +50,7 @@ pub fn rules_hash() -> RulesHash {
 pub fn of(target: &str) -> Vec<Vec<u8>> {
     let (events, requests, blocks) = (json_of(EVENTS), json_of(REQUESTS), json_of(BLOCKS));
     let (ledger, proofs) = (json_of(LEDGER), json_of(PROOFS));
-    let with_head = |head: u8, rest: &[u8]| [&[head], rest].concat();
+    let with_head = |head: u8, rest: &[u8]| [&[head][..], rest].concat();
     let steps = || list(&ledger, "scripts").flat_map(|script| list(script, "steps"));
     let note = proofs["checkpoint"]["note"].as_str().unwrap_or_default();
     match target {
@@ -67,9 +67,11 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "records" => list(&blocks, "blocks")
             .map(|block| bytes_of(&block["header"]))
             .chain(list(&proofs, "states").map(|state| bytes_of(&state["record"])))
-            .chain(steps().filter_map(|step| step["answer"].as_str()).map(|answer| {
-                hex::decode(answer).expect("vectors are hexadecimal")
-            }))
+            .chain(
+                steps()
+                    .filter_map(|step| step["answer"].as_str())
+                    .map(|answer| hex::decode(answer).expect("vectors are hexadecimal")),
+            )
             .filter(|record| record.len() < 4_096)
             .collect(),
         "genesis" => vec![encode(&genesis())],
@@ -80,7 +82,8 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "proofs" => {
             let log = list(&proofs["log"], "blocks").map(|block| bytes_of(&block["proof"]));
             let log = log.inspect(|proof| assert!(decode::<LogProof>(proof).is_ok()));
-            let claims = steps().filter(|step| step["operation"] == "verify").map(|step| bytes_of(&step["input"]));
+            let claims =
+                steps().filter(|step| step["operation"] == "verify").map(|step| bytes_of(&step["input"]));
             log.chain(claims.inspect(|claim| assert!(decode::<Claim>(claim).is_ok()))).collect()
         }
         "checkpoint" => vec![note.as_bytes().to_vec()],
@@ -132,9 +135,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
                 .collect()
         }
         // Choices that come to something: noise from a hash, at several lengths.
-        "differential" => (0..12_u8)
-            .map(|n| (0..=n).flat_map(|part| sha256(&[n, part])).collect())
-            .collect(),
+        "differential" => (0..12_u8).map(|n| (0..=n).flat_map(|part| sha256(&[n, part])).collect()).collect(),
         other => panic!("there is no target {other}"),
     }
 }
