@@ -33,6 +33,8 @@ mod instance;
 #[cfg(feature = "engine")]
 mod memory;
 #[cfg(feature = "compiler")]
+mod lean;
+#[cfg(feature = "compiler")]
 mod metering;
 #[cfg(feature = "engine")]
 mod target;

@@ -211,3 +211,16 @@ impl Reporter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_can_t_steer_the_terminal() {
+        let hostile = "Mo\u{1b}[2Jchi\r\u{7}\u{9b}31m \u{202e}drawkcab\u{2066}\nnext";
+        let shown = plain(hostile);
+        assert_eq!(shown, "Mo\u{fffd}[2Jchi\u{fffd}\u{fffd}\u{fffd}31m \u{fffd}drawkcab\u{fffd}\nnext");
+        assert_eq!(plain("Mochi, Größe 猫\n"), "Mochi, Größe 猫\n");
+    }
+}

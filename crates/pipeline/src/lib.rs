@@ -25,6 +25,7 @@ pub mod problem;
 pub mod publication;
 pub mod publisher;
 pub mod query;
+pub mod rate_limit;
 pub mod reap;
 pub mod snapshots;
 pub mod verify;

@@ -87,8 +87,12 @@ pub struct MineReport {
     pub accepted: u64,
     /// Events rejected.
     pub rejected: u64,
+    /// Why, by the reject's name.
+    pub reasons: BTreeMap<&'static str, u64>,
     /// Blocks lost to another miner.
     pub lost: u64,
+    /// Committed blocks that the read side lacks, of the kennel where they are most.
+    pub unpublished: u64,
 }
 
 /// A message that can be read.
@@ -316,6 +320,10 @@ impl Miner {
             kennel.head = block.head.clone();
             kennel.blocks_since_open += 1;
             is_published = self.publish_own(founding, is_published, block, &bodies).await;
+            if !is_published {
+                let lag = block.head.height - head.published_height;
+                report.unpublished = report.unpublished.max(lag);
+            }
             self.snapshot(founding, &mut kennel, block).await;
         }
         self.kennels.put(kennel_id, kennel);
@@ -332,6 +340,9 @@ impl Miner {
         // accepted events found in the chain then.
         self.record_rejects(founding, works, &outcome, &unpublished).await?;
         report.rejected += outcome.rejects.len() as u64;
+        for rejected in &outcome.rejects {
+            *report.reasons.entry(rejected.reject.name()).or_default() += 1;
+        }
         Ok(Attempt::Done(consumed))
     }
 

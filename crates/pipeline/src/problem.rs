@@ -23,6 +23,7 @@ pub fn problem(
         status,
         detail: detail.into(),
         field: field.map(str::to_owned),
+        retry_after_s: None,
     }
 }
 
@@ -39,13 +40,8 @@ pub fn not_found(what: &str, field: &str) -> Problem {
 /// Something behind the API failed in a way that may pass.
 pub fn unavailable(error: &dyn std::fmt::Display) -> Problem {
     tracing::error!(%error, "a request could not be served");
-    problem(
-        503,
-        "unavailable",
-        "Try again",
-        "The service can't answer right now. Try again in a moment.",
-        None,
-    )
+    let detail = "The service can't answer right now. Try again in a moment.";
+    Problem { retry_after_s: Some(1), ..problem(503, "unavailable", "Try again", detail, None) }
 }
 
 /// What a reject means for the one who sent the event.

@@ -145,6 +145,33 @@ fn a_server_that_is_not_there_ends_with_3() {
 }
 
 #[test]
+fn an_answer_without_end_is_not_read_to_its_end() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        use std::io::{BufRead as _, Write as _};
+        let (mut stream, _) = listener.accept().unwrap();
+        let request = std::io::BufReader::new(stream.try_clone().unwrap());
+        let _head: Vec<_> =
+            request.lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n").unwrap();
+        let mut sent = 0_u64;
+        while stream.write_all(&[b' '; 65_536]).is_ok() {
+            sent += 65_536;
+        }
+        sent
+    });
+    let ran = Runner::new(&url).run(&["feed"]);
+    expect![[r#"
+        exit 3
+        --- err
+        pitpet: [url]: the answer makes no sense: it is longer than 8 MiB
+    "#]]
+    .assert_eq(&ran.shown());
+    assert!(server.join().unwrap() < 64 * 1024 * 1024, "the rest was not waited for");
+}
+
+#[test]
 fn an_account_is_made_listed_and_shown() {
     let runner = Runner::new(&nowhere());
     let new = ["account", "new", "bella", "--passphrase-fd", "0", "--scrypt-log-n", "2"];

@@ -7,5 +7,6 @@ mod ingest;
 mod poison;
 mod publishing;
 mod query;
+mod rate_limit;
 mod reaper;
 mod snapshots;
