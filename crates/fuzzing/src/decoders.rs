@@ -34,7 +34,8 @@ pub(crate) fn signed_event(data: &[u8]) {
 }
 
 pub(crate) fn request(data: &[u8]) {
-    for now_ms in [0, 1_767_225_600_000, u64::MAX] {
+    // Clocks are not input: from 1970 to far ahead.
+    for now_ms in [0, 1_767_225_600_000, 1 << 52] {
         _ = SignedRequest::read(data, now_ms);
     }
     _ = identical::<SignedRequest>(data);

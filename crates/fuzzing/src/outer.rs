@@ -3,7 +3,6 @@
 use std::sync::OnceLock;
 
 use pitpet_chain::codec::{decode, encode};
-use pitpet_chain::genesis::Parameters;
 use pitpet_pipeline::api::Problem;
 use pitpet_pipeline::checkpoint;
 use pitpet_pipeline::export_file::{self, ExportReader, ExportWriter, Opening};
@@ -61,7 +60,7 @@ pub(crate) fn ingest(data: &[u8]) {
     static TOWN: OnceLock<(Runtime, Town)> = OnceLock::new();
     let (runtime, town) = TOWN.get_or_init(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let town = runtime.block_on(Town::found(Parameters { stamp_bits: 0, birth_bits: 0, ..QUICK }));
+        let town = runtime.block_on(Town::found(QUICK));
         (runtime, town)
     });
     let Some((path, body)) = data.split_first() else { return };

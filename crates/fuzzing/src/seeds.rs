@@ -50,7 +50,7 @@ pub fn rules_hash() -> RulesHash {
 pub fn of(target: &str) -> Vec<Vec<u8>> {
     let (events, requests, blocks) = (json_of(EVENTS), json_of(REQUESTS), json_of(BLOCKS));
     let (ledger, proofs) = (json_of(LEDGER), json_of(PROOFS));
-    let with_head = |head: u8, rest: &[u8]| [&[head], rest].concat();
+    let with_head = |head: u8, rest: &[u8]| [&[head][..], rest].concat();
     let steps = || list(&ledger, "scripts").flat_map(|script| list(script, "steps"));
     let note = proofs["checkpoint"]["note"].as_str().unwrap_or_default();
     match target {
