@@ -122,7 +122,7 @@ async function all(): Promise<void> {
   const admin = async (...args: string[]): Promise<Record<string, unknown>> =>
     JSON.parse(await run(pitpet, ['--json', 'admin', '--deployment', outputs, ...args])) as Record<string, unknown>;
   const kennel = async (label: string): Promise<{ height: number; age: number; living: number }> =>
-    JSON.parse(await player('kennel', label)) as { height: number; age: number; living: number };
+    (JSON.parse(await player('kennel', label)) as { kennel: { height: number; age: number; living: number } }).kennel;
 
   const outside = deployment(cloud.environment);
   const [queue, deadLetters] = [output('QueueUrl'), output('DeadLettersUrl')];
@@ -135,29 +135,33 @@ async function all(): Promise<void> {
 
   step('births, posts and pats in both kennels at once; a story ends');
   const photo = join(infra, '..', 'crates', 'cli', 'assets', 'chelsea.png');
-  const quick = async (): Promise<string> => {
+  const shown = async (birth: string): Promise<{ phase: string; photo_url: string }> =>
+    JSON.parse(await player('pet', birth)) as { phase: string; photo_url: string };
+  const quick = async (): Promise<[string, string]> => {
     await player('account', 'new', 'bella');
     await player('account', 'new', 'max');
     const born = JSON.parse(
       await player('birth', '--account', 'bella', '--photo', photo, '--name', 'Mochi', '--kennel', 'quick'),
     ) as { id: string };
-    await player('birth', '--account', 'max', '--photo', photo, '--name', 'Luna', '--kennel', 'quick');
+    const other = JSON.parse(
+      await player('birth', '--account', 'max', '--photo', photo, '--name', 'Luna', '--kennel', 'quick'),
+    ) as { id: string };
     const post = JSON.parse(
       await player('post', '--account', 'bella', '--pet', born.id, '--text', 'Hello'),
     ) as { id: string };
     await player('pat', '--account', 'max', post.id);
-    return born.id;
+    return [born.id, other.id];
   };
-  const [demo, mochi] = await Promise.all([
+  const [demo, [mochi, luna]] = await Promise.all([
     run(pitpet, ['--url', url, 'demo', '--pace-ms', '0', '--kennel', 'classic']),
     quick(),
   ]);
   assert.match(demo, /story/i);
 
   step('the photo is in the bucket, under its hash');
-  const pet = JSON.parse(await player('pet', mochi)) as { photo_url: string };
-  const bytes = await fetched(`${url}${pet.photo_url}`);
-  assert.equal(createHash('sha256').update(bytes).digest('hex'), pet.photo_url.split('/').pop());
+  const { photo_url } = await shown(mochi);
+  const bytes = await fetched(`${url}${photo_url}`);
+  assert.equal(createHash('sha256').update(bytes).digest('hex'), photo_url.split('/').pop());
 
   step('export, and verify: the file and the deployed ledger');
   const file = join(cloud.folder, 'classic.pitpet');
@@ -174,7 +178,14 @@ async function all(): Promise<void> {
 
   step('the schedule runs the reaper: an idle kennel gets a time block');
   const before = await kennel('quick');
+  assert.ok(before.age > 0);
   await until('time is mined', 240, async () => (await kennel('quick')).age > before.age);
+
+  step('and a neglected pet has its story ended by it');
+  for (let age = 0; age < 16; age += 1) {
+    await player('post', '--account', 'bella', '--pet', mochi, '--text', `day ${age}`);
+  }
+  await until('the story has ended', 240, async () => (await shown(luna)).phase === 'ended');
 
   step('each function is denied what it must not do');
   await outside.all({
@@ -199,11 +210,13 @@ async function all(): Promise<void> {
     `bundle=${second}`,
   ).finally(() => (deploying = false));
   let posted = 0;
-  while (deploying || posted < 5) {
+  const { id: post } = JSON.parse(
+    await player('post', '--account', 'bella', '--pet', mochi, '--text', 'Deploying'),
+  ) as { id: string };
+  // A post takes 16 comments of an account.
+  while ((deploying || posted < 5) && posted < 16) {
     // Each waits for its receipt and checks its proof.
-    await player('gift', mochi, '--account', 'max', '--amount', '1').catch(async () => {
-      await player('post', '--account', 'bella', '--pet', mochi, '--text', `post ${posted}`);
-    });
+    await player('comment', post, '--account', 'max', '--text', `${posted}`);
     posted += 1;
   }
   await deployed;
