@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: anything that running or testing PitPet needs. A checkout runs without any of these.
 
+mod hammer;
 mod module;
 mod vectors;
 
@@ -20,6 +21,8 @@ enum Task {
     /// Builds, pins, checks and compiles the chain module.
     #[command(subcommand)]
     Module(module::Command),
+    /// Runs `pitpet serve` into the ground, and checks that nothing acknowledged was lost.
+    Hammer(hammer::Arguments),
     /// Writes the golden vectors and the examples in the documents that are made from them.
     Vectors,
 }
@@ -27,6 +30,7 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Module(command) => module::run(command),
+        Task::Hammer(arguments) => hammer::run(&arguments),
         Task::Vectors => vectors::write(),
     }
 }

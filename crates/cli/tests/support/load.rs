@@ -13,8 +13,10 @@ use pitpet_chain::body::{Body, commitment};
 use pitpet_chain::codec::decode;
 use pitpet_chain::event::{Event, Payload, VERSION};
 use pitpet_chain::genesis::Genesis;
-use pitpet_chain::hash::{AccountId, BirthHash, EventId, PublicKey};
-use pitpet_pipeline::api::{KennelView, Submissions, SubmittedEvent, SubmittedEvents};
+use pitpet_chain::hash::{AccountId, BirthHash, Digest32, EventId, PublicKey, sha256};
+use pitpet_chain::request::{Request, Wish};
+use pitpet_pipeline::api::{KennelView, Submissions, SubmittedEvent, SubmittedEvents, SubmittedRequest};
+use pitpet_pipeline::ports::UploadTicket;
 
 /// Pats that one post takes, a little under the kennel's bound.
 const PATS_PER_POST: usize = 1_000;
@@ -25,8 +27,13 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn start(folder: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_pitpet"))
+    pub fn start(binary: &str, folder: &Path) -> Self {
+        Self::spawn(&mut Command::new(binary), folder)
+    }
+
+    /// Starts it by a command that ends in the binary, such as one that sets limits.
+    pub fn spawn(command: &mut Command, folder: &Path) -> Self {
+        let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(folder)
             .stdout(Stdio::piped())
@@ -107,8 +114,7 @@ pub struct Load {
 
 impl Load {
     pub async fn kennel(&self, label: &str, folder: &Path) -> Kennel {
-        let token =
-            std::fs::read_to_string(folder.join(pitpet_local::service::ADMIN_TOKEN_FILE)).expect("a token");
+        let token = std::fs::read_to_string(folder.join("keys/admin.token")).expect("a token");
         let new = serde_json::json!({ "label": label, "preset": "town", "stamp_bits": 4, "birth_bits": 8 });
         let answer =
             self.http.post(format!("{}/admin/kennels", self.url)).bearer_auth(token.trim()).json(&new);
@@ -161,6 +167,31 @@ impl Load {
         panic!("event {id} was not mined in time");
     }
 
+    /// Uploads a photo, as a client does before a birth.
+    pub async fn photo(&self, owner: &SigningKey) -> Digest32 {
+        let content = b"a photo, as far as the store can tell".to_vec();
+        let sha256 = sha256(&content);
+        let key = PublicKey(owner.verifying_key().to_bytes());
+        let size = content.len() as u64;
+        let request = Request {
+            version: 1,
+            account: AccountId::of(&key),
+            key,
+            expires_ms: now_ms() + 60_000,
+            wish: Wish::Upload { sha256, size, content_type: "image/png".to_owned() },
+            stamp: 0,
+        };
+        let request = SubmittedRequest { request: STANDARD.encode(request.sign(owner)) };
+        let answer = self.http.post(format!("{}/v1/media", self.url)).json(&request).send();
+        let ticket: UploadTicket = answer.await.expect("the service answers").json().await.expect("a ticket");
+        let mut upload = self.http.put(format!("{}{}", self.url, ticket.url)).body(content);
+        for (name, value) in &ticket.headers {
+            upload = upload.header(name, value);
+        }
+        assert!(upload.send().await.expect("the service answers").status().is_success());
+        sha256
+    }
+
     /// Opens pets with posts, enough for `pats`; gives the posts.
     pub async fn posts(&self, kennel: &Kennel, pats: usize, seed: u64) -> Vec<EventId> {
         let count = pats.div_ceil(PATS_PER_POST);
@@ -170,7 +201,7 @@ impl Load {
             let owner = key(seed + pet);
             let body = Body::Birth { name: format!("Pet {pet}"), story: String::new() }.encode();
             let payload = Payload::Birth {
-                photo: [0; 32],
+                photo: self.photo(&owner).await,
                 body: commitment(&salt, &body),
                 recovery: None,
                 anchor: kennel.view.anchor.parse().expect("a hash"),

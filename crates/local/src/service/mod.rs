@@ -6,6 +6,7 @@
 //! an event goes through the queue, a block through the table's conditional write.
 
 mod engine;
+mod folder;
 mod front;
 mod kennels;
 mod keys;
@@ -33,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 use crate::event_source::{self, EventSourceSettings, Tally};
 use crate::queue::{DeadLetterHandle, FifoQueue, InterruptedReceives, QueueHandle, QueueSettings};
 
+pub use folder::{DataFolder, FolderError};
 pub use kennels::{NewKennel, Preset};
 pub use keys::{ADMIN_TOKEN_FILE, Keys};
 
@@ -41,6 +43,10 @@ const TABLE: &str = "pitpet";
 
 /// The longest that a long poll waits here, ms.
 const WAIT_MS_MAX: u64 = 30_000;
+
+/// How long requests under way may take to end once the service stops: a client that waits for an
+/// event, or sends slowly, would hold it up for half a minute.
+const DRAIN: Duration = Duration::from_secs(2);
 
 /// How the service is set.
 #[derive(Clone, Debug)]
@@ -208,10 +214,16 @@ impl Service {
         &self.durability
     }
 
-    /// Stops: no more requests, batches in flight are finished, stores are closed.
+    /// Stops: no more requests, batches in flight are finished, stores are closed. A client that
+    /// sends slowly or waits for an event is itself not waited for.
     pub async fn stop(self) {
         self.stop.cancel();
-        for (part, ended) in [("front", self.front.await), ("reaper", self.reaper.await)] {
+        let front = tokio::time::timeout(DRAIN, self.front).await.unwrap_or_else(|_| {
+            // What it still answers ends with the process.
+            tracing::warn!("some requests did not end in time");
+            Ok(())
+        });
+        for (part, ended) in [("front", front), ("reaper", self.reaper.await)] {
             if let Err(error) = ended {
                 tracing::error!(part, %error, "a part of the service ended badly");
             }
