@@ -352,7 +352,7 @@ pub(crate) struct FsckArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) table: Option<String>,
     /// Object store beside the table: s3://BUCKET or file:///DIR; without one photos and snapshots are not checked
-    #[arg(long, value_name = "ADDRESS", requires = "table", env = "PITPET_OBJECTS", hide_env_values = true)]
+    #[arg(long, value_name = "ADDRESS", env = "PITPET_OBJECTS", hide_env_values = true)]
     pub(crate) objects: Option<String>,
     /// Kennel, by label or id [default: all]
     #[arg(long)]

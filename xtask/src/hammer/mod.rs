@@ -147,7 +147,7 @@ async fn hammer(arguments: &Arguments) -> anyhow::Result<()> {
                 }
             }
             Err(error) => {
-                println!("{name}: FAILED: {error:#}");
+                println!("{name}: FAILED: {error:#}\n  the service said last:\n{}", rig.last_words());
                 failed.push(format!("{name}: {error:#}"));
             }
         }

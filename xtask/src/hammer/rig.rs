@@ -1,5 +1,6 @@
 //! A data folder, the binary that serves it, and what must hold of it afterwards.
 
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::sync::{Arc, Mutex};
@@ -25,11 +26,11 @@ pub(super) struct Rig {
     pub(super) binary: PathBuf,
     pub(super) data: PathBuf,
     home: PathBuf,
+    /// What the service says on stderr.
+    log: PathBuf,
     pub(super) supply: Supply,
     random: u64,
     kennels: u64,
-    /// Kennel of the newest supply, by its label.
-    pub(super) label: String,
 }
 
 impl Rig {
@@ -39,11 +40,11 @@ impl Rig {
         Ok(Self {
             binary: binary.to_owned(),
             data: folder.join("data"),
+            log: folder.join("serve.log"),
             home,
             supply: Arc::new(Mutex::default()),
             random: seed | 1,
             kennels: 0,
-            label: String::new(),
         })
     }
 
@@ -57,7 +58,20 @@ impl Rig {
 
     /// Starts the service; it serves when this returns.
     pub(super) fn start(&self) -> Server {
-        Server::spawn(&mut Command::new(&self.binary), &self.data)
+        self.start_by(&mut Command::new(&self.binary))
+    }
+
+    /// Starts it by a command that ends in the binary.
+    pub(super) fn start_by(&self, command: &mut Command) -> Server {
+        let log = OpenOptions::new().create(true).append(true).open(&self.log);
+        Server::spawn(command.stderr(log.expect("the log can be written")), &self.data)
+    }
+
+    /// The last lines that the service said.
+    pub(super) fn last_words(&self) -> String {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
     }
 
     /// Starts it and measures how long that takes.
@@ -79,9 +93,9 @@ impl Rig {
             return;
         }
         self.kennels += 1;
-        self.label = format!("hammer-{}", self.kennels);
+        let label = format!("hammer-{}", self.kennels);
         let load = self.load(server);
-        let kennel: Kennel = load.kennel(&self.label, &self.data).await;
+        let kennel: Kennel = load.kennel(&label, &self.data).await;
         let (count, seed) = (SUPPLY.max(events), self.kennels * 10_000_000);
         let posts = load.posts(&kennel, count, seed).await;
         let signed = pats(&kennel, &posts, count, seed + 10_000);
@@ -144,6 +158,8 @@ impl Rig {
         self.find(&server, acknowledged).await?;
         self.pitpet(&["verify", &server.url])?;
         let drained = self.terminate(&mut server)?;
+        let said = std::fs::read_to_string(&self.log)?;
+        anyhow::ensure!(!said.contains("panicked"), "the service panicked: {}", self.last_words());
         self.pitpet(&["fsck", "--data-dir", self.data.to_str().context("the folder's path is not UTF-8")?])?;
         Ok(drained)
     }

@@ -105,15 +105,18 @@ pub(super) async fn disk_full(rig: &mut Rig) -> anyhow::Result<Ended> {
     if !is_root() {
         return Ok(Ended::Skipped("mounting a tmpfs needs root".to_owned()));
     }
-    let disk = Tmpfs::mount(&rig.data, 48)?;
+    let disk = Tmpfs::mount(&rig.data, 32)?;
     let mut server = rig.start();
-    rig.provide(&server, 15_000).await;
+    // Before it is full: another kennel can't be opened then.
+    rig.provide(&server, 50_000).await;
     let crowd = Crowd::gather(&server.url, &rig.supply, 8, 25);
     let begin = Instant::now();
     while crowd.tally().refused() < 200 {
-        // Until nothing fits any more.
-        rig.provide(&server, 1_000).await;
-        anyhow::ensure!(begin.elapsed() < 2 * PATIENCE, "the disk does not run full");
+        anyhow::ensure!(
+            begin.elapsed() < 2 * PATIENCE,
+            "the disk does not run full of {} events",
+            crowd.tally().acknowledged()
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     tokio::time::sleep(Duration::from_secs(3)).await;
@@ -168,7 +171,7 @@ pub(super) async fn read_only(rig: &mut Rig) -> anyhow::Result<Ended> {
 /// Starts the service with a limit that the shell sets.
 fn start_limited(rig: &Rig, limit: &str) -> Server {
     let script = format!("ulimit {limit} && exec \"$0\" \"$@\"");
-    Server::spawn(Command::new("sh").args(["-c", &script]).arg(&rig.binary), &rig.data)
+    rig.start_by(Command::new("sh").args(["-c", &script]).arg(&rig.binary))
 }
 
 /// Clients hold more connections than the service may have files open.
@@ -210,7 +213,7 @@ pub(super) async fn memory_limit(rig: &mut Rig) -> anyhow::Result<Ended> {
     // Uploads are held in memory before their ticket is looked at.
     let uploads: Vec<_> = (0..64)
         .map(|_| {
-            let url = format!("{}/upload/none", server.url);
+            let url = format!("{}/media/uploads/none", server.url);
             tokio::spawn(async move {
                 let http = reqwest::Client::new();
                 for _ in 0..20 {
@@ -253,7 +256,7 @@ pub(super) async fn clock_back(rig: &mut Rig) -> anyhow::Result<Ended> {
     };
     let file = rig.data.with_file_name("clock");
     std::fs::write(&file, "+0\n")?;
-    let mut server = Server::spawn(
+    let mut server = rig.start_by(
         Command::new(&rig.binary)
             .env("LD_PRELOAD", library)
             .env("FAKETIME_TIMESTAMP_FILE", &file)
@@ -261,7 +264,6 @@ pub(super) async fn clock_back(rig: &mut Rig) -> anyhow::Result<Ended> {
             // Time-outs go by the monotonic clock, which nobody sets.
             .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
             .env("DONT_FAKE_MONOTONIC", "1"),
-        &rig.data,
     );
     rig.provide(&server, 10_000).await;
     let mut acknowledged = Vec::new();
@@ -318,7 +320,6 @@ pub(super) async fn flood(rig: &mut Rig) -> anyhow::Result<Ended> {
     let mut acknowledged = crowd.disperse().await;
     rig.find(&server, &acknowledged).await?;
     let capacity = acknowledged.len() as f64 / begin.elapsed().as_secs_f64();
-    rig.provide(&server, 200_000).await;
     let crowd = Crowd::gather(&server.url, &rig.supply, 256, 25);
     tokio::time::sleep(Duration::from_secs(SECONDS)).await;
     let (taken, refused) = (crowd.tally().acknowledged(), crowd.tally().refused());

@@ -5,6 +5,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,6 +21,12 @@ use pitpet_pipeline::ports::UploadTicket;
 
 /// Pats that one post takes, a little under the kennel's bound.
 const PATS_PER_POST: usize = 1_000;
+
+/// What an event is answered with while the queue is full.
+pub const BUSY: &str = "/problems/busy";
+
+/// How long a client waits before it sends again what was refused.
+const PAUSE: Duration = Duration::from_millis(50);
 
 pub struct Server {
     pub child: Child,
@@ -130,16 +137,25 @@ impl Load {
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}: {text}"))
     }
 
-    /// Posts events of one request; panics if one isn't queued.
-    pub async fn post(&self, events: Vec<SubmittedEvent>) {
-        let request = self.http.post(format!("{}/v1/events", self.url));
-        if let [event] = &events[..] {
-            let answer = request.json(event).send().await.expect("the service answers");
-            assert_eq!(answer.status().as_u16(), 202, "{:?}", answer.text().await);
-        } else {
-            let answer = request.json(&SubmittedEvents { events }).send().await.expect("the service answers");
+    /// Posts events of one request, again while the queue is full; panics if one isn't queued.
+    pub async fn post(&self, mut events: Vec<SubmittedEvent>) {
+        while !events.is_empty() {
+            let request = SubmittedEvents { events: events.clone() };
+            let answer = self.http.post(format!("{}/v1/events", self.url)).json(&request).send();
+            let answer = answer.await.expect("the service answers");
             let answer: Submissions = answer.json().await.expect("an answer for each event");
-            assert!(answer.results.iter().all(|result| result.problem.is_none()), "{answer:?}");
+            let mut busy = Vec::new();
+            for (result, event) in answer.results.iter().zip(events) {
+                match &result.problem {
+                    None => {}
+                    Some(problem) if problem.kind == BUSY => busy.push(event),
+                    Some(problem) => panic!("{problem:?}"),
+                }
+            }
+            events = busy;
+            if !events.is_empty() {
+                tokio::time::sleep(PAUSE).await;
+            }
         }
     }
 

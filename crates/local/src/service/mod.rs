@@ -146,7 +146,8 @@ impl Service {
         let modules = Arc::new(modules(folder)?);
         store_rules(objects.as_ref()).await?;
 
-        let sender = Arc::new(QueueHandle::new(queue.clone(), clock.clone()));
+        let sender = Arc::new(QueueHandle::bounded(queue.clone(), clock.clone()));
+        let own_sender = Arc::new(QueueHandle::new(queue.clone(), clock.clone()));
         let admin = kennels::Admin {
             table: table.clone(),
             modules: modules.clone(),
@@ -165,7 +166,7 @@ impl Service {
             MinerSettings::default(),
         ));
         let reaper =
-            Reaper::new(table.clone(), sender.clone(), objects.clone(), clock.clone(), keys.house.clone());
+            Reaper::new(table.clone(), own_sender, objects.clone(), clock.clone(), keys.house.clone());
         let shared = Arc::new(Shared {
             ingest: Ingest::new(table.clone(), sender, objects.clone(), clock.clone()),
             queries: Queries::new(

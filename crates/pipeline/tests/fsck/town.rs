@@ -8,6 +8,7 @@ use pitpet_chain::event::Payload;
 use pitpet_chain::hash::{KennelId, PublicKey, sha256};
 use pitpet_chain::request::{Request, Wish};
 use pitpet_pipeline::api::SubmittedRequest;
+use pitpet_pipeline::http::{self, HttpRequest};
 use pitpet_pipeline::items;
 use pitpet_pipeline::mine::MinerSettings;
 use pitpet_pipeline::ports::{Attributes, Key, Objects as _};
@@ -57,7 +58,15 @@ impl Lived {
         let mut bert = Player::new(&town, 2);
         let mut cleo = Player::new(&town, 3);
         for (player, wanted) in [(&anna, "anna"), (&bert, "bert")] {
-            town.ingest().register_name(&name(player, wanted)).await.expect("the name is free");
+            let request = HttpRequest {
+                method: "POST".to_owned(),
+                path: "/v1/accounts".to_owned(),
+                content_type: Some("application/json".to_owned()),
+                body: serde_json::to_vec(&name(player, wanted)).expect("JSON"),
+                ..HttpRequest::default()
+            };
+            let answer = http::ingest(&town.ingest(), &request).await;
+            assert_eq!(answer.status, 201, "the name is free");
         }
         let head = town.head().await.hash;
         let births = [anna.birth("Kitty", head), bert.birth("Rex", head), cleo.birth("Momo", head)];
