@@ -3,6 +3,7 @@
 //! Deliberately absent: anything that running or testing PitPet needs. A checkout runs without any of these.
 
 mod bundle;
+mod hammer;
 mod module;
 mod sabotage;
 mod vectors;
@@ -26,6 +27,8 @@ enum Task {
     Bundle(bundle::Arguments),
     /// Breaks the deployment in copies and requires that the checks see it.
     Sabotage(sabotage::Arguments),
+    /// Runs `pitpet serve` into the ground, and checks that nothing acknowledged was lost.
+    Hammer(hammer::Arguments),
     /// Writes the golden vectors and the examples in the documents that are made from them.
     Vectors,
 }
@@ -35,6 +38,7 @@ fn main() -> anyhow::Result<()> {
         Task::Module(command) => module::run(command),
         Task::Bundle(arguments) => bundle::run(&arguments),
         Task::Sabotage(arguments) => sabotage::run(&arguments),
+        Task::Hammer(arguments) => hammer::run(&arguments),
         Task::Vectors => vectors::write(),
     }
 }

@@ -60,11 +60,19 @@ fn bad(variable: &'static str, reason: impl ToString) -> EnvironmentError {
 /// # Errors
 /// [`EnvironmentError`].
 pub fn table() -> Result<Arc<dyn Table>, EnvironmentError> {
+    table_named(&needed("PITPET_TABLE")?)
+}
+
+/// A table by its name.
+///
+/// # Errors
+/// [`EnvironmentError`].
+pub fn table_named(name: &str) -> Result<Arc<dyn Table>, EnvironmentError> {
     let mut settings = Settings::from_environment("AWS_ENDPOINT_URL_DYNAMODB")?;
     if std::env::var("PITPET_PUBLISH").is_ok_and(|mode| mode == "transactions") {
         settings.publish = crate::settings::PublishMode::Embedded;
     }
-    Ok(Arc::new(DynamoTable::new(&settings, needed("PITPET_TABLE")?)?))
+    Ok(Arc::new(DynamoTable::new(&settings, name)?))
 }
 
 /// The queue that `PITPET_QUEUE_URL` names.
@@ -85,28 +93,37 @@ pub fn dead_letters() -> Result<Arc<dyn DeadLetters>, EnvironmentError> {
     Ok(Arc::new(SqsQueue::new(&settings, needed("PITPET_DEAD_LETTER_QUEUE_URL")?)?))
 }
 
+/// Names the object store.
+const OBJECTS: &str = "PITPET_OBJECTS";
+
 /// The object store that `PITPET_OBJECTS` names: `s3://bucket`, or `file:///folder`.
 ///
 /// # Errors
 /// [`EnvironmentError`]; `s3://` needs a build with the feature `s3`.
 pub fn objects() -> Result<Arc<dyn Objects>, EnvironmentError> {
-    const VARIABLE: &str = "PITPET_OBJECTS";
-    let address = needed(VARIABLE)?;
+    objects_at(&needed(OBJECTS)?)
+}
+
+/// The object store at an address; see [`objects`].
+///
+/// # Errors
+/// As [`objects`].
+pub fn objects_at(address: &str) -> Result<Arc<dyn Objects>, EnvironmentError> {
     if let Some(folder) = address.strip_prefix("file://") {
-        let secret = UploadSecret::random().map_err(|error| bad(VARIABLE, error))?;
+        let secret = UploadSecret::random().map_err(|error| bad(OBJECTS, error))?;
         let store = FolderObjects::open(&PathBuf::from(folder), secret);
-        return Ok(Arc::new(store.map_err(|error| bad(VARIABLE, error))?));
+        return Ok(Arc::new(store.map_err(|error| bad(OBJECTS, error))?));
     }
     let Some(bucket) = address.strip_prefix("s3://") else {
-        return Err(bad(VARIABLE, "it must begin with s3:// or file://"));
+        return Err(bad(OBJECTS, "it must begin with s3:// or file://"));
     };
     #[cfg(feature = "s3")]
     {
         let settings = Settings::from_environment("AWS_ENDPOINT_URL_S3")?;
-        Ok(Arc::new(crate::S3Objects::new(&settings, bucket).map_err(|error| bad(VARIABLE, error))?))
+        Ok(Arc::new(crate::S3Objects::new(&settings, bucket).map_err(|error| bad(OBJECTS, error))?))
     }
     #[cfg(not(feature = "s3"))]
-    Err(bad(VARIABLE, format!("this build is without the feature `s3`, which the bucket {bucket} needs")))
+    Err(bad(OBJECTS, format!("this build is without the feature `s3`, which the bucket {bucket} needs")))
 }
 
 /// The two variables of which one says where a key is.

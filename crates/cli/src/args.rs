@@ -104,6 +104,8 @@ pub(crate) enum Command {
     Export(ExportArgs),
     /// Verify whole ledgers: every block is executed again, trusting no server
     Verify(VerifyArgs),
+    /// Check all that is stored against the ledger, trusting none of it, and repair it
+    Fsck(FsckArgs),
     /// Operate a running service
     Admin(AdminArgs),
     /// Watch a scripted neighbourhood of pets, over the real API
@@ -339,6 +341,29 @@ pub(crate) struct VerifyArgs {
     /// Run these rules too, which this release doesn't carry; may be given several times
     #[arg(long, value_name = "HASH", value_parser = rules)]
     pub(crate) allow_rules: Vec<RulesHash>,
+}
+
+/// Arguments of `fsck`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  pitpet fsck\n  pitpet fsck --data-dir /srv/pitpet --repair\n  pitpet fsck --data-dir /srv/pitpet --kennel classic --json\n  AWS_REGION=eu-west-1 pitpet fsck --table pitpet --objects s3://pitpet-objects\n\nEvery block is executed again from the genesis, and every item, photo and snapshot is held against what the blocks imply. A data folder's service must be stopped meanwhile; a table in AWS may be in use, and is read with the usual environment (AWS_REGION, AWS_ACCESS_KEY_ID, ...).\n--repair writes again what follows from the blocks and deletes what contradicts them. Texts, photos and blocks follow from nothing: what is missing of them is said to be lost."
+)]
+pub(crate) struct FsckArgs {
+    /// Directory of a service that is not running
+    #[arg(long, value_name = "DIR", default_value = "./pitpet-data", conflicts_with = "table")]
+    pub(crate) data_dir: PathBuf,
+    /// Table in AWS, instead of a directory
+    #[arg(long, value_name = "NAME")]
+    pub(crate) table: Option<String>,
+    /// Object store beside the table: s3://BUCKET or file:///DIR; without one photos and snapshots are not checked
+    #[arg(long, value_name = "ADDRESS", env = "PITPET_OBJECTS", hide_env_values = true)]
+    pub(crate) objects: Option<String>,
+    /// Kennel, by label or id [default: all]
+    #[arg(long)]
+    pub(crate) kennel: Option<String>,
+    /// Make good what follows from the ledger
+    #[arg(long)]
+    pub(crate) repair: bool,
 }
 
 /// Arguments of `admin`.

@@ -1,7 +1,7 @@
 //! What commands share: the client, the key files, the passphrase, and the way of printing.
 
 use std::cell::OnceCell;
-use std::io::{BufRead as _, IsTerminal as _};
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -94,10 +94,23 @@ impl Context {
     /// Prints a result: JSON for scripts, or text for people.
     pub(crate) fn print(&self, json: Value, text: &str) {
         if self.common.json {
-            println!("{json:#}");
+            show(&format!("{json:#}"));
         } else {
-            println!("{}", plain(text.trim_end()));
+            show(&plain(text.trim_end()));
         }
+    }
+}
+
+/// Writes a line to stdout. Whoever reads it may have seen enough and closed the pipe: that is no
+/// fault of the command.
+pub(crate) fn show(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let written = writeln!(out, "{line}").and_then(|()| out.flush());
+    if let Err(error) = written
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        eprintln!("pitpet: the result can't be written: {error}");
+        std::process::exit(3);
     }
 }
 

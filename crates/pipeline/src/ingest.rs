@@ -20,9 +20,10 @@ use crate::head::LedgerError;
 use crate::items::{self, Fields, attributes};
 use crate::message::{Entry, SaltedBody, pack};
 use crate::ports::{
-    Clock, Condition, Consistency, Item, Objects, Queue, Retry, Table, TableError, Update, UploadTicket,
+    Clock, Condition, Consistency, Item, Objects, Queue, QueueError, Retry, Table, TableError, Update,
+    UploadTicket,
 };
-use crate::problem::{bad_body, bad_field, bad_request, problem, rejected, unavailable};
+use crate::problem::{bad_body, bad_field, bad_request, busy, problem, rejected, unavailable};
 use crate::rate_limit::{Counting, RateLimiter, RateLimits, Subject};
 
 /// The use case.
@@ -117,7 +118,10 @@ impl Ingest {
         }
         for (outcome, places) in self.queue.send(&outgoing).await.into_iter().zip(places) {
             if let Err(error) = outcome {
-                let problem = unavailable(&error);
+                let problem = match error {
+                    QueueError::Throttled => busy(),
+                    error => unavailable(&error),
+                };
                 for at in places {
                     let id = results[at].as_ref().ok().copied();
                     results[at] = Err((id, problem.clone()));

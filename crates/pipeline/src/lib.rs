@@ -11,6 +11,7 @@ pub mod checkpoint;
 pub mod conformance;
 pub mod export_file;
 pub mod founding;
+pub mod fsck;
 pub mod head;
 pub mod http;
 pub mod ingest;

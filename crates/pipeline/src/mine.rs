@@ -72,7 +72,7 @@ const LOST_MAX: u32 = 16;
 const CLOCK_BEHIND_MS: u64 = 60_000;
 
 /// Rejects are kept this long, ms; an event expires after a day at the latest.
-const REJECT_KEPT_MS: u64 = 30 * items::DAY_MS;
+pub(crate) const REJECT_KEPT_MS: u64 = 30 * items::DAY_MS;
 
 /// What became of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -44,6 +44,17 @@ pub fn unavailable(error: &dyn std::fmt::Display) -> Problem {
     Problem { retry_after_s: Some(1), ..problem(503, "unavailable", "Try again", detail, None) }
 }
 
+/// More waits than is soon mined. Nothing is wrong, so that nothing is logged.
+pub fn busy() -> Problem {
+    problem(
+        503,
+        "busy",
+        "Too much at once",
+        "More events wait to be mined than can be in a few seconds. Try again in a moment.",
+        None,
+    )
+}
+
 /// What a reject means for the one who sent the event.
 pub fn rejected(reject: Reject) -> Problem {
     let detail: String = match reject {

@@ -41,12 +41,17 @@ fn manifests(kennel: &KennelId) -> String {
     format!("snapshot/{kennel}/manifest/")
 }
 
-fn manifest_key(kennel: &KennelId, place: &Place) -> String {
+/// Key of a snapshot's manifest.
+pub fn manifest_key(kennel: &KennelId, place: &Place) -> String {
     format!("{}{:020}-{}", manifests(kennel), place.height, place.hash)
 }
 
+fn chunk_folder(kennel: &KennelId, place: &Place) -> String {
+    format!("snapshot/{kennel}/chunk/{:020}-{}/", place.height, place.hash)
+}
+
 fn chunk_key(kennel: &KennelId, place: &Place, chunk: u32) -> String {
-    format!("snapshot/{kennel}/chunk/{:020}-{}/{chunk:05}", place.height, place.hash)
+    format!("{}{chunk:05}", chunk_folder(kennel, place))
 }
 
 /// Lists the snapshots that have a manifest, lowest first.
@@ -86,14 +91,34 @@ pub async fn write(
     objects.put(&manifest_key(kennel, place), encode(&manifest)).await?;
     let places = list(objects, kennel).await?;
     for old in places.iter().rev().skip(KEPT) {
-        // The manifest goes first, so that what is half deleted is not found.
-        let manifest = read_manifest(objects, kennel, old).await.ok();
-        objects.delete(&manifest_key(kennel, old)).await?;
-        for chunk in 0..manifest.map_or(0, |manifest| manifest.chunk_count) {
-            objects.delete(&chunk_key(kennel, old, chunk)).await?;
-        }
+        delete(objects, kennel, old).await?;
     }
     Ok(())
+}
+
+/// Deletes a snapshot.
+///
+/// # Errors
+/// [`ObjectError`]; what is half deleted is not found.
+pub async fn delete(objects: &dyn Objects, kennel: &KennelId, place: &Place) -> Result<(), ObjectError> {
+    let manifest = read_manifest(objects, kennel, place).await.ok();
+    objects.delete(&manifest_key(kennel, place)).await?;
+    for chunk in 0..manifest.map_or(0, |manifest| manifest.chunk_count) {
+        objects.delete(&chunk_key(kennel, place, chunk)).await?;
+    }
+    Ok(())
+}
+
+/// Counts the chunks that no manifest speaks of, among the first 1,000: what a crash left.
+///
+/// # Errors
+/// [`ObjectError`].
+pub async fn count_leftovers(objects: &dyn Objects, kennel: &KennelId) -> Result<u64, ObjectError> {
+    let places = list(objects, kennel).await?;
+    let known: Vec<String> = places.iter().map(|place| chunk_folder(kennel, place)).collect();
+    let chunks = objects.list(&format!("snapshot/{kennel}/chunk/")).await?;
+    let is_left = |chunk: &&String| !known.iter().any(|folder| chunk.starts_with(folder.as_str()));
+    Ok(chunks.iter().filter(is_left).count() as u64)
 }
 
 async fn read_manifest(

@@ -6,5 +6,6 @@ pub(crate) mod admin;
 pub(crate) mod demo;
 pub(crate) mod deployment;
 pub(crate) mod export;
+pub(crate) mod fsck;
 pub(crate) mod look;
 pub(crate) mod verify;

@@ -172,7 +172,7 @@ async fn fetch_rules(client: &Client, args: &VerifyArgs, folder: &Path) -> Resul
 }
 
 /// Chain modules, compiled on first use; the code is kept beside the keys.
-fn modules(context: &Context) -> Result<WasmModules, Failure> {
+pub(super) fn modules(context: &Context) -> Result<WasmModules, Failure> {
     let target = Target::host().map_err(|error| Failure::Unreachable(error.to_string()))?;
     Ok(WasmModules::new(
         Host::compiling(target, Settings::default()),

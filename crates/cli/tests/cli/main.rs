@@ -25,7 +25,7 @@ fn help_has_examples() {
     let mut text = runner.run(&["--help"]).out;
     for command in [
         "account", "birth", "post", "pat", "share", "comment", "gift", "transfer", "keepsake", "rekey",
-        "pet", "event", "feed", "kennel", "export", "verify", "demo", "serve",
+        "pet", "event", "feed", "kennel", "export", "verify", "fsck", "demo", "serve",
     ] {
         let help = runner.run(&[command, "--help"]);
         assert_eq!(help.code, 0);
@@ -34,6 +34,38 @@ fn help_has_examples() {
         text.push_str(&format!("\n===== {command}\n{own}"));
     }
     expect_file!["./help.txt"].assert_eq(&text);
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_is_no_fault() {
+    let runner = Runner::new(&nowhere());
+    for args in [&["account", "list"][..], &["account", "list", "--json"]] {
+        // Nobody reads: the first write fails.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ran = runner.run_into(args, writer.into());
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{args:?}");
+    }
+}
+
+#[test]
+fn what_can_not_be_checked_says_why() {
+    check(
+        &["fsck"],
+        expect![[r#"
+            exit 2
+            --- err
+            pitpet: ./pitpet-data is no data folder: it has no table.db; name one with --data-dir
+        "#]],
+    );
+    check(
+        &["fsck", "--table", "pitpet"],
+        expect![[r#"
+            exit 2
+            --- err
+            pitpet: the environment variable AWS_DEFAULT_REGION is not set
+        "#]],
+    );
 }
 
 #[test]

@@ -56,7 +56,7 @@ impl Village {
     /// Starts the service and opens the kennel `alley`.
     pub(crate) async fn start(adjust: impl FnOnce(&mut Command)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let server = Server::start_with(folder.path(), adjust);
+        let server = Server::start_with(env!("CARGO_BIN_EXE_pitpet"), folder.path(), adjust);
         let load = Load { http: reqwest::Client::new(), url: server.url.clone() };
         let token = std::fs::read_to_string(folder.path().join(pitpet_local::service::ADMIN_TOKEN_FILE));
         let new = json!({ "label": "alley", "preset": "classic", "stamp_bits": 4, "birth_bits": 4 });

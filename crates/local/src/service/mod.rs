@@ -6,6 +6,7 @@
 //! an event goes through the queue, a block through the table's conditional write.
 
 mod engine;
+mod folder;
 mod front;
 mod kennels;
 mod keys;
@@ -34,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 use crate::event_source::{self, EventSourceSettings, Tally};
 use crate::queue::{DeadLetterHandle, FifoQueue, InterruptedReceives, QueueHandle, QueueSettings};
 
+pub use folder::{DataFolder, FolderError};
 pub use front::FrontSettings;
 pub use kennels::{FoundingKeys, NewKennel, Preset, open as open_kennel, public};
 pub use keys::{ADMIN_TOKEN_FILE, Keys};
@@ -43,6 +45,10 @@ const TABLE: &str = "pitpet";
 
 /// The longest that a long poll waits here, ms.
 const WAIT_MS_MAX: u64 = 30_000;
+
+/// How long requests under way may take to end once the service stops: a client that waits for an
+/// event, or sends slowly, would hold it up for half a minute.
+const DRAIN: Duration = Duration::from_secs(2);
 
 /// How the service is set.
 #[derive(Clone, Debug)]
@@ -149,7 +155,8 @@ impl Service {
         let modules = Arc::new(modules(folder)?);
         store_rules(objects.as_ref()).await?;
 
-        let sender = Arc::new(QueueHandle::new(queue.clone(), clock.clone()));
+        let sender = Arc::new(QueueHandle::bounded(queue.clone(), clock.clone()));
+        let own_sender = Arc::new(QueueHandle::new(queue.clone(), clock.clone()));
         let admin = kennels::Admin {
             table: table.clone(),
             modules: modules.clone(),
@@ -168,7 +175,7 @@ impl Service {
             MinerSettings::default(),
         ));
         let reaper =
-            Reaper::new(table.clone(), sender.clone(), objects.clone(), clock.clone(), keys.house.clone());
+            Reaper::new(table.clone(), own_sender, objects.clone(), clock.clone(), keys.house.clone());
         let shared = Arc::new(Shared {
             ingest: Ingest::new(table.clone(), sender, objects.clone(), clock.clone())
                 .limited(settings.limits),
@@ -218,10 +225,16 @@ impl Service {
         &self.durability
     }
 
-    /// Stops: no more requests, batches in flight are finished, stores are closed.
+    /// Stops: no more requests, batches in flight are finished, stores are closed. A client that
+    /// sends slowly or waits for an event is itself not waited for.
     pub async fn stop(self) {
         self.stop.cancel();
-        for (part, ended) in [("front", self.front.await), ("reaper", self.reaper.await)] {
+        let front = tokio::time::timeout(DRAIN, self.front).await.unwrap_or_else(|_| {
+            // What it still answers ends with the process.
+            tracing::warn!("some requests did not end in time");
+            Ok(())
+        });
+        for (part, ended) in [("front", front), ("reaper", self.reaper.await)] {
             if let Err(error) = ended {
                 tracing::error!(part, %error, "a part of the service ended badly");
             }
