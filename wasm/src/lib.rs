@@ -5,14 +5,14 @@
 //! trap the host throws the instance away, so nothing here recovers from one.
 //!
 //! Deliberately absent: imports. There is no clock, no randomness, no log, and no way to ask for any. On any other
-//! architecture than wasm32 this crate is empty.
+//! architecture than wasm32 this crate is empty, but for Miri, which runs the boundary's unsafe code on 32-bit x86.
 
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
-#[cfg(target_arch = "wasm32")]
+#[cfg(any(target_arch = "wasm32", miri))]
 extern crate alloc;
 
-#[cfg(target_arch = "wasm32")]
+#[cfg(any(target_arch = "wasm32", miri))]
 mod boundary;
 
 #[cfg(target_arch = "wasm32")]

@@ -28,6 +28,7 @@ pub fn request(event: ApiGatewayV2httpRequest) -> HttpRequest {
             .collect(),
         content_type,
         body,
+        source: event.request_context.http.source_ip.and_then(|source| source.parse().ok()),
     }
 }
 
@@ -64,6 +65,8 @@ mod tests {
         assert_eq!(request.content_type.as_deref(), Some("application/json"));
         assert_eq!(request.query.get("wait_ms").map(String::as_str), Some("20"));
         assert_eq!(request.body, b"{\"event\":\"AA==\"}");
+        let source = request.source.map(|source| source.to_string());
+        assert_eq!(source.as_deref(), Some("203.0.113.7"), "by the gateway's word, not by a header");
     }
 
     #[test]

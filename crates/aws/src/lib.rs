@@ -1,4 +1,5 @@
-//! Production adapters for the ports of `pitpet-pipeline`: DynamoDB, SQS FIFO, folder and S3.
+//! Production adapters for the ports of `pitpet-pipeline`: DynamoDB, SQS FIFO, folder and S3; and
+//! what else the functions need of AWS: keys, logs, metrics.
 //!
 //! The only crate that names the AWS SDKs: their types and errors stop here. The local process
 //! uses the same table adapter over an embedded engine.
@@ -9,16 +10,21 @@
 
 pub mod attempts;
 pub mod clock;
+pub mod dead_letters;
 pub mod dynamo;
 pub mod environment;
 mod failure;
 pub mod gateway;
 pub mod logs;
+pub mod metrics;
 pub mod objects;
+#[cfg(feature = "secrets")]
+mod secrets;
 pub mod settings;
 pub mod sqs;
 
 pub use clock::SystemClock;
+pub use dead_letters::DeadLetterQueue;
 pub use dynamo::DynamoTable;
 pub use objects::FolderObjects;
 #[cfg(feature = "s3")]

@@ -81,7 +81,7 @@ pub struct Settings {
 impl Settings {
     /// Reads settings from the environment through `variable`, for the service whose endpoint
     /// override is called `endpoint_variable` (`AWS_ENDPOINT_URL_DYNAMODB`,
-    /// `AWS_ENDPOINT_URL_SQS`, `AWS_ENDPOINT_URL_S3`); `AWS_ENDPOINT_URL` is for all services.
+    /// `AWS_ENDPOINT_URL_SQS`, `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL_SECRETS_MANAGER`); `AWS_ENDPOINT_URL` is for all services.
     ///
     /// # Errors
     /// [`SettingsError::Missing`] names the variable that is not set.
@@ -157,6 +157,22 @@ impl Settings {
             config = config.endpoint_url(endpoint);
         }
         Ok(aws_sdk_sqs::Client::from_conf(config.build()))
+    }
+
+    /// Makes the Secrets Manager client.
+    #[cfg(feature = "secrets")]
+    pub(crate) fn secrets(&self) -> Result<aws_sdk_secretsmanager::Client, SettingsError> {
+        let mut config = aws_sdk_secretsmanager::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(self.region.clone()))
+            .credentials_provider(self.credentials())
+            .http_client(self.http_client()?)
+            .timeout_config(self.timeouts())
+            .retry_config(RetryConfig::disabled());
+        if let Some(endpoint) = &self.endpoint {
+            config = config.endpoint_url(endpoint);
+        }
+        Ok(aws_sdk_secretsmanager::Client::from_conf(config.build()))
     }
 
     fn credentials(&self) -> Credentials {

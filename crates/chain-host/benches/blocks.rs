@@ -15,7 +15,7 @@ use pitpet_chain::hash::{AccountId, BirthHash, EventId, PublicKey, RulesHash, sh
 use pitpet_chain::kennel::{Kennel, Outcome, Snapshot};
 use pitpet_chain::log::{Frontier, leaf};
 use pitpet_chain::state::{Account, Pet, Phase, Post, State};
-use pitpet_chain_host::{ArtefactCache, Host, Instance, Operation, Releases, Settings, Target};
+use pitpet_chain_host::{ArtefactCache, Host, Instance, Metering, Operation, Releases, Settings, Target};
 
 const CREATED_MS: u64 = 1_800_000_000_000;
 
@@ -237,10 +237,11 @@ fn main() {
     let host = Host::compiling(Target::host().expect("a supported machine"), Settings::default());
     let (module, _) =
         host.open(rules, &Releases::embedded(), &ArtefactCache::new(folder.path())).expect("a module");
-    let rules = RulesHash(rules.0);
-    let wasm =
-        |snapshot: &Snapshot| Runner::Wasm(module.instantiate().expect("an instance")).open(snapshot, rules);
-    let native = |snapshot: &Snapshot| Runner::Native(Session::new()).open(snapshot, rules);
+    let chain_rules = RulesHash(rules.0);
+    let wasm = |snapshot: &Snapshot| {
+        Runner::Wasm(module.instantiate().expect("an instance")).open(snapshot, chain_rules)
+    };
+    let native = |snapshot: &Snapshot| Runner::Native(Session::new()).open(snapshot, chain_rules);
 
     let small = snapshot(10, 10, 10, 10);
     let high = snapshot(100_000, 10, 10, 10);
@@ -260,13 +261,24 @@ fn main() {
         ms(times[2]) / ms(times[0])
     );
 
-    let (mut w, mut n) = (wasm(&large), native(&large));
-    let times = blocks(&mut [(&mut w, 10_000), (&mut n, 10_000)], 100, 21);
+    let target = Target::host().expect("a supported machine");
+    let uncounted = Settings { metering: Metering::Uncounted, ..Settings::default() };
+    let bytes = Releases::embedded().find(rules).expect("the release is there");
+    let artefact = Host::compile(&bytes, &target, Metering::Uncounted).expect("it compiles");
+    let plain = Host::headless(target, uncounted).load(rules, &artefact).expect("it loads");
+    let plain = Runner::Wasm(plain.instantiate().expect("an instance"));
+    let (mut w, mut n, mut u) = (wasm(&large), native(&large), plain.open(&large, chain_rules));
+    let times = blocks(&mut [(&mut w, 10_000), (&mut n, 10_000), (&mut u, 10_000)], 100, 21);
     println!("100 events in one block of the large kennel:");
     println!(
         "  in Wasm with metering {:.2} ms: {:.0} events/s on one core",
         ms(times[0]),
         100.0 / times[0].as_secs_f64()
+    );
+    println!(
+        "  without metering      {:.2} ms; metering costs {:.1} %",
+        ms(times[2]),
+        (ms(times[0]) / ms(times[2]) - 1.0) * 100.0
     );
     println!(
         "  native                {:.2} ms; Wasm takes {:.2} times that",

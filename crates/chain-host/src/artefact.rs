@@ -9,21 +9,21 @@
 //! | 8 | 4 | [`FORMAT_VERSION`] |
 //! | 12 | 4 | size of the header, a multiple of 64 |
 //! | 16 | 8 | size of the payload |
-//! | 24 | 32 | SHA-256 of everything else: the header without this field, then the payload |
+//! | 24 | 32 | BLAKE3 of everything else: the header without this field, then the payload |
 //! | 56 | 32 | rules hash: SHA-256 of the module that was compiled |
 //! | 88 | 4 | [`Metering`] |
 //! | 92 | | three texts, each a length byte and UTF-8: engine version, target triple, CPU baseline; then zeros |
 //!
+//! BLAKE3, because the digest of a megabyte is checked at each cold start, and SHA-256 takes as long as all the rest.
 //! The digest finds damage, not malice: an artefact is native code, and whoever may write it may run anything.
 //! Artefacts are taken only from the deployed package or from the own cache folder, never from the network.
 
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
 
 use crate::{RulesHash, Target};
 
 /// The version of the header.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// The exact version of the engine. Code of another one is refused, because its layout may differ.
 ///
@@ -220,7 +220,7 @@ impl Artefact {
 
 /// Of everything but the digest itself; the caller knows that `bytes` is longer than the field's end.
 fn digest(bytes: &[u8]) -> [u8; 32] {
-    let mut hasher = Sha256::new();
+    let mut hasher = blake3::Hasher::new();
     hasher.update(&bytes[..DIGEST.start]);
     hasher.update(&bytes[DIGEST.end..]);
     hasher.finalize().into()

@@ -8,7 +8,9 @@ use wasmer::{
 };
 use wasmer_middlewares::Metering as OperatorMetering;
 
-use crate::{Artefact, Gatekeeper, LoadError, Metering, RulesHash, Target, metering::BulkMetering};
+use crate::{
+    Artefact, Gatekeeper, LoadError, Metering, RulesHash, Target, lean::Lean, metering::BulkMetering,
+};
 
 /// Compiles a module that passes the gate.
 ///
@@ -34,7 +36,7 @@ fn engine(target: &Target, metering: Metering) -> Engine {
     }
     let mut features = Features::none();
     features.bulk_memory = true;
-    EngineBuilder::new(cranelift)
+    EngineBuilder::new(Lean(cranelift))
         .set_target(Some(target.for_engine()))
         .set_features(Some(features))
         .engine()

@@ -138,7 +138,7 @@ impl Host {
         // depends on (engine version, triple, CPU baseline, metering) is the one of this process. They come from this
         // crate's compiler by way of the deployed package or a folder that only its owner may write.
         #[allow(unsafe_code)]
-        let module = unsafe { wasmer::Module::deserialize(&engine, artefact.code()) };
+        let module = unsafe { wasmer::Module::deserialize_unchecked(&engine, artefact.code()) };
         let inner = module.map_err(|error| LoadError::Engine { reason: error.to_string() })?;
         Ok(Module { inner, engine, rules, settings: self.settings })
     }

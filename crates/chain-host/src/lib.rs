@@ -30,6 +30,8 @@ mod compile;
 mod host;
 #[cfg(feature = "engine")]
 mod instance;
+#[cfg(feature = "compiler")]
+mod lean;
 #[cfg(feature = "engine")]
 mod memory;
 #[cfg(feature = "compiler")]

@@ -30,7 +30,7 @@ struct Round {
 async fn main() {
     let seconds: usize = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(60);
     let folder = tempfile::tempdir().expect("a folder");
-    let server = Server::start(folder.path());
+    let server = Server::start(env!("CARGO_BIN_EXE_pitpet"), folder.path());
     let load = Arc::new(Load { http: reqwest::Client::new(), url: server.url.clone() });
     let mut seed = 1_000_000;
     let mut mined = 0;

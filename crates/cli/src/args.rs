@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use pitpet_chain::hash::{BirthHash, BlockHash, EventId, KennelId, RulesHash};
+use pitpet_chain::hash::{BirthHash, BlockHash, EventId, KennelId, PublicKey, RulesHash};
+use pitpet_chain::limits::AMOUNT_MAX;
 
 use pitpet_local::service::Preset;
 
@@ -103,6 +104,8 @@ pub(crate) enum Command {
     Export(ExportArgs),
     /// Verify whole ledgers: every block is executed again, trusting no server
     Verify(VerifyArgs),
+    /// Check all that is stored against the ledger, trusting none of it, and repair it
+    Fsck(FsckArgs),
     /// Operate a running service
     Admin(AdminArgs),
     /// Watch a scripted neighbourhood of pets, over the real API
@@ -212,7 +215,7 @@ pub(crate) struct GiftArgs {
     #[arg(value_parser = birth)]
     pub(crate) pet: BirthHash,
     /// Treats
-    #[arg(long)]
+    #[arg(long, value_parser = treats)]
     pub(crate) amount: u64,
 }
 
@@ -226,7 +229,7 @@ pub(crate) struct TransferArgs {
     #[arg(value_name = "ACCOUNT")]
     pub(crate) to: String,
     /// Treats
-    #[arg(long)]
+    #[arg(long, value_parser = treats)]
     pub(crate) amount: u64,
     /// Kennel whose treats they are [default: the only one in which you have any]
     #[arg(long)]
@@ -317,7 +320,7 @@ pub(crate) struct ExportArgs {
 /// Arguments of `verify`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  pitpet verify http://127.0.0.1:8080\n  pitpet verify http://127.0.0.1:8080 --kennel classic --json\n  pitpet verify classic.pitpet --genesis KENNEL --head 120:BLOCK\n\nA kennel is held to what was seen of it before; the first time, it is taken as shown unless --genesis is given.\nRules that this release doesn't carry are run only if --allow-rules names them; a module that no server offers is looked for as rules/HASH.wasm in the directory of key files."
+    after_help = "Examples:\n  pitpet verify http://127.0.0.1:8080\n  pitpet verify http://127.0.0.1:8080 --kennel classic --json\n  pitpet verify classic.pitpet --genesis KENNEL --head 120:BLOCK\n  pitpet verify classic.pitpet --checkpoint-key KEY\n\nA kennel is held to what was seen of it before; the first time, it is taken as shown unless --genesis is given.\nRules that this release doesn't carry are run only if --allow-rules names them; a module that no server offers is looked for as rules/HASH.wasm in the directory of key files."
 )]
 pub(crate) struct VerifyArgs {
     /// A server's address, or a file that `export` wrote [default: --url]
@@ -332,20 +335,49 @@ pub(crate) struct VerifyArgs {
     /// A block that it must hold
     #[arg(long, value_name = "HEIGHT:HASH", value_parser = placed_block)]
     pub(crate) head: Option<(u64, BlockHash)>,
+    /// The key that must have signed the checkpoint [default: the one in the genesis]
+    #[arg(long, value_name = "KEY", value_parser = checkpoint_key)]
+    pub(crate) checkpoint_key: Option<PublicKey>,
     /// Run these rules too, which this release doesn't carry; may be given several times
     #[arg(long, value_name = "HASH", value_parser = rules)]
     pub(crate) allow_rules: Vec<RulesHash>,
 }
 
+/// Arguments of `fsck`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  pitpet fsck\n  pitpet fsck --data-dir /srv/pitpet --repair\n  pitpet fsck --data-dir /srv/pitpet --kennel classic --json\n  AWS_REGION=eu-west-1 pitpet fsck --table pitpet --objects s3://pitpet-objects\n\nEvery block is executed again from the genesis, and every item, photo and snapshot is held against what the blocks imply. A data folder's service must be stopped meanwhile; a table in AWS may be in use, and is read with the usual environment (AWS_REGION, AWS_ACCESS_KEY_ID, ...).\n--repair writes again what follows from the blocks and deletes what contradicts them. Texts, photos and blocks follow from nothing: what is missing of them is said to be lost."
+)]
+pub(crate) struct FsckArgs {
+    /// Directory of a service that is not running
+    #[arg(long, value_name = "DIR", default_value = "./pitpet-data", conflicts_with = "table")]
+    pub(crate) data_dir: PathBuf,
+    /// Table in AWS, instead of a directory
+    #[arg(long, value_name = "NAME")]
+    pub(crate) table: Option<String>,
+    /// Object store beside the table: s3://BUCKET or file:///DIR; without one photos and snapshots are not checked
+    #[arg(long, value_name = "ADDRESS", env = "PITPET_OBJECTS", hide_env_values = true)]
+    pub(crate) objects: Option<String>,
+    /// Kennel, by label or id [default: all]
+    #[arg(long)]
+    pub(crate) kennel: Option<String>,
+    /// Make good what follows from the ledger
+    #[arg(long)]
+    pub(crate) repair: bool,
+}
+
 /// Arguments of `admin`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  pitpet admin kennel open alley\n  pitpet admin kennel open rush --preset classic --data-dir /srv/pitpet\n  pitpet admin queue --json"
+    after_help = "Examples:\n  pitpet admin kennel open alley\n  pitpet admin kennel open rush --preset classic --data-dir /srv/pitpet\n  pitpet admin queue --json\n  pitpet admin kennel open town --deployment outputs.json\n  pitpet admin dead-letters --deployment outputs.json\n  pitpet admin redrive --deployment outputs.json\n\nOn AWS, --deployment names the file of `cdk deploy --outputs-file`; region and credentials are taken from AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN."
 )]
 pub(crate) struct AdminArgs {
     /// Directory of the running service, for the operator's token in it
     #[arg(long, global = true, value_name = "DIR", default_value = "./pitpet-data")]
     pub(crate) data_dir: PathBuf,
+    /// Outputs of a deployment on AWS, instead of a service on this machine
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "data_dir")]
+    pub(crate) deployment: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: AdminCommand,
 }
@@ -358,6 +390,10 @@ pub(crate) enum AdminCommand {
     Kennel(AdminKennelCommand),
     /// Show what waits in the queue
     Queue,
+    /// Look at the messages in the dead-letter queue; they stay there
+    DeadLetters,
+    /// Send the messages of the dead-letter queue to be mined again
+    Redrive,
 }
 
 /// Commands about kennels.
@@ -376,6 +412,9 @@ pub(crate) enum AdminKennelCommand {
         /// Bits of a birth's stamp, instead of the preset's; 0 to 40
         #[arg(long, value_name = "BITS")]
         birth_bits: Option<u8>,
+        /// Silence after which time is mined, ms, instead of the preset's; 60000 to 43200000
+        #[arg(long, value_name = "MS")]
+        idle_ms: Option<u64>,
     },
 }
 
@@ -423,8 +462,16 @@ fn kennel(text: &str) -> Result<KennelId, String> {
     text.parse().map_err(|_| hash_rule("kennel id", text))
 }
 
+fn checkpoint_key(text: &str) -> Result<PublicKey, String> {
+    text.parse().map_err(|_| hash_rule("checkpoint key", text))
+}
+
 fn rules(text: &str) -> Result<RulesHash, String> {
     text.parse().map_err(|_| hash_rule("rules hash", text))
+}
+
+fn treats(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("treats are whole numbers, 1 to {AMOUNT_MAX}"))
 }
 
 fn placed_block(text: &str) -> Result<(u64, BlockHash), String> {

@@ -21,7 +21,7 @@ use pitpet_pipeline::api::{
     Submissions, SubmittedEvent, SubmittedEvents, SubmittedRequest,
 };
 use pitpet_pipeline::ports::UploadTicket;
-use reqwest::{Method, RequestBuilder, StatusCode, Url};
+use reqwest::{RequestBuilder, StatusCode, Url};
 use serde::de::DeserializeOwned;
 
 use crate::act::{Act, EXPIRES_AFTER_MS, Signed};
@@ -39,6 +39,11 @@ const POLL_PAUSE: Duration = Duration::from_millis(100);
 
 /// One request, connection to last byte; above [`POLL_MS_MAX`].
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Longest answer that is read, bytes: a segment of an export ends at 2 MiB and the block and the
+/// bodies that pass it, 360 KiB and 512 × 8 KiB; a page of 100 entries whose texts are
+/// all escapes is under 5 MiB.
+const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// How long a request for a name or an upload stays good, ms: half of what is allowed.
 const REQUEST_AHEAD_MS: u64 = 5 * 60 * 1000;
@@ -176,9 +181,16 @@ impl Client {
             };
             Failure::Unreachable(format!("{}: {why}", self.server))
         };
-        let response = request.send().await.map_err(unreachable)?;
+        let mut response = request.send().await.map_err(unreachable)?;
         let status = response.status();
-        let content = response.bytes().await.map_err(unreachable)?.to_vec();
+        let mut content = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+            if content.len() + chunk.len() > ANSWER_BYTES_MAX {
+                let mib = ANSWER_BYTES_MAX / 1024 / 1024;
+                return Err(self.nonsense(&format!("it is longer than {mib} MiB")));
+            }
+            content.extend_from_slice(&chunk);
+        }
         if status.is_success() {
             return Ok(content);
         }
@@ -524,6 +536,19 @@ impl Client {
         self.post("v1/accounts", &self.request(account, key, wish)).await
     }
 
+    /// Says whether a ticket may send a photo there: to the server itself, or to a named host over
+    /// TLS. A server must not reach through its clients into their networks.
+    fn check_upload_address(&self, url: &Url) -> Result<(), Failure> {
+        let is_named = url.domain().is_some_and(|host| host.contains('.') && !host.ends_with(".localhost"));
+        if url.origin() == self.base.origin() || url.scheme() == "https" && is_named {
+            return Ok(());
+        }
+        Err(Failure::Invalid(format!(
+            "{}: it wants the photo sent to {url}, which is neither itself nor a named host over https",
+            self.server
+        )))
+    }
+
     /// Uploads a photo.
     ///
     /// # Errors
@@ -539,11 +564,15 @@ impl Client {
             Ok(url) => url,
             Err(_) => self.address(&ticket.url)?,
         };
-        let method = Method::from_bytes(ticket.method.as_bytes()).map_err(|_| self.nonsense("method"))?;
-        let mut request = self.http.request(method, url).body(photo.bytes.clone());
+        self.check_upload_address(&url)?;
+        if ticket.method != "PUT" {
+            return Err(self.nonsense(&format!("an upload by {}", ticket.method)));
+        }
+        let mut request = self.http.put(url).body(photo.bytes.clone());
         for (name, value) in &ticket.headers {
-            // The length is set from the body; giving it twice would be an error.
-            if !name.eq_ignore_ascii_case("content-length") && !name.eq_ignore_ascii_case("host") {
+            let name = name.to_ascii_lowercase();
+            // What an upload to a store needs; length and host follow from the request itself.
+            if name == "content-type" || name.starts_with("x-amz-") {
                 request = request.header(name, value);
             }
         }
@@ -571,6 +600,27 @@ mod tests {
         }
         let client = Client::new("http://127.0.0.1:1/prefix", Pins::in_memory()).unwrap();
         assert_eq!(client.address("/v1/feed").unwrap().as_str(), "http://127.0.0.1:1/prefix/v1/feed");
+    }
+
+    #[test]
+    fn a_photo_goes_to_the_server_or_to_a_named_host_over_tls() {
+        let client = Client::new("http://127.0.0.1:8080", Pins::in_memory()).unwrap();
+        let checked = |url: &str| client.check_upload_address(&Url::parse(url).unwrap());
+        for good in ["http://127.0.0.1:8080/media/uploads/x", "https://bucket.s3.eu-west-1.amazonaws.com/a"] {
+            checked(good).unwrap();
+        }
+        for bad in [
+            "http://127.0.0.1:8081/",
+            "http://169.254.169.254/latest/meta-data",
+            "http://bucket.s3.amazonaws.com/a",
+            "https://169.254.169.254/",
+            "https://[::1]/",
+            "https://localhost/",
+            "https://router/",
+            "file:///etc/passwd",
+        ] {
+            assert_eq!(checked(bad).unwrap_err().exit_code(), 1, "{bad}");
+        }
     }
 
     #[test]

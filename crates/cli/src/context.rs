@@ -1,7 +1,7 @@
 //! What commands share: the client, the key files, the passphrase, and the way of printing.
 
 use std::cell::OnceCell;
-use std::io::{BufRead as _, IsTerminal as _};
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -94,10 +94,23 @@ impl Context {
     /// Prints a result: JSON for scripts, or text for people.
     pub(crate) fn print(&self, json: Value, text: &str) {
         if self.common.json {
-            println!("{json:#}");
+            show(&format!("{json:#}"));
         } else {
-            println!("{}", plain(text.trim_end()));
+            show(&plain(text.trim_end()));
         }
+    }
+}
+
+/// Writes a line to stdout. Whoever reads it may have seen enough and closed the pipe: that is no
+/// fault of the command.
+pub(crate) fn show(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let written = writeln!(out, "{line}").and_then(|()| out.flush());
+    if let Err(error) = written
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        eprintln!("pitpet: the result can't be written: {error}");
+        std::process::exit(3);
     }
 }
 
@@ -209,5 +222,18 @@ impl Reporter {
             }
             Progress::Mined { height } => eprintln!("mined in block {height}, proof checked"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_can_t_steer_the_terminal() {
+        let hostile = "Mo\u{1b}[2Jchi\r\u{7}\u{9b}31m \u{202e}drawkcab\u{2066}\nnext";
+        let shown = plain(hostile);
+        assert_eq!(shown, "Mo\u{fffd}[2Jchi\u{fffd}\u{fffd}\u{fffd}31m \u{fffd}drawkcab\u{fffd}\nnext");
+        assert_eq!(plain("Mochi, Größe 猫\n"), "Mochi, Größe 猫\n");
     }
 }

@@ -51,11 +51,11 @@ impl From<Problem> for Failure {
 
 /// A problem in one line: title, detail, field.
 fn words(problem: &Problem) -> String {
-    let mut text = format!("refused: {}", problem.title);
-    if !problem.detail.is_empty() && problem.detail != problem.title {
-        text.push_str(": ");
-        text.push_str(&problem.detail);
-    }
+    // A title such as "The event is refused" says nothing that isn't said already.
+    let title = (!problem.title.ends_with(" is refused")).then_some(problem.title.as_str());
+    let detail = (!problem.detail.is_empty() && problem.detail != problem.title).then_some(&*problem.detail);
+    let parts: Vec<&str> = ["refused"].into_iter().chain(title).chain(detail).collect();
+    let mut text = parts.join(": ");
     if let Some(field) = &problem.field {
         text.push_str(&format!(" (field: {field})"));
     }
@@ -97,6 +97,7 @@ mod tests {
             status: 409,
             detail: "amount 5 is above the 0 free treats".into(),
             field: Some("amount".into()),
+            retry_after_s: None,
         }
         .into()
     }

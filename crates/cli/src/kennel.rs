@@ -10,7 +10,7 @@ use pitpet_chain::block::{Header, Receipt};
 use pitpet_chain::codec::{Canonical, decode};
 use pitpet_chain::event::SignedEvent;
 use pitpet_chain::genesis::Genesis;
-use pitpet_chain::hash::{BlockHash, Digest32, EventId, KennelId};
+use pitpet_chain::hash::{BlockHash, Digest32, EventId, KennelId, PublicKey};
 use pitpet_chain::proof::{EventProof, LogProof};
 use pitpet_pipeline::api::{EventView, KennelView};
 use signed_note::{Note, StandardVerifier, VerifierList, new_ed25519_verifier_key};
@@ -78,10 +78,18 @@ impl Kennel {
     /// # Errors
     /// [`Failure::Invalid`].
     pub fn check_checkpoint(&self, note: &str) -> Result<Head, Failure> {
+        self.check_checkpoint_by(&self.genesis.checkpoint, note)
+    }
+
+    /// Checks a C2SP checkpoint that must be signed by this key, which may be another than the
+    /// genesis's.
+    ///
+    /// # Errors
+    /// [`Failure::Invalid`].
+    pub fn check_checkpoint_by(&self, key: &PublicKey, note: &str) -> Result<Head, Failure> {
         let origin = self.id.to_string();
         let invalid = |why: String| Failure::Invalid(format!("checkpoint of kennel {}: {why}", self.label));
-        let key = VerifyingKey::from_bytes(&self.genesis.checkpoint.0)
-            .map_err(|_| invalid("the genesis has no usable checkpoint key".into()))?;
+        let key = VerifyingKey::from_bytes(&key.0).map_err(|_| invalid(format!("{key} is no key")))?;
         let verifier = StandardVerifier::new(&new_ed25519_verifier_key(&origin, &key))
             .map_err(|error| invalid(error.to_string()))?;
         let note = Note::from_bytes(note.as_bytes()).map_err(|error| invalid(error.to_string()))?;

@@ -58,6 +58,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Kennel(args) => commands::look::kennel(&context, args).await,
             Command::Export(args) => commands::export::run(&context, args).await,
             Command::Verify(args) => commands::verify::run(&context, args).await,
+            Command::Fsck(args) => commands::fsck::run(&context, args).await,
             Command::Admin(args) => commands::admin::run(&context, args).await,
             Command::Demo(args) => commands::demo::run(&context, args).await,
         }

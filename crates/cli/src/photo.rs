@@ -74,8 +74,14 @@ impl Photo {
         limits.max_image_width = Some(SOURCE_SIDE_MAX);
         limits.max_image_height = Some(SOURCE_SIDE_MAX);
         limits.max_alloc = Some(DECODE_BYTES_MAX);
-        reader.limits(limits);
+        reader.limits(limits.clone());
         let mut decoder = reader.into_decoder().map_err(|error| error.to_string())?;
+        // Before a pixel is decoded: a decoder holds only its own needs to the limits, not the picture.
+        let (width, height) = decoder.dimensions();
+        limits.reserve(decoder.total_bytes()).map_err(|_| {
+            let mib = DECODE_BYTES_MAX / 1024 / 1024;
+            format!("{width} × {height} pixels need more than {mib} MiB of memory")
+        })?;
         // An unreadable orientation is no reason to refuse a readable picture.
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
         let mut image = DynamicImage::from_decoder(decoder).map_err(|error| error.to_string())?;
@@ -238,6 +244,38 @@ mod tests {
         let missing = Photo::open(Path::new("no-such-file.jpg")).unwrap_err();
         assert_eq!(missing.exit_code(), 2);
         assert!(missing.to_string().contains("no-such-file.jpg"));
+    }
+
+    /// A PNG that says how large it is and holds next to nothing.
+    fn png_head(width: u32, height: u32) -> Vec<u8> {
+        let chunk = |kind: &[u8; 4], content: &[u8]| {
+            let named = [kind.as_slice(), content].concat();
+            // CRC-32 as in PNG's Annex D, a bit at a time.
+            let crc = !named.iter().fold(u32::MAX, |crc, byte| {
+                (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+                    if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 }
+                })
+            });
+            let size = u32::try_from(content.len()).unwrap().to_be_bytes();
+            [size.as_slice(), &named, &crc.to_be_bytes()].concat()
+        };
+        let head = [width.to_be_bytes().as_slice(), &height.to_be_bytes(), &[8, 6, 0, 0, 0]].concat();
+        let nothing = [0x78, 0x01, 0x03, 0x00, 0x00, 0x00, 0x00, 0x01];
+        let parts = [chunk(b"IHDR", &head), chunk(b"IDAT", &nothing), chunk(b"IEND", &[])];
+        [b"\x89PNG\r\n\x1a\n".as_slice(), &parts.concat()].concat()
+    }
+
+    #[test]
+    fn a_picture_that_unfolds_beyond_memory_is_refused_by_its_head() {
+        // 16,384² pixels of 4 bytes are 1 GiB; its sides alone are within bounds.
+        let wide = Photo::read(&png_head(16_384, 16_384)).unwrap_err();
+        assert_eq!(wide, "16384 × 16384 pixels need more than 512 MiB of memory");
+        for (width, height) in [(16_385, 1), (1, 16_385), (u32::MAX >> 1, u32::MAX >> 1)] {
+            assert!(Photo::read(&png_head(width, height)).is_err(), "{width} × {height}");
+        }
+        // The same head with a size that fits gets as far as the pixels, which are missing.
+        let small = Photo::read(&png_head(4, 4)).unwrap_err();
+        assert!(!small.contains("MiB"), "{small}");
     }
 
     #[test]

@@ -2,11 +2,13 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::Args;
 use pitpet_cli::failure::Failure;
 use pitpet_local::service::{Service, ServiceSettings};
+use pitpet_pipeline::rate_limit::RateLimits;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -19,7 +21,7 @@ const DATA_DIR: &str = "./pitpet-data";
 /// How to run the service.
 #[derive(Clone, Debug, Args)]
 #[command(
-    after_help = "Examples:\n  pitpet serve\n  pitpet serve --listen 127.0.0.1:9000 --data-dir /srv/pitpet"
+    after_help = "Examples:\n  pitpet serve\n  pitpet serve --listen 127.0.0.1:9000 --data-dir /srv/pitpet\n  pitpet serve --listen 0.0.0.0:8080 --address-limit 600 --account-limit 60\n\nLimits are on unless it listens on loopback only; 0 is no limit. Behind a proxy every client has\nthe proxy's address: limit addresses there, and set --address-limit 0 here."
 )]
 pub(crate) struct ServeArgs {
     /// Address and port to listen on
@@ -28,11 +30,33 @@ pub(crate) struct ServeArgs {
     /// Directory for the table, the queue, the objects and the keys
     #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
     pub(crate) data_dir: PathBuf,
+    /// Events that one address may send a minute [default: 1200, on loopback 0]
+    #[arg(long, value_name = "EVENTS")]
+    pub(crate) address_limit: Option<u32>,
+    /// Events that one account may send a minute [default: 120, on loopback 0]
+    #[arg(long, value_name = "EVENTS")]
+    pub(crate) account_limit: Option<u32>,
+}
+
+impl ServeArgs {
+    /// Whoever reaches loopback is on this machine already and needs no flood to harm it.
+    fn limits(&self) -> RateLimits {
+        let default = if self.listen.ip().is_loopback() { RateLimits::NONE } else { RateLimits::DEFAULT };
+        RateLimits {
+            address: self.address_limit.map_or(default.address, NonZeroU32::new),
+            account: self.account_limit.map_or(default.account, NonZeroU32::new),
+        }
+    }
 }
 
 impl Default for ServeArgs {
     fn default() -> Self {
-        Self { listen: LISTEN.parse().expect("a socket address"), data_dir: DATA_DIR.into() }
+        Self {
+            listen: LISTEN.parse().expect("a socket address"),
+            data_dir: DATA_DIR.into(),
+            address_limit: None,
+            account_limit: None,
+        }
     }
 }
 
@@ -52,7 +76,11 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     // Before anything is open, so that a signal at any time is a clean end.
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
-    let settings = ServiceSettings { listen: args.listen, ..ServiceSettings::new(&args.data_dir, 0) };
+    let settings = ServiceSettings {
+        listen: args.listen,
+        limits: args.limits(),
+        ..ServiceSettings::new(&args.data_dir, 0)
+    };
     let service =
         Service::start(settings).await.map_err(|error| Failure::Unreachable(format!("{error:#}")))?;
     let url = format!("http://{}", service.address());

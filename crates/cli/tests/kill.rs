@@ -8,9 +8,11 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use load::{Kennel, Load, Server, pats};
+use load::{BUSY, Kennel, Load, Server, pats};
 use pitpet_chain::hash::EventId;
 use pitpet_pipeline::api::{Submissions, SubmittedEvent, SubmittedEvents};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_pitpet");
 
 /// Kills in a row.
 const KILLS: usize = 5;
@@ -50,11 +52,20 @@ async fn load_until_killed(
                 };
                 // In doubt: the client would send it again.
                 let Ok(answer) = answer else { return events.lock().unwrap().extend(batch) };
-                for (result, (id, _)) in answer.results.iter().zip(&batch) {
-                    assert!(result.problem.is_none(), "{result:?}");
-                    acknowledged.lock().unwrap().push(*id);
+                let mut taken = 0;
+                for (result, (id, event)) in answer.results.iter().zip(batch) {
+                    match &result.problem {
+                        None => {
+                            acknowledged.lock().unwrap().push(id);
+                            taken += 1;
+                        }
+                        Some(problem) if problem.kind == BUSY => {
+                            events.lock().unwrap().push_back((id, event));
+                        }
+                        Some(problem) => panic!("{problem:?}"),
+                    }
                 }
-                if count.fetch_add(BATCH, Ordering::SeqCst) + BATCH >= ACKNOWLEDGED_MIN {
+                if count.fetch_add(taken, Ordering::SeqCst) + taken >= ACKNOWLEDGED_MIN {
                     // One place: who finds it taken isn't the first.
                     _ = enough.try_send(());
                 }
@@ -73,7 +84,7 @@ async fn load_until_killed(
 #[tokio::test(flavor = "multi_thread")]
 async fn five_kills_in_a_row_lose_nothing_that_was_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(folder.path());
+    let server = Server::start(BINARY, folder.path());
     let load = Load { http: reqwest::Client::new(), url: server.url.clone() };
     let kennel: Kennel = load.kennel("alley", folder.path()).await;
     let count = KILLS * (ACKNOWLEDGED_MIN + 400);
@@ -88,7 +99,7 @@ async fn five_kills_in_a_row_lose_nothing_that_was_acknowledged() {
         let since = load_until_killed(&url, server, &events).await;
         assert!(since.len() >= ACKNOWLEDGED_MIN);
         acknowledged.extend(since);
-        server = Server::start(folder.path());
+        server = Server::start(BINARY, folder.path());
     }
 
     let load = Load { http: reqwest::Client::new(), url: server.url.clone() };
@@ -101,4 +112,47 @@ async fn five_kills_in_a_row_lose_nothing_that_was_acknowledged() {
         .output()
         .unwrap();
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+
+    // The checker keeps out of a folder that is in use, and finds nothing wrong afterwards.
+    let (code, text) = fsck(folder.path(), &[]);
+    assert_eq!(code, 3, "{text}");
+    assert!(text.contains("stop it"), "{text}");
+    drop(server);
+    let (code, text) = fsck(folder.path(), &[]);
+    assert_eq!(code, 0, "{text}");
+
+    // What it can't find whole it names, and gives back.
+    let lost = pitpet_pipeline::items::place(&acknowledged[0]);
+    let data = pitpet_local::service::DataFolder::open(folder.path()).unwrap();
+    data.table().delete(&lost).await.unwrap();
+    tokio::task::spawn_blocking(move || data.close()).await.unwrap();
+    let (code, text) = fsck(folder.path(), &[]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains(&format!("item {} · PLACE: it is missing", lost.pk)), "{text}");
+    let (code, text) = fsck(folder.path(), &["--repair"]);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("Clean now: 1 faults were repaired"), "{text}");
+    assert_eq!(fsck(folder.path(), &["--json"]).0, 0);
+
+    // A damaged file is no matter of the ledger's.
+    let path = folder.path().join("table.db");
+    let mut content = std::fs::read(&path).unwrap();
+    content[..16].fill(0xa5);
+    std::fs::write(&path, content).unwrap();
+    let (code, text) = fsck(folder.path(), &[]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("restore it from a backup"), "{text}");
+}
+
+/// Exit code and output of `pitpet fsck`.
+fn fsck(folder: &std::path::Path, more: &[&str]) -> (i32, String) {
+    let ran = Command::new(BINARY)
+        .args(["fsck", "--data-dir"])
+        .arg(folder)
+        .args(more)
+        .env("HOME", folder)
+        .output()
+        .unwrap();
+    let text = [ran.stdout, ran.stderr].concat();
+    (ran.status.code().expect("it ends by itself"), String::from_utf8(text).unwrap())
 }

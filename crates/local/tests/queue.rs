@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use pitpet_local::queue::{
     BODY_BYTES_MAX, DeadLetterHandle, FifoQueue, QueueHandle, QueueSettings, Settled, Which,
@@ -57,6 +58,47 @@ async fn the_port_sends_the_good_and_names_the_bad() {
     let received = queue.receive(10, NOW_MS).await.expect("the file is good");
     assert_eq!(received.messages.len(), 2);
     assert_eq!(received.messages[0].sent_ms, NOW_MS, "the clock dates it");
+}
+
+/// A clock that is set.
+struct Set(AtomicU64);
+
+impl Clock for Set {
+    fn now_ms(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    fn sleep(&self, _duration_ms: u64) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn what_would_wait_too_long_is_not_taken() {
+    let (queue, _folder) = fixture();
+    let clock = Arc::new(Set(AtomicU64::new(NOW_MS)));
+    let bounded: Arc<dyn Queue> = Arc::new(QueueHandle::bounded(queue.clone(), clock.clone()));
+    let free: Arc<dyn Queue> = Arc::new(QueueHandle::new(queue.clone(), clock.clone()));
+    let is_taken = async |port: &Arc<dyn Queue>, body: &str| match &port.send(&[message("a", body)]).await[..]
+    {
+        [Ok(())] => true,
+        [Err(QueueError::Throttled)] => false,
+        other => panic!("{other:?}"),
+    };
+    for number in 0..101 {
+        assert!(is_taken(&bounded, &format!("{number}")).await, "what came just now may be many");
+    }
+    clock.0.fetch_add(3_001, Ordering::SeqCst);
+    assert!(!is_taken(&bounded, "late").await, "101 wait, the oldest for more than three seconds");
+    assert!(is_taken(&free, "own").await, "the service's own messages have no bound");
+    for _ in 0..2 {
+        let received = queue.receive(10, NOW_MS + 3_001).await.expect("the file is good");
+        for message in received.messages {
+            queue.delete(&message.receipt, NOW_MS + 3_001).await.expect("the file is good");
+        }
+    }
+    clock.0.fetch_add(1_000, Ordering::SeqCst);
+    assert!(is_taken(&bounded, "later").await, "82 wait");
 }
 
 #[tokio::test]

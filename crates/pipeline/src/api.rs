@@ -22,6 +22,9 @@ pub struct Problem {
     /// The request's field that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
+    /// Seconds after which the same request may be tried again, if waiting helps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_s: Option<u64>,
 }
 
 /// A signed event with its body.

@@ -178,7 +178,8 @@ pub async fn write_founding(
     if is_own { Ok(()) } else { Err(error) }
 }
 
-fn head_attributes(head: &Head, note: String) -> crate::ports::Attributes {
+/// What a commit writes to the head.
+pub(crate) fn head_attributes(head: &Head, note: String) -> crate::ports::Attributes {
     attributes([
         ("height", head.height.into()),
         ("hash", head.hash.0.into()),
@@ -191,14 +192,21 @@ fn head_attributes(head: &Head, note: String) -> crate::ports::Attributes {
 
 /// The item of a staged block.
 pub fn block_item(kennel: &KennelId, parent: &BlockHash, block: &NewBlock) -> Item {
-    Item {
-        key: items::block(kennel, block.head.height, &block.head.hash),
-        attributes: attributes([
-            ("bytes", block.bytes.0.clone().into()),
-            ("parent", parent.0.into()),
-            ("nodes", block.nodes.concat().into()),
-        ]),
-    }
+    let key = items::block(kennel, block.head.height, &block.head.hash);
+    Item { key, attributes: block_attributes(parent, &block.bytes.0, &block.nodes) }
+}
+
+/// The attributes of a block's item.
+pub(crate) fn block_attributes(
+    parent: &BlockHash,
+    bytes: &[u8],
+    nodes: &[Digest32],
+) -> crate::ports::Attributes {
+    attributes([
+        ("bytes", bytes.to_vec().into()),
+        ("parent", parent.0.into()),
+        ("nodes", nodes.concat().into()),
+    ])
 }
 
 /// The one conditional write that commits a block.

@@ -2,6 +2,7 @@
 //! front are turned into these records, so that both serve the same routes.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use pitpet_chain::hash::EventId;
 use serde::Serialize;
@@ -11,6 +12,7 @@ use crate::api::*;
 use crate::ingest::Ingest;
 use crate::problem::{bad_field, not_found, problem};
 use crate::query::{Queries, WithProof};
+use crate::rate_limit::{Counting, Subject};
 
 /// A request body's size, at most: 25 events of 1 KiB with bodies of 8 KiB are 230 KiB; as base64
 /// in JSON 310 KiB.
@@ -32,6 +34,8 @@ pub struct HttpRequest {
     pub content_type: Option<String>,
     /// Body.
     pub body: Vec<u8>,
+    /// Who sent it: the other end of the connection, never what a header claims.
+    pub source: Option<IpAddr>,
 }
 
 /// A response.
@@ -51,6 +55,8 @@ impl HttpResponse {
         let headers = BTreeMap::from([
             ("content-type", content_type.to_owned()),
             ("x-content-type-options", "nosniff".to_owned()),
+            // Whatever a browser makes of an answer: nothing in it runs, loads or is framed.
+            ("content-security-policy", "default-src 'none'; frame-ancestors 'none'".to_owned()),
             ("cache-control", "no-store".to_owned()),
         ]);
         Self { status, headers, body: body.into() }
@@ -74,8 +80,8 @@ impl From<Problem> for HttpResponse {
     fn from(problem: Problem) -> Self {
         let mut response = Self::json(problem.status, &problem);
         response.headers.insert("content-type", "application/problem+json".to_owned());
-        if problem.status == 503 {
-            response.headers.insert("retry-after", "1".to_owned());
+        if let Some(seconds) = problem.retry_after_s {
+            response.headers.insert("retry-after", seconds.to_string());
         }
         response
     }
@@ -364,33 +370,55 @@ pub fn no_route(request: &HttpRequest) -> HttpResponse {
 
 /// Serves every write.
 pub async fn ingest(ingest: &Ingest, request: &HttpRequest) -> HttpResponse {
-    let answer = match (request.method.as_str(), request.path.as_str()) {
-        ("POST", "/v1/events") => submit(ingest, request).await,
-        ("POST", "/v1/accounts") => match request.json() {
-            Ok(submitted) => {
-                ingest.register_name(&submitted).await.map(|view| HttpResponse::json(201, &view))
-            }
-            Err(problem) => Err(problem),
-        },
-        ("POST", "/v1/media") => match request.json() {
-            Ok(submitted) => {
-                ingest.request_upload(&submitted).await.map(|ticket| HttpResponse::json(200, &ticket))
-            }
-            Err(problem) => Err(problem),
-        },
-        _ => Ok(no_route(request)),
-    };
-    answer.unwrap_or_else(HttpResponse::from)
+    write(ingest, request).await.unwrap_or_else(HttpResponse::from)
 }
 
-async fn submit(ingest: &Ingest, request: &HttpRequest) -> Result<HttpResponse, Problem> {
-    let value: serde_json::Value = request.json()?;
+async fn write(ingest: &Ingest, request: &HttpRequest) -> Result<HttpResponse, Problem> {
+    let mut counting = ingest.counting();
+    match (request.method.as_str(), request.path.as_str()) {
+        ("POST", "/v1/events") => submit(ingest, request, &mut counting).await,
+        ("POST", "/v1/accounts") => {
+            count_address(&mut counting, request, 1).await?;
+            let view = ingest.register_name(&request.json()?, &mut counting).await?;
+            Ok(HttpResponse::json(201, &view))
+        }
+        ("POST", "/v1/media") => {
+            count_address(&mut counting, request, 1).await?;
+            let ticket = ingest.request_upload(&request.json()?, &mut counting).await?;
+            Ok(HttpResponse::json(200, &ticket))
+        }
+        _ => Ok(no_route(request)),
+    }
+}
+
+/// Counts what a request asks for against the limit of its address.
+async fn count_address(
+    counting: &mut Counting<'_>,
+    request: &HttpRequest,
+    events: usize,
+) -> Result<(), Problem> {
+    match request.source {
+        Some(source) => counting.count(Subject::address(source), events as u64).await,
+        None => Ok(()),
+    }
+}
+
+async fn submit(
+    ingest: &Ingest,
+    request: &HttpRequest,
+    counting: &mut Counting<'_>,
+) -> Result<HttpResponse, Problem> {
+    let read: Result<serde_json::Value, Problem> = request.json();
+    // A request that can't be read counts as one event; a list as all that it holds.
+    let list = read.as_ref().ok().and_then(|value| value.get("events")).and_then(serde_json::Value::as_array);
+    count_address(counting, request, list.map_or(1, |events| events.len().max(1))).await?;
+    let value = read?;
     let shape = |error: serde_json::Error| {
         problem(400, "bad-request", "The body has not the shape of an event", error.to_string(), Some("body"))
     };
     if value.get("events").is_none() {
         let event: SubmittedEvent = serde_json::from_value(value).map_err(shape)?;
-        return match ingest.submit(vec![event]).await?.pop() {
+        return match ingest.submit(vec![event], counting).await?.pop() {
             Some(Ok(id)) => {
                 let mut response = HttpResponse::json(202, &queued(id));
                 response.headers.insert("location", format!("/v1/events/{id}"));
@@ -402,7 +430,7 @@ async fn submit(ingest: &Ingest, request: &HttpRequest) -> Result<HttpResponse, 
     }
     let SubmittedEvents { events } = serde_json::from_value(value).map_err(shape)?;
     let results: Vec<Submission> = ingest
-        .submit(events)
+        .submit(events, counting)
         .await?
         .into_iter()
         .map(|result| match result {
@@ -414,13 +442,18 @@ async fn submit(ingest: &Ingest, request: &HttpRequest) -> Result<HttpResponse, 
             },
         })
         .collect();
-    let refused = results.iter().filter_map(|result| result.problem.as_ref()).map(|problem| problem.status);
+    let refused = || results.iter().filter_map(|result| result.problem.as_ref());
     let status = if results.iter().any(|result| result.problem.is_none()) {
         202
     } else {
-        refused.max().unwrap_or(202)
+        refused().map(|problem| problem.status).max().unwrap_or(202)
     };
-    Ok(HttpResponse::json(status, &Submissions { results }))
+    let wait_s = refused().filter_map(|problem| problem.retry_after_s).max();
+    let mut response = HttpResponse::json(status, &Submissions { results });
+    if let Some(seconds) = wait_s {
+        response.headers.insert("retry-after", seconds.to_string());
+    }
+    Ok(response)
 }
 
 fn queued(id: EventId) -> Submission {
@@ -485,10 +518,7 @@ async fn answer(
             HttpResponse::new(200, "application/wasm", queries.rules(file).await?).immutable()
         }
         ["v1", "openapi.json"] => HttpResponse::new(200, "application/json", crate::openapi::document()),
-        ["media", sha256] => {
-            let photo = queries.photo(sha256).await?;
-            HttpResponse::new(200, media_type(&photo), photo).immutable()
-        }
+        ["media", sha256] => photo(queries.photo(sha256).await?),
         ["healthz"] => {
             queries.kennels().await?;
             HttpResponse::new(200, "text/plain; charset=utf-8", "ok\n")
@@ -502,12 +532,18 @@ fn height_of(field: &str, text: &str) -> Result<u64, Problem> {
     text.parse().map_err(|_| bad_field(field, format!("{field} must be a whole number.")))
 }
 
-/// The media type of a photo by its first bytes; anything else is handed out as bytes to save.
-fn media_type(photo: &[u8]) -> &'static str {
-    match photo {
-        [0xff, 0xd8, 0xff, ..] => "image/jpeg",
-        [0x89, b'P', b'N', b'G', ..] => "image/png",
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "image/webp",
-        _ => "application/octet-stream",
-    }
+/// Hands out an upload, whose uploader chose its bytes: shown only if it begins as an image does,
+/// by a type that doesn't depend on what was declared; anything else can only be saved.
+fn photo(content: Vec<u8>) -> HttpResponse {
+    let (media_type, disposition) = match content.as_slice() {
+        [0xff, 0xd8, 0xff, ..] => ("image/jpeg", "inline"),
+        [0x89, b'P', b'N', b'G', ..] => ("image/png", "inline"),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => ("image/webp", "inline"),
+        _ => ("application/octet-stream", "attachment"),
+    };
+    let mut response = HttpResponse::new(200, media_type, content).immutable();
+    response.headers.insert("content-disposition", disposition.to_owned());
+    let policy = "default-src 'none'; frame-ancestors 'none'; sandbox".to_owned();
+    response.headers.insert("content-security-policy", policy);
+    response
 }

@@ -20,9 +20,11 @@ use crate::head::LedgerError;
 use crate::items::{self, Fields, attributes};
 use crate::message::{Entry, SaltedBody, pack};
 use crate::ports::{
-    Clock, Condition, Consistency, Item, Objects, Queue, Retry, Table, TableError, Update, UploadTicket,
+    Clock, Condition, Consistency, Item, Objects, Queue, QueueError, Retry, Table, TableError, Update,
+    UploadTicket,
 };
-use crate::problem::{bad_body, bad_field, bad_request, problem, rejected, unavailable};
+use crate::problem::{bad_body, bad_field, bad_request, busy, problem, rejected, unavailable};
+use crate::rate_limit::{Counting, RateLimiter, RateLimits, Subject};
 
 /// The use case.
 pub struct Ingest {
@@ -31,11 +33,14 @@ pub struct Ingest {
     objects: Arc<dyn Objects>,
     clock: Arc<dyn Clock>,
     foundings: Foundings,
+    limiter: RateLimiter,
 }
 
 /// A submitted event that may go into the queue.
 struct Accepted {
     id: EventId,
+    /// Whose key signed it. Which account the event names, anyone can choose.
+    signer: AccountId,
     kennel: KennelId,
     entry: Entry,
 }
@@ -47,7 +52,7 @@ fn base64_field(field: &str, text: &str) -> Result<Vec<u8>, Problem> {
 }
 
 impl Ingest {
-    /// Makes the use case.
+    /// Makes the use case, without rate limits.
     pub fn new(
         table: Arc<dyn Table>,
         queue: Arc<dyn Queue>,
@@ -55,7 +60,19 @@ impl Ingest {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let foundings = Foundings::new(table.clone());
-        Self { table, queue, objects, clock, foundings }
+        let limiter = RateLimiter::new(table.clone(), RateLimits::NONE);
+        Self { table, queue, objects, clock, foundings, limiter }
+    }
+
+    /// Sets rate limits.
+    #[must_use]
+    pub fn limited(self, limits: RateLimits) -> Self {
+        Self { limiter: RateLimiter::new(self.table.clone(), limits), ..self }
+    }
+
+    /// Begins a request: what it asks for is counted by what this returns.
+    pub fn counting(&self) -> Counting<'_> {
+        self.limiter.counting(self.clock.now_ms())
     }
 
     /// Takes events, up to 25; one answer each, in order: the id of one that is queued, or why it
@@ -66,6 +83,7 @@ impl Ingest {
     pub async fn submit(
         &self,
         events: Vec<SubmittedEvent>,
+        counting: &mut Counting<'_>,
     ) -> Result<Vec<Result<EventId, (Option<EventId>, Problem)>>, Problem> {
         if !(1..=limits::MESSAGE_EVENTS_MAX).contains(&events.len()) {
             let detail = format!("A request holds 1 to {} events.", limits::MESSAGE_EVENTS_MAX);
@@ -75,10 +93,13 @@ impl Ingest {
         let mut by_kennel: BTreeMap<KennelId, Vec<(usize, Entry)>> = BTreeMap::new();
         for (at, submitted) in events.iter().enumerate() {
             results.push(match self.check(submitted).await {
-                Ok(accepted) => {
-                    by_kennel.entry(accepted.kennel).or_default().push((at, accepted.entry));
-                    Ok(accepted.id)
-                }
+                Ok(accepted) => match counting.count(Subject::Account(accepted.signer), 1).await {
+                    Ok(()) => {
+                        by_kennel.entry(accepted.kennel).or_default().push((at, accepted.entry));
+                        Ok(accepted.id)
+                    }
+                    Err(problem) => Err((Some(accepted.id), problem)),
+                },
                 Err(refused) => Err(refused),
             });
         }
@@ -97,7 +118,10 @@ impl Ingest {
         }
         for (outcome, places) in self.queue.send(&outgoing).await.into_iter().zip(places) {
             if let Err(error) = outcome {
-                let problem = unavailable(&error);
+                let problem = match error {
+                    QueueError::Throttled => busy(),
+                    error => unavailable(&error),
+                };
                 for at in places {
                     let id = results[at].as_ref().ok().copied();
                     results[at] = Err((id, problem.clone()));
@@ -115,6 +139,7 @@ impl Ingest {
             .await
             .map(|body| Accepted {
                 id,
+                signer: AccountId::of(&signed.event.key),
                 kennel: signed.event.kennel,
                 entry: Entry { event: Bytes(bytes), body },
             })
@@ -152,9 +177,17 @@ impl Ingest {
         }
     }
 
-    fn read_request(&self, submitted: &SubmittedRequest) -> Result<Request, Problem> {
+    /// Reads and checks a request, and counts it for whoever signed it.
+    async fn read_request(
+        &self,
+        submitted: &SubmittedRequest,
+        counting: &mut Counting<'_>,
+    ) -> Result<Request, Problem> {
         let bytes = base64_field("request", &submitted.request)?;
-        SignedRequest::read(&bytes, self.clock.now_ms()).map_err(bad_request)
+        let request = SignedRequest::read(&bytes, self.clock.now_ms()).map_err(bad_request)?;
+        counting.count(Subject::Account(AccountId::of(&request.key)), 1).await?;
+        self.check_key(&request).await?;
+        Ok(request)
     }
 
     /// The key must be the account's first one, and not replaced in any kennel; or its current one.
@@ -186,12 +219,15 @@ impl Ingest {
     ///
     /// # Errors
     /// A problem; status 409 if another account has the name.
-    pub async fn register_name(&self, submitted: &SubmittedRequest) -> Result<NameView, Problem> {
-        let request = self.read_request(submitted)?;
+    pub async fn register_name(
+        &self,
+        submitted: &SubmittedRequest,
+        counting: &mut Counting<'_>,
+    ) -> Result<NameView, Problem> {
+        let request = self.read_request(submitted, counting).await?;
         let Wish::Name { name } = &request.wish else {
             return Err(bad_field("request", "This takes a request for a name."));
         };
-        self.check_key(&request).await?;
         let account = request.account;
         let holder = attributes([("account", account.0.into())]);
         match self.table.put_new(&Item { key: items::name(name), attributes: holder }).await {
@@ -225,12 +261,15 @@ impl Ingest {
     ///
     /// # Errors
     /// A problem.
-    pub async fn request_upload(&self, submitted: &SubmittedRequest) -> Result<UploadTicket, Problem> {
-        let request = self.read_request(submitted)?;
+    pub async fn request_upload(
+        &self,
+        submitted: &SubmittedRequest,
+        counting: &mut Counting<'_>,
+    ) -> Result<UploadTicket, Problem> {
+        let request = self.read_request(submitted, counting).await?;
         let Wish::Upload { sha256, size, content_type } = &request.wish else {
             return Err(bad_field("request", "This takes a request for an upload."));
         };
-        self.check_key(&request).await?;
         let now_ms = self.clock.now_ms();
         // Before the ticket, so that no upload escapes the reaper.
         let upload = Update {

@@ -22,6 +22,7 @@
 //! | photo in use | `M#sha256` | `REF` | publisher |
 //! | upload | `U#day` | sha256 | ingest; reaper deletes |
 //! | name | `NAME#name` | `NAME` | ingest, by condition |
+//! | rate | `RATE#subject` | start of the window, ms | ingest, by condition, with TTL |
 //!
 //! ARCHITECTURE.md says what losing each of them costs.
 
@@ -161,6 +162,11 @@ pub fn upload(day: u64, sha256: &Digest32) -> Key {
 /// Key of a name.
 pub fn name(name: &str) -> Key {
     Key::new(format!("NAME#{name}"), "NAME")
+}
+
+/// Key of a subject's count of events in a window of the rate limits.
+pub fn rate(subject: &str, window_start_ms: u64) -> Key {
+    Key::new(format!("RATE#{subject}"), format!("{window_start_ms:015}"))
 }
 
 /// Object key of a photo.

@@ -73,7 +73,7 @@ const LOST_MAX: u32 = 16;
 const CLOCK_BEHIND_MS: u64 = 60_000;
 
 /// Rejects are kept this long, ms; an event expires after a day at the latest.
-const REJECT_KEPT_MS: u64 = 30 * items::DAY_MS;
+pub(crate) const REJECT_KEPT_MS: u64 = 30 * items::DAY_MS;
 
 /// What became of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -88,8 +88,12 @@ pub struct MineReport {
     pub accepted: u64,
     /// Events rejected.
     pub rejected: u64,
+    /// Why, by the reject's name.
+    pub reasons: BTreeMap<&'static str, u64>,
     /// Blocks lost to another miner.
     pub lost: u64,
+    /// Committed blocks that the read side lacks, of the kennel where they are most.
+    pub unpublished: u64,
 }
 
 /// A message that can be read.
@@ -224,7 +228,7 @@ impl Miner {
         if !planted(Bug::PoisonDropped) {
             self.dead_letters.bury(&received.message).await?;
         }
-        tracing::error!(message = %received.id, kennel = %received.message.group, why, "a message went to the dead-letter queue");
+        tracing::error!(message_id = %received.id, kennel = %received.message.group, why, "a message went to the dead-letter queue");
         report.buried += 1;
         Ok(())
     }
@@ -271,7 +275,7 @@ impl Miner {
                     }
                 }
                 Attempt::Trapped(trap) if now.len() == 1 => {
-                    tracing::error!(%kennel, message = %now[0].received.id, trap, "the chain module trapped on one message");
+                    tracing::error!(%kennel, message_id = %now[0].received.id, trap, "the chain module trapped on one message");
                     self.bury(&now[0].received, "the chain module trapped on it", report).await?;
                     rest = &rest[1..];
                     *done += 1;
@@ -336,6 +340,10 @@ impl Miner {
             kennel.head = block.head.clone();
             kennel.blocks_since_open += 1;
             is_published = self.publish_own(founding, is_published, block, &bodies).await;
+            if !is_published {
+                let lag = block.head.height - head.published_height;
+                report.unpublished = report.unpublished.max(lag);
+            }
             self.snapshot(founding, &mut kennel, block).await;
         }
         self.kennels.put(kennel_id, kennel);
@@ -353,6 +361,9 @@ impl Miner {
         // accepted events found in the chain then.
         self.record_rejects(founding, works, &outcome, &unpublished).await?;
         report.rejected += outcome.rejects.len() as u64;
+        for rejected in &outcome.rejects {
+            *report.reasons.entry(rejected.reject.name()).or_default() += 1;
+        }
         Ok(Attempt::Done(consumed))
     }
 

@@ -23,6 +23,7 @@ pub fn problem(
         status,
         detail: detail.into(),
         field: field.map(str::to_owned),
+        retry_after_s: None,
     }
 }
 
@@ -39,11 +40,17 @@ pub fn not_found(what: &str, field: &str) -> Problem {
 /// Something behind the API failed in a way that may pass.
 pub fn unavailable(error: &dyn std::fmt::Display) -> Problem {
     tracing::error!(%error, "a request could not be served");
+    let detail = "The service can't answer right now. Try again in a moment.";
+    Problem { retry_after_s: Some(1), ..problem(503, "unavailable", "Try again", detail, None) }
+}
+
+/// More waits than is soon mined. Nothing is wrong, so that nothing is logged.
+pub fn busy() -> Problem {
     problem(
         503,
-        "unavailable",
-        "Try again",
-        "The service can't answer right now. Try again in a moment.",
+        "busy",
+        "Too much at once",
+        "More events wait to be mined than can be in a few seconds. Try again in a moment.",
         None,
     )
 }

@@ -45,12 +45,17 @@ fn chunks(kennel: &KennelId) -> String {
     format!("snapshot/{kennel}/chunk/")
 }
 
-fn manifest_key(kennel: &KennelId, place: &Place) -> String {
+/// Key of a snapshot's manifest.
+pub fn manifest_key(kennel: &KennelId, place: &Place) -> String {
     format!("{}{:020}-{}", manifests(kennel), place.height, place.hash)
 }
 
+fn chunk_folder(kennel: &KennelId, place: &Place) -> String {
+    format!("{}{:020}-{}/", chunks(kennel), place.height, place.hash)
+}
+
 fn chunk_key(kennel: &KennelId, place: &Place, chunk: u32) -> String {
-    format!("{}{:020}-{}/{chunk:05}", chunks(kennel), place.height, place.hash)
+    format!("{}{chunk:05}", chunk_folder(kennel, place))
 }
 
 fn read_place(text: &str) -> Option<Place> {
@@ -103,6 +108,31 @@ pub async fn write(
         }
     }
     Ok(())
+}
+
+/// Deletes a snapshot.
+///
+/// # Errors
+/// [`ObjectError`]; what is half deleted is not found.
+pub async fn delete(objects: &dyn Objects, kennel: &KennelId, place: &Place) -> Result<(), ObjectError> {
+    let manifest = read_manifest(objects, kennel, place).await.ok();
+    objects.delete(&manifest_key(kennel, place)).await?;
+    for chunk in 0..manifest.map_or(0, |manifest| manifest.chunk_count) {
+        objects.delete(&chunk_key(kennel, place, chunk)).await?;
+    }
+    Ok(())
+}
+
+/// Counts the chunks that no manifest speaks of, among the first 1,000: what a crash left.
+///
+/// # Errors
+/// [`ObjectError`].
+pub async fn count_leftovers(objects: &dyn Objects, kennel: &KennelId) -> Result<u64, ObjectError> {
+    let places = list(objects, kennel).await?;
+    let known: Vec<String> = places.iter().map(|place| chunk_folder(kennel, place)).collect();
+    let chunks = objects.list(&chunks(kennel)).await?;
+    let is_left = |chunk: &&String| !known.iter().any(|folder| chunk.starts_with(folder.as_str()));
+    Ok(chunks.iter().filter(is_left).count() as u64)
 }
 
 async fn read_manifest(

@@ -27,5 +27,6 @@ fn html_response(html: maud::Markup) -> HttpResponse {
     );
     response.headers.insert("content-security-policy", policy);
     response.headers.insert("referrer-policy", "same-origin".to_owned());
+    response.headers.insert("cross-origin-opener-policy", "same-origin".to_owned());
     response
 }

@@ -5,12 +5,29 @@
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use pitpet_aws::environment::{self, EnvironmentError};
 use pitpet_aws::gateway;
-use pitpet_pipeline::http;
+use pitpet_aws::metrics::{self, Count};
+use pitpet_pipeline::http::{self, HttpResponse};
 use pitpet_pipeline::ingest::Ingest;
+use serde_json::Value;
 
 /// Answers one event.
 pub async fn handle(ingest: &Ingest, event: ApiGatewayV2httpRequest) -> ApiGatewayV2httpResponse {
-    gateway::response(http::ingest(ingest, &gateway::request(event)).await)
+    let response = http::ingest(ingest, &gateway::request(event)).await;
+    metrics::count(Count::EventsTaken, taken(&response));
+    gateway::response(response)
+}
+
+/// Events that the queue holds now, by what the client is told.
+fn taken(response: &HttpResponse) -> u64 {
+    if response.status != 202 {
+        return 0;
+    }
+    let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+    let is_queued = |submission: &&Value| submission["status"] == "queued";
+    match body["results"].as_array() {
+        Some(results) => results.iter().filter(is_queued).count() as u64,
+        None => [&body].into_iter().filter(is_queued).count() as u64,
+    }
 }
 
 /// Wires the use case by the environment.
@@ -19,5 +36,23 @@ pub async fn handle(ingest: &Ingest, event: ApiGatewayV2httpRequest) -> ApiGatew
 /// [`EnvironmentError`] names the variable that is missing or can't be used.
 pub fn from_environment() -> Result<Ingest, EnvironmentError> {
     let (table, queue) = (environment::table()?, environment::queue()?);
-    Ok(Ingest::new(table, queue, environment::objects()?, environment::clock()))
+    let ingest = Ingest::new(table, queue, environment::objects()?, environment::clock());
+    Ok(ingest.limited(environment::rate_limits()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_queue_holds_is_counted_as_taken() {
+        let answer = |status, body: &str| taken(&HttpResponse::new(status, "application/json", body));
+        assert_eq!(answer(202, r#"{"id":"a","status":"queued"}"#), 1);
+        assert_eq!(
+            answer(202, r#"{"results":[{"status":"queued"},{"status":"refused"},{"status":"queued"}]}"#),
+            2
+        );
+        assert_eq!(answer(422, r#"{"results":[{"status":"refused"}]}"#), 0);
+        assert_eq!(answer(201, r#"{"name":"bella","account":"a"}"#), 0);
+    }
 }

@@ -5,11 +5,14 @@
 
 mod modules;
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use pitpet_aws::environment::{self, EnvironmentError};
+use pitpet_aws::metrics::{self, Count, Measure, count, measure};
 use pitpet_pipeline::mine::{MineReport, Miner, MinerSettings, ReceivedMessage};
 use pitpet_pipeline::ports::OutgoingMessage;
-use std::sync::Arc;
 
 pub use modules::WasmModules;
 
@@ -27,8 +30,21 @@ fn received(message: SqsMessage) -> ReceivedMessage {
 
 /// Mines one batch and names the messages to deliver again.
 pub async fn handle(miner: &Miner, event: SqsEvent) -> SqsBatchResponse {
+    let (messages, began) = (event.records.len(), Instant::now());
     let batch = event.records.into_iter().map(received).collect();
     let report: MineReport = miner.mine(batch).await;
+    measure(Measure::BatchSize, messages as f64);
+    measure(Measure::MineTime, began.elapsed().as_secs_f64() * 1e3);
+    measure(Measure::PublishLag, report.unpublished as f64);
+    count(Count::Blocks, report.blocks);
+    count(Count::EventsMined, report.accepted);
+    count(Count::EventsRejected, report.rejected);
+    count(Count::CommitConflicts, report.lost);
+    count(Count::MessagesBuried, report.buried);
+    count(Count::MessagesFailed, report.failed.len() as u64);
+    for (reason, events) in &report.reasons {
+        metrics::count_rejected(reason, *events);
+    }
     tracing::info!(
         blocks = report.blocks,
         accepted = report.accepted,
@@ -47,15 +63,15 @@ pub async fn handle(miner: &Miner, event: SqsEvent) -> SqsBatchResponse {
     response
 }
 
-/// Wires the use case by the environment: `PITPET_CHECKPOINT_KEY_FILE` names the file with the
-/// checkpoint key, `PITPET_ARTEFACTS` the folder with the modules' artefacts.
+/// Wires the use case by the environment: [`environment::CHECKPOINT_KEY`] says where the
+/// checkpoint key is, `PITPET_ARTEFACTS` names the folder with the modules' artefacts.
 ///
 /// # Errors
 /// [`EnvironmentError`] names the variable that is missing or can't be used.
-pub fn from_environment() -> Result<Miner, EnvironmentError> {
-    let modules = WasmModules::headless(&environment::needed("PITPET_ARTEFACTS")?)
+pub async fn from_environment() -> Result<Miner, EnvironmentError> {
+    let modules = WasmModules::headless(environment::packaged_folder("PITPET_ARTEFACTS")?)
         .map_err(|error| EnvironmentError::Bad { variable: "PITPET_ARTEFACTS", reason: error.to_string() })?;
-    let key = environment::signing_key("PITPET_CHECKPOINT_KEY_FILE")?;
+    let key = environment::signing_key(environment::CHECKPOINT_KEY).await?;
     Ok(Miner::new(
         environment::table()?,
         environment::objects()?,

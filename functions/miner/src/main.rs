@@ -8,10 +8,15 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     pitpet_aws::logs::start_json();
-    let miner = Arc::new(pitpet_miner::from_environment().inspect_err(pitpet_aws::logs::fatal)?);
+    pitpet_aws::metrics::start();
+    let miner = Arc::new(pitpet_miner::from_environment().await.inspect_err(pitpet_aws::logs::fatal)?);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| {
         let miner = miner.clone();
-        async move { Ok::<_, Error>(pitpet_miner::handle(&miner, event.payload).await) }
+        async move {
+            let answer = pitpet_miner::handle(&miner, event.payload).await;
+            pitpet_aws::metrics::flush();
+            Ok::<_, Error>(answer)
+        }
     }))
     .await
 }

@@ -8,10 +8,15 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     pitpet_aws::logs::start_json();
+    pitpet_aws::metrics::start();
     let queries = Arc::new(pitpet_query::from_environment().inspect_err(pitpet_aws::logs::fatal)?);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<ApiGatewayV2httpRequest>| {
         let queries = queries.clone();
-        async move { Ok::<_, Error>(pitpet_query::handle(&queries, event.payload).await) }
+        async move {
+            let answer = pitpet_query::handle(&queries, event.payload).await;
+            pitpet_aws::metrics::flush();
+            Ok::<_, Error>(answer)
+        }
     }))
     .await
 }

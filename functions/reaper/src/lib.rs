@@ -16,12 +16,13 @@ pub async fn handle(reaper: &Reaper, _event: serde_json::Value) -> Result<ReapRe
     Ok(report)
 }
 
-/// Wires the use case by the environment; `PITPET_HOUSE_KEY_FILE` names the file with the house's key.
+/// Wires the use case by the environment; [`environment::HOUSE_KEY`] says where the
+/// house's key is.
 ///
 /// # Errors
 /// [`EnvironmentError`] names the variable that is missing or can't be used.
-pub fn from_environment() -> Result<Reaper, EnvironmentError> {
+pub async fn from_environment() -> Result<Reaper, EnvironmentError> {
     let (table, queue) = (environment::table()?, environment::queue()?);
-    let house = environment::signing_key("PITPET_HOUSE_KEY_FILE")?;
+    let house = environment::signing_key(environment::HOUSE_KEY).await?;
     Ok(Reaper::new(table, queue, environment::objects()?, environment::clock(), house))
 }

@@ -105,10 +105,7 @@ fn link(folder: &Path, flags: &[String]) -> anyhow::Result<Vec<u8>> {
     // So that the registry's folders exist before their names are read.
     run(cargo().current_dir(&workspace).args(["fetch", "--locked", "--target", TRIPLE]))?;
     let mut all = flags.to_vec();
-    all.extend(replaced_paths(&workspace, folder)?.into_iter().map(|(from, to)| {
-        // Later ones win, so the more specific come later.
-        format!("--remap-path-prefix={}={to}", from.display())
-    }));
+    all.extend(remap_flags(&workspace, folder)?);
     run(cargo()
         .current_dir(&workspace)
         .args(["build", "--locked", "--package", "pitpet-wasm", "--target", TRIPLE, "--profile", PROFILE])
@@ -120,6 +117,13 @@ fn link(folder: &Path, flags: &[String]) -> anyhow::Result<Vec<u8>> {
         .env("CARGO_INCREMENTAL", "0"))?;
     let path = folder.join(TRIPLE).join(PROFILE).join("pitpet_wasm.wasm");
     fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// Flags that take the paths of this machine out of what rustc writes down.
+pub(crate) fn remap_flags(workspace: &Path, folder: &Path) -> anyhow::Result<Vec<String>> {
+    // Later ones win, so the more specific come later.
+    let flag = |(from, to): (PathBuf, String)| format!("--remap-path-prefix={}={to}", from.display());
+    Ok(replaced_paths(workspace, folder)?.into_iter().map(flag).collect())
 }
 
 fn replaced_paths(workspace: &Path, folder: &Path) -> anyhow::Result<Vec<(PathBuf, String)>> {
@@ -173,7 +177,8 @@ fn ensure_target() -> anyhow::Result<()> {
     )
 }
 
-fn cargo() -> Command {
+/// The cargo that runs this task.
+pub(crate) fn cargo() -> Command {
     Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 

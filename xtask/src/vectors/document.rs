@@ -9,7 +9,7 @@ const COLUMNS: usize = 80;
 const END: &str = "<!-- end -->";
 
 /// The page with its sections made anew.
-pub(crate) fn filled(page: &str, events: &Value, requests: &Value) -> anyhow::Result<String> {
+pub(crate) fn filled(page: &str, events: &Value, requests: &Value, proofs: &Value) -> anyhow::Result<String> {
     let mut text = String::new();
     let mut rest = page;
     while let Some(at) = rest.find("<!-- vectors: ") {
@@ -18,14 +18,14 @@ pub(crate) fn filled(page: &str, events: &Value, requests: &Value) -> anyhow::Re
         let end = rest[marker_end..].find(END).with_context(|| format!("section {name} has no end"))?;
         text += &rest[..marker_end];
         text += "\n";
-        text += &section(name, events, requests)?;
+        text += &section(name, events, requests, proofs)?;
         text += END;
         rest = &rest[marker_end + end + END.len()..];
     }
     Ok(text + rest)
 }
 
-fn section(name: &str, events: &Value, requests: &Value) -> anyhow::Result<String> {
+fn section(name: &str, events: &Value, requests: &Value, proofs: &Value) -> anyhow::Result<String> {
     Ok(match name {
         "rejects" => {
             let rows = Reject::ALL.iter().map(|reject| {
@@ -35,6 +35,7 @@ fn section(name: &str, events: &Value, requests: &Value) -> anyhow::Result<Strin
         }
         "genesis" => block(&[("genesis", &events["genesis"]), ("kennel id", &events["kennel"])]),
         "events" => events["events"].as_array().into_iter().flatten().map(example).collect(),
+        "checkpoint" => note(&proofs["checkpoint"]),
         "requests" => requests["requests"].as_array().into_iter().flatten().map(request).collect(),
         other => bail!("the page asks for an unknown section {other}"),
     })
@@ -66,6 +67,12 @@ fn request(request: &Value) -> String {
     let names = ["key_seed", "key", "expires_ms", "stamp", "request", "signature", "signed"];
     let lines: Vec<(&str, &Value)> = names.map(|name| (name, &request[name])).into();
     format!("\n#### `{}`\n\n{}", request["kind"].as_str().unwrap_or_default(), block(&lines))
+}
+
+fn note(checkpoint: &Value) -> String {
+    let lines = ["key_seed", "key", "verifier_key"].map(|name| (name, &checkpoint[name]));
+    let note = checkpoint["note"].as_str().unwrap_or_default();
+    format!("{}\n```text\n{note}```\n", block(&lines))
 }
 
 fn block(lines: &[(&str, &Value)]) -> String {

@@ -96,7 +96,7 @@ fn files() -> anyhow::Result<Vec<File>> {
         json("ledger.json", &json!({ "rules_hash": ledger::rules_hash().to_string(), "scripts": scripts }))?,
         json("rejects.json", &json!(rejects))?,
         json("proofs.json", &proofs)?,
-        File { path: page, text: document::filled(&old, &events, &requests)? },
+        File { path: page, text: document::filled(&old, &events, &requests, &proofs)? },
     ])
 }
 

@@ -10,6 +10,7 @@ use pitpet_chain::log;
 use pitpet_chain::proof::{LogProof, StateProof};
 use pitpet_chain::state::{Pet, StateKey};
 use pitpet_chain_host::Operation;
+use pitpet_pipeline::checkpoint;
 use serde_json::{Value, json};
 
 use super::example::{key, public};
@@ -127,11 +128,25 @@ pub(crate) fn scripts_and_proofs(ledger: &Ledger) -> (Vec<Script>, Value) {
         .collect();
     let proofs = json!({
         "kennel": ledger.kennel.to_string(),
+        "checkpoint": checkpoint(ledger, leaves.len() as u64, root),
         "log": { "size": leaves.len(), "root": hex::encode(root), "blocks": places },
         "states": states,
         "events": events,
     });
     (vec![replayed, midway, client(ledger, &claims), refusals(ledger, &founding)], proofs)
+}
+
+/// The signed note of the last head.
+fn checkpoint(ledger: &Ledger, size: u64, root: Digest32) -> Value {
+    let key = key("checkpoint");
+    json!({
+        "key_seed": hex::encode(key.to_bytes()),
+        "key": public(&key).to_string(),
+        "verifier_key": checkpoint::verifier_key(&ledger.kennel, &public(&key)),
+        "size": size,
+        "root": hex::encode(root),
+        "note": checkpoint::sign(&ledger.kennel, checkpoint::Claim { size, root }, &key),
+    })
 }
 
 /// What needs no kennel.

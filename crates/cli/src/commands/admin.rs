@@ -1,4 +1,5 @@
-//! What an operator does on a running service, with the token in its data folder.
+//! What an operator does: on a service on this machine with the token in its data folder, on a
+//! deployment to AWS with the operator's own credentials ([`super::deployment`]).
 
 use std::path::Path;
 
@@ -12,12 +13,15 @@ use crate::context::Context;
 
 /// `admin`
 pub(crate) async fn run(context: &Context, args: AdminArgs) -> Result<(), Failure> {
+    if let Some(file) = &args.deployment {
+        return super::deployment::run(context, file, args.command).await;
+    }
     let token = token(&args.data_dir)?;
     let url = context.common.url.trim_end_matches('/');
     let http = reqwest::Client::new();
     match args.command {
-        AdminCommand::Kennel(AdminKennelCommand::Open { label, preset, stamp_bits, birth_bits }) => {
-            let new = NewKennel { label, preset: preset.into(), stamp_bits, birth_bits };
+        AdminCommand::Kennel(AdminKennelCommand::Open { label, preset, stamp_bits, birth_bits, idle_ms }) => {
+            let new = NewKennel { label, preset: preset.into(), stamp_bits, birth_bits, idle_ms };
             let request = http.post(format!("{url}/admin/kennels")).bearer_auth(token).json(&new);
             let answer = send(request).await?;
             let text = format!("Kennel {} is open: {}\n", text(&answer, "label"), text(&answer, "id"));
@@ -30,6 +34,11 @@ pub(crate) async fn run(context: &Context, args: AdminArgs) -> Result<(), Failur
                 answer["visible"], answer["in_flight"], answer["dead"]
             );
             context.print(answer, &text);
+        }
+        AdminCommand::DeadLetters | AdminCommand::Redrive => {
+            return Err(Failure::usage(
+                "dead letters can be looked at and redriven on AWS: name the deployment's outputs with --deployment",
+            ));
         }
     }
     Ok(())

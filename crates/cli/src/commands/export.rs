@@ -6,6 +6,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use pitpet_chain::codec::Bytes;
+use pitpet_chain::hash::PublicKey;
 use pitpet_cli::client::Client;
 use pitpet_cli::failure::Failure;
 use pitpet_cli::kennel::Kennel;
@@ -19,7 +20,7 @@ use crate::context::{Context, block_bar};
 pub(crate) async fn run(context: &Context, args: ExportArgs) -> Result<(), Failure> {
     let client = context.client()?;
     let (kennel, _) = client.kennel(&args.kennel).await?;
-    let opening = opening(&client, &kennel).await?;
+    let opening = opening(&client, &kennel, &kennel.genesis.checkpoint).await?;
     // Beside the target, so that renaming it stays within one file system.
     let parent = args.out.parent().filter(|parent| !parent.as_os_str().is_empty());
     let staged = tempfile::NamedTempFile::new_in(parent.unwrap_or(Path::new(".")))
@@ -52,13 +53,17 @@ pub(crate) async fn run(context: &Context, args: ExportArgs) -> Result<(), Failu
     Ok(())
 }
 
-/// What an export of the kennel begins with, its checkpoint checked.
-pub(super) async fn opening(client: &Client, kennel: &Kennel) -> Result<Opening, Failure> {
+/// What an export of the kennel begins with, its checkpoint checked by this key.
+pub(super) async fn opening(
+    client: &Client,
+    kennel: &Kennel,
+    checkpoint_key: &PublicKey,
+) -> Result<Opening, Failure> {
     let manifest = client.export(kennel).await?;
     let genesis = BASE64
         .decode(&manifest.genesis)
         .map_err(|_| Failure::Unreachable(format!("{}: the genesis is no base64", client.server())))?;
-    let head = kennel.check_checkpoint(&manifest.checkpoint)?;
+    let head = kennel.check_checkpoint_by(checkpoint_key, &manifest.checkpoint)?;
     if manifest.height.checked_add(1) != Some(head.size) {
         return Err(Failure::Invalid(format!(
             "kennel {}: the server offers blocks up to {} and a checkpoint over {} of them",

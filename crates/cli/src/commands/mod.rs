@@ -4,6 +4,8 @@ pub(crate) mod account;
 pub(crate) mod act;
 pub(crate) mod admin;
 pub(crate) mod demo;
+pub(crate) mod deployment;
 pub(crate) mod export;
+pub(crate) mod fsck;
 pub(crate) mod look;
 pub(crate) mod verify;

@@ -62,7 +62,8 @@ async fn server(context: &Context, args: &VerifyArgs, url: &str) -> Result<Vec<(
     let modules = modules(context)?;
     let mut verdicts = Vec::new();
     for kennel in kennels {
-        let opening = opening(&client, &kennel).await?;
+        let key = args.checkpoint_key.unwrap_or(kennel.genesis.checkpoint);
+        let opening = opening(&client, &kennel, &key).await?;
         let named = |failure: VerifyError| failed(&kennel.label, &failure);
         let terms = terms(args, &kennel.id, &remembered);
         let mut verifier = Verifier::begin(&modules, &opening, terms).map_err(named)?;
@@ -139,6 +140,7 @@ fn terms(args: &VerifyArgs, kennel: &KennelId, remembered: &Remembered) -> Terms
         },
         allowed: args.allow_rules.clone(),
         block: args.head,
+        checkpoint_key: args.checkpoint_key,
         remembered: known.copied().flatten(),
         ..Terms::new(pinned)
     }
@@ -170,7 +172,7 @@ async fn fetch_rules(client: &Client, args: &VerifyArgs, folder: &Path) -> Resul
 }
 
 /// Chain modules, compiled on first use; the code is kept beside the keys.
-fn modules(context: &Context) -> Result<WasmModules, Failure> {
+pub(super) fn modules(context: &Context) -> Result<WasmModules, Failure> {
     let target = Target::host().map_err(|error| Failure::Unreachable(error.to_string()))?;
     Ok(WasmModules::new(
         Host::compiling(target, Settings::default()),

@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
+use ed25519_dalek::SigningKey;
 use expect_test::expect;
 use pitpet_chain::hash::{RulesHash, sha256};
 
@@ -91,6 +92,31 @@ fn a_ledger_is_held_to_what_the_caller_gives() {
         assert_eq!(runner.run(&[&["verify", "classic.pitpet"], &wrong[..]].concat()).code, 2, "{wrong:?}");
     }
     assert_eq!(runner.run(&["verify", "classic.pitpet", "--kennel", "classic"]).code, 2);
+}
+
+#[test]
+fn a_checkpoint_key_may_be_given() {
+    let server = Server::start(27);
+    let runner = village(&server);
+    export(&runner);
+    let key = |seed| SigningKey::from_bytes(&[seed; 32]).verifying_key().to_bytes();
+    let (genesis_key, other_key) = (hex::encode(key(9)), hex::encode(key(8)));
+    let url = server.url();
+    for ledger in ["classic.pitpet", &url] {
+        let given = runner.run(&["verify", ledger, "--checkpoint-key", &genesis_key, "--json"]).json();
+        assert_eq!(given["ledgers"][0]["checkpoint"]["key_source"], "given");
+        assert_eq!(given["ledgers"][0]["checkpoint"]["key"], genesis_key);
+        let wrong = runner.run(&["verify", ledger, "--checkpoint-key", &other_key]);
+        assert!(wrong.code == 1 && wrong.err.contains("checkpoint"), "{}", wrong.err);
+        let text = runner.run(&["verify", ledger, "--checkpoint-key", &genesis_key]).out;
+        assert!(text.contains("(as given)"), "{text}");
+    }
+    let unusable = runner.run(&["verify", "classic.pitpet", "--checkpoint-key", "abc"]);
+    assert!(unusable.code == 2 && unusable.err.contains("a checkpoint key is 64"), "{}", unusable.err);
+    // Signed by a key that isn't the genesis's: only who names that key takes it.
+    server.lie(Lie::WrongKey);
+    assert_eq!(runner.run(&["verify"]).code, 1);
+    assert_eq!(runner.run(&["verify", "--checkpoint-key", &other_key]).code, 0);
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn help_has_examples() {
     let mut text = runner.run(&["--help"]).out;
     for command in [
         "account", "birth", "post", "pat", "share", "comment", "gift", "transfer", "keepsake", "rekey",
-        "pet", "event", "feed", "kennel", "export", "verify", "demo", "serve",
+        "pet", "event", "feed", "kennel", "export", "verify", "fsck", "demo", "serve",
     ] {
         let help = runner.run(&[command, "--help"]);
         assert_eq!(help.code, 0);
@@ -34,6 +34,38 @@ fn help_has_examples() {
         text.push_str(&format!("\n===== {command}\n{own}"));
     }
     expect_file!["./help.txt"].assert_eq(&text);
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_is_no_fault() {
+    let runner = Runner::new(&nowhere());
+    for args in [&["account", "list"][..], &["account", "list", "--json"]] {
+        // Nobody reads: the first write fails.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ran = runner.run_into(args, writer.into());
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{args:?}");
+    }
+}
+
+#[test]
+fn what_can_not_be_checked_says_why() {
+    check(
+        &["fsck"],
+        expect![[r#"
+            exit 2
+            --- err
+            pitpet: ./pitpet-data is no data folder: it has no table.db; name one with --data-dir
+        "#]],
+    );
+    check(
+        &["fsck", "--table", "pitpet"],
+        expect![[r#"
+            exit 2
+            --- err
+            pitpet: the environment variable AWS_DEFAULT_REGION is not set
+        "#]],
+    );
 }
 
 #[test]
@@ -142,6 +174,33 @@ fn a_server_that_is_not_there_ends_with_3() {
         pitpet: [url]: nothing answers there; is it running? `pitpet serve` starts one
     "#]],
     );
+}
+
+#[test]
+fn an_answer_without_end_is_not_read_to_its_end() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        use std::io::{BufRead as _, Write as _};
+        let (mut stream, _) = listener.accept().unwrap();
+        let request = std::io::BufReader::new(stream.try_clone().unwrap());
+        let _head: Vec<_> =
+            request.lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n").unwrap();
+        let mut sent = 0_u64;
+        while stream.write_all(&[b' '; 65_536]).is_ok() {
+            sent += 65_536;
+        }
+        sent
+    });
+    let ran = Runner::new(&url).run(&["feed"]);
+    expect![[r#"
+        exit 3
+        --- err
+        pitpet: [url]: the answer makes no sense: it is longer than 8 MiB
+    "#]]
+    .assert_eq(&ran.shown());
+    assert!(server.join().unwrap() < 64 * 1024 * 1024, "the rest was not waited for");
 }
 
 #[test]

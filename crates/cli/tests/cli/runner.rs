@@ -67,6 +67,15 @@ impl Runner {
 
     /// Runs with this on the descriptor that `--passphrase-fd 0` names.
     pub(crate) fn run_with(&self, args: &[&str], passphrase: &str) -> Ran {
+        self.spawn(args, passphrase, Stdio::piped())
+    }
+
+    /// Runs with its output going somewhere else.
+    pub(crate) fn run_into(&self, args: &[&str], out: Stdio) -> Ran {
+        self.spawn(args, "", out)
+    }
+
+    fn spawn(&self, args: &[&str], passphrase: &str, out: Stdio) -> Ran {
         let mut child = Command::new(env!("CARGO_BIN_EXE_pitpet"))
             .env_clear()
             .env("HOME", self.home())
@@ -74,7 +83,7 @@ impl Runner {
             .current_dir(self.home())
             .args(args)
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+            .stdout(out)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();

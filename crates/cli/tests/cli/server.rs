@@ -336,6 +336,7 @@ fn refusal(reject: Reject, status: u16) -> Problem {
         status,
         detail: "the rules refuse it".into(),
         field: Some(reject.field().into()),
+        retry_after_s: None,
     }
 }
 
@@ -346,6 +347,7 @@ fn problem(status: u16, kind: &str, detail: &str) -> Response {
         status,
         detail: detail.into(),
         field: None,
+        retry_after_s: None,
     };
     (StatusCode::from_u16(status).unwrap(), Json(problem)).into_response()
 }

@@ -5,6 +5,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,11 +14,19 @@ use pitpet_chain::body::{Body, commitment};
 use pitpet_chain::codec::decode;
 use pitpet_chain::event::{Event, Payload, VERSION};
 use pitpet_chain::genesis::Genesis;
-use pitpet_chain::hash::{AccountId, BirthHash, EventId, PublicKey};
-use pitpet_pipeline::api::{KennelView, Submissions, SubmittedEvent, SubmittedEvents};
+use pitpet_chain::hash::{AccountId, BirthHash, Digest32, EventId, PublicKey, sha256};
+use pitpet_chain::request::{Request, Wish};
+use pitpet_pipeline::api::{KennelView, Submissions, SubmittedEvent, SubmittedEvents, SubmittedRequest};
+use pitpet_pipeline::ports::UploadTicket;
 
 /// Pats that one post takes, a little under the kennel's bound.
 const PATS_PER_POST: usize = 1_000;
+
+/// What an event is answered with while the queue is full.
+pub const BUSY: &str = "/problems/busy";
+
+/// How long a client waits before it sends again what was refused.
+const PAUSE: Duration = Duration::from_millis(50);
 
 pub struct Server {
     pub child: Child,
@@ -25,13 +34,24 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn start(folder: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_pitpet"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(folder)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the binary runs");
+    pub fn start(binary: &str, folder: &Path) -> Self {
+        Self::start_with(binary, folder, |_| ())
+    }
+
+    /// Starts it with further arguments or another environment.
+    pub fn start_with(binary: &str, folder: &Path, adjust: impl FnOnce(&mut Command)) -> Self {
+        Self::launch(&mut Command::new(binary), folder, adjust)
+    }
+
+    /// Starts it by a command that ends in the binary, such as one that sets limits.
+    pub fn spawn(command: &mut Command, folder: &Path) -> Self {
+        Self::launch(command, folder, |_| ())
+    }
+
+    fn launch(command: &mut Command, folder: &Path, adjust: impl FnOnce(&mut Command)) -> Self {
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder).stdout(Stdio::piped());
+        adjust(command);
+        let mut child = command.spawn().expect("the binary runs");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("piped"))
             .read_line(&mut line)
@@ -107,8 +127,7 @@ pub struct Load {
 
 impl Load {
     pub async fn kennel(&self, label: &str, folder: &Path) -> Kennel {
-        let token =
-            std::fs::read_to_string(folder.join(pitpet_local::service::ADMIN_TOKEN_FILE)).expect("a token");
+        let token = std::fs::read_to_string(folder.join("keys/admin.token")).expect("a token");
         let new = serde_json::json!({ "label": label, "preset": "town", "stamp_bits": 4, "birth_bits": 8 });
         let answer =
             self.http.post(format!("{}/admin/kennels", self.url)).bearer_auth(token.trim()).json(&new);
@@ -124,16 +143,25 @@ impl Load {
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}: {text}"))
     }
 
-    /// Posts events of one request; panics if one isn't queued.
-    pub async fn post(&self, events: Vec<SubmittedEvent>) {
-        let request = self.http.post(format!("{}/v1/events", self.url));
-        if let [event] = &events[..] {
-            let answer = request.json(event).send().await.expect("the service answers");
-            assert_eq!(answer.status().as_u16(), 202, "{:?}", answer.text().await);
-        } else {
-            let answer = request.json(&SubmittedEvents { events }).send().await.expect("the service answers");
+    /// Posts events of one request, again while the queue is full; panics if one isn't queued.
+    pub async fn post(&self, mut events: Vec<SubmittedEvent>) {
+        while !events.is_empty() {
+            let request = SubmittedEvents { events: events.clone() };
+            let answer = self.http.post(format!("{}/v1/events", self.url)).json(&request).send();
+            let answer = answer.await.expect("the service answers");
             let answer: Submissions = answer.json().await.expect("an answer for each event");
-            assert!(answer.results.iter().all(|result| result.problem.is_none()), "{answer:?}");
+            let mut busy = Vec::new();
+            for (result, event) in answer.results.iter().zip(events) {
+                match &result.problem {
+                    None => {}
+                    Some(problem) if problem.kind == BUSY => busy.push(event),
+                    Some(problem) => panic!("{problem:?}"),
+                }
+            }
+            events = busy;
+            if !events.is_empty() {
+                tokio::time::sleep(PAUSE).await;
+            }
         }
     }
 
@@ -161,6 +189,31 @@ impl Load {
         panic!("event {id} was not mined in time");
     }
 
+    /// Uploads a photo, as a client does before a birth.
+    pub async fn photo(&self, owner: &SigningKey) -> Digest32 {
+        let content = b"a photo, as far as the store can tell".to_vec();
+        let sha256 = sha256(&content);
+        let key = PublicKey(owner.verifying_key().to_bytes());
+        let size = content.len() as u64;
+        let request = Request {
+            version: 1,
+            account: AccountId::of(&key),
+            key,
+            expires_ms: now_ms() + 60_000,
+            wish: Wish::Upload { sha256, size, content_type: "image/png".to_owned() },
+            stamp: 0,
+        };
+        let request = SubmittedRequest { request: STANDARD.encode(request.sign(owner)) };
+        let answer = self.http.post(format!("{}/v1/media", self.url)).json(&request).send();
+        let ticket: UploadTicket = answer.await.expect("the service answers").json().await.expect("a ticket");
+        let mut upload = self.http.put(format!("{}{}", self.url, ticket.url)).body(content);
+        for (name, value) in &ticket.headers {
+            upload = upload.header(name, value);
+        }
+        assert!(upload.send().await.expect("the service answers").status().is_success());
+        sha256
+    }
+
     /// Opens pets with posts, enough for `pats`; gives the posts.
     pub async fn posts(&self, kennel: &Kennel, pats: usize, seed: u64) -> Vec<EventId> {
         let count = pats.div_ceil(PATS_PER_POST);
@@ -170,7 +223,7 @@ impl Load {
             let owner = key(seed + pet);
             let body = Body::Birth { name: format!("Pet {pet}"), story: String::new() }.encode();
             let payload = Payload::Birth {
-                photo: [0; 32],
+                photo: self.photo(&owner).await,
                 body: commitment(&salt, &body),
                 recovery: None,
                 anchor: kennel.view.anchor.parse().expect("a hash"),

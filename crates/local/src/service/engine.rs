@@ -1,5 +1,11 @@
 //! The embedded DynamoDB engine, on a loopback port and a thread of its own: it runs SQLite and
 //! its fsync where its requests arrive, which must not hold up the rest.
+//!
+//! The engine checks no signatures and answers every origin's CORS preflight, so a web page that
+//! is open on this machine could write to it if it found its port. Linux gives a process all of
+//! 127.0.0.0/8: the engine listens on a random address of it, which with the port makes 2^39
+//! places to look. Who has an account on this machine can still find it; the data folder is for
+//! one whose users are trusted.
 
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -15,13 +21,25 @@ pub(super) struct Engine {
     path: std::path::PathBuf,
 }
 
+/// A loopback address that can't be guessed, where the system has more than one.
+fn address() -> anyhow::Result<Ipv4Addr> {
+    if !cfg!(target_os = "linux") {
+        return Ok(Ipv4Addr::LOCALHOST);
+    }
+    let mut random = [0; 3];
+    getrandom::fill(&mut random).context("the system gives no random bytes")?;
+    let [b, c, d] = random;
+    // 127.0.0.0 and 127.255.255.255 are a network and a broadcast, not addresses.
+    let last = d.clamp(1, 254);
+    Ok(Ipv4Addr::new(127, b, c, last))
+}
+
 impl Engine {
     pub(super) fn start(path: &Path) -> anyhow::Result<Self> {
         let text = path.to_str().context("the data folder's path is not UTF-8")?;
         let database = dynoxide::Database::new(text)
             .with_context(|| format!("can't open the table's file {}", path.display()))?;
-        let listener =
-            std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("can't listen on loopback")?;
+        let listener = std::net::TcpListener::bind((address()?, 0)).context("can't listen on loopback")?;
         listener.set_nonblocking(true)?;
         let endpoint = format!("http://{}", listener.local_addr()?);
         let (stop, stopped) = oneshot::channel::<()>();
@@ -61,5 +79,28 @@ impl Engine {
         if self.thread.join().is_err() {
             tracing::error!("the table's engine ended badly");
         }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engine_is_not_where_a_web_page_would_look() {
+        let folder = tempfile::tempdir().unwrap();
+        let engines: Vec<Engine> =
+            ["a.db", "b.db"].map(|name| Engine::start(&folder.path().join(name)).unwrap()).into();
+        let hosts: Vec<Ipv4Addr> = engines
+            .iter()
+            .map(|engine| {
+                let host = engine.endpoint().strip_prefix("http://").unwrap().to_owned();
+                host.split(':').next().unwrap().parse().unwrap()
+            })
+            .collect();
+        assert!(hosts.iter().all(Ipv4Addr::is_loopback), "{hosts:?}");
+        assert!(!hosts.contains(&Ipv4Addr::LOCALHOST), "{hosts:?}");
+        assert_ne!(hosts[0], hosts[1]);
+        engines.into_iter().for_each(Engine::stop);
     }
 }

@@ -1,58 +1,219 @@
 //! The HTTP front: turns requests into API Gateway events for the functions' handlers, and takes
 //! uploads, which in the cloud go to S3.
+//!
+//! What API Gateway does in the cloud against slow, endless and too many senders is done here:
+//! every connection, header and body has a bound in number, size and time. Deliberately absent:
+//! TLS and HTTP/2, which are a proxy's; cookies, CORS and any other authority that a browser would
+//! send along by itself.
 
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use aws_lambda_events::encodings::Body as EventBody;
-use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
+use axum::body::{Body, HttpBody as _};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use pitpet_aws::objects::{UPLOAD_PATH, UploadError};
 use pitpet_chain::limits::PHOTO_BYTES_MAX;
 use pitpet_pipeline::api::Problem;
 use pitpet_pipeline::http::{HttpResponse, REQUEST_BYTES_MAX};
 use pitpet_pipeline::problem::{problem, unavailable};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 
-/// Serves until it is stopped; requests being answered are finished.
-pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) {
-    let router = Router::new().fallback(answer).with_state(shared);
-    let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
-    if let Err(error) = served {
-        tracing::error!(%error, "the HTTP front ended badly");
+/// How slow and how many senders may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrontSettings {
+    /// How long the head of a request may take to arrive, counted from the connection or from the
+    /// answer before: also how long a connection may be idle.
+    pub head_timeout: Duration,
+    /// How long a body may take to arrive.
+    pub body_timeout: Duration,
+    /// Connections at one time; further ones wait to be accepted.
+    pub connections_max: u32,
+}
+
+impl Default for FrontSettings {
+    /// A photo of 2 MiB arrives in 30 s over 0.6 Mbit/s. A connection takes about 20 KiB and a
+    /// file descriptor, of which a process has 1,024 where nothing else is set.
+    fn default() -> Self {
+        Self {
+            head_timeout: Duration::from_secs(20),
+            body_timeout: Duration::from_secs(30),
+            connections_max: 768,
+        }
     }
 }
 
-async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+/// Headers of a request.
+const HEADERS_MAX: usize = 64;
+
+/// Bytes of a request's head, and of what is read ahead of a body.
+const HEAD_BYTES_MAX: usize = 32 * 1024;
+
+/// How long, and for how many bytes, a refused body is still read.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: usize = 8 * 1024 * 1024;
+
+/// Pause after the system refused to accept, for want of file descriptors as a rule.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves until it is stopped; requests being answered are finished.
+pub(super) async fn serve(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    settings: FrontSettings,
+    stop: CancellationToken,
+) {
+    let places = Arc::new(Semaphore::new(settings.connections_max as usize));
+    loop {
+        let place = tokio::select! {
+            () = stop.cancelled() => break,
+            place = places.clone().acquire_owned() => place.expect("the semaphore is never closed"),
+        };
+        let (stream, peer) = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            },
+        };
+        let (shared, stop) = (shared.clone(), stop.clone());
+        tokio::spawn(async move {
+            connection(stream, peer, shared, settings, stop).await;
+            drop(place);
+        });
+    }
+    drop(listener);
+    // All places free again: every connection has ended.
+    let ended = places.acquire_many(settings.connections_max).await;
+    drop(ended.expect("the semaphore is never closed"));
+}
+
+/// Serves one connection to its end. When the service stops, the request under way is answered.
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    shared: Arc<Shared>,
+    settings: FrontSettings,
+    stop: CancellationToken,
+) {
+    let service = service_fn(move |request: axum::http::Request<Incoming>| {
+        let shared = shared.clone();
+        async move { Ok::<_, Infallible>(answer(&shared, peer.ip(), settings, request.map(Body::new)).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(settings.head_timeout)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        // The sender's doing: too slow, too long, gone.
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Why a body was not read to its end.
+enum Unread {
+    TooLarge,
+    Cut,
+}
+
+/// Reads a body of at most `limit` bytes, refusing a longer one by what it declares where it does.
+async fn read_body(mut body: Body, limit: usize, timeout: Duration) -> Result<Vec<u8>, Problem> {
+    let read = async {
+        let mut content = Vec::new();
+        if body.size_hint().lower() > limit as u64 {
+            return Err(Unread::TooLarge);
+        }
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(|_| Unread::Cut)?.into_data() else { continue };
+            if content.len() + data.len() > limit {
+                return Err(Unread::TooLarge);
+            }
+            content.extend_from_slice(&data);
+        }
+        Ok(content)
+    };
+    match tokio::time::timeout(timeout, read).await {
+        Ok(Ok(content)) => Ok(content),
+        Ok(Err(Unread::TooLarge)) => {
+            tokio::spawn(linger(body));
+            let detail = format!("The body has more than {limit} bytes.");
+            Err(problem(413, "request-too-large", "The request is too large", detail, Some("body")))
+        }
+        Ok(Err(Unread::Cut)) => {
+            let detail = "The connection ended before the body did.";
+            Err(problem(400, "body-cut", "The body did not arrive whole", detail, Some("body")))
+        }
+        Err(_) => {
+            let detail = format!("The body took more than {} ms to arrive.", timeout.as_millis());
+            Err(problem(408, "body-too-slow", "The body came too slowly", detail, Some("body")))
+        }
+    }
+}
+
+/// Reads on for a moment, and forgets what it reads: who is still sending would otherwise find a
+/// broken connection instead of the answer.
+async fn linger(mut body: Body) {
+    let forgotten = async {
+        let mut left = LINGER_BYTES;
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, axum::body::Bytes::len));
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    _ = tokio::time::timeout(LINGER, forgotten).await;
+}
+
+async fn answer(shared: &Shared, peer: IpAddr, settings: FrontSettings, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
     let is_upload = path.starts_with(UPLOAD_PATH);
     let limit = if is_upload { PHOTO_BYTES_MAX as usize } else { REQUEST_BYTES_MAX };
-    let Ok(body) = to_bytes(body, limit).await else {
-        let detail = format!("The body has more than {limit} bytes, or did not arrive whole.");
-        return plain(
-            problem(413, "request-too-large", "The request is too large", detail, Some("body")).into(),
-        );
+    let body = match read_body(body, limit, settings.body_timeout).await {
+        Ok(body) => body,
+        Err(problem) => return last(plain(problem.into())),
     };
     if is_upload && parts.method == Method::PUT {
-        return plain(upload(&shared, &path[UPLOAD_PATH.len()..], &parts.headers, &body).await);
+        return plain(upload(shared, &path[UPLOAD_PATH.len()..], &parts.headers, &body).await);
     }
     if path.starts_with("/admin/") {
         let authorization = parts.headers.get(header::AUTHORIZATION);
         let authorization = authorization.and_then(|value| value.to_str().ok()).unwrap_or_default();
-        return plain(
-            super::kennels::admin(&shared, parts.method.as_str(), path, authorization, &body).await,
-        );
+        return plain(super::kennels::admin(shared, parts.method.as_str(), path, authorization, &body).await);
     }
-    let event = event(&parts.method, &parts.uri, parts.headers, &body);
+    let event = event(&parts.method, &parts.uri, parts.headers, &body, peer);
     let is_write = !matches!(parts.method, Method::GET | Method::HEAD);
     let response = match is_write {
         true => pitpet_ingest::handle(&shared.ingest, event).await,
@@ -61,8 +222,20 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     unwrap(response)
 }
 
+/// The last answer on a connection: what is left of the request is not read.
+fn last(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
 /// The event that API Gateway would make of a request.
-fn event(method: &Method, uri: &axum::http::Uri, headers: HeaderMap, body: &[u8]) -> ApiGatewayV2httpRequest {
+fn event(
+    method: &Method,
+    uri: &axum::http::Uri,
+    headers: HeaderMap,
+    body: &[u8],
+    peer: IpAddr,
+) -> ApiGatewayV2httpRequest {
     let mut event = ApiGatewayV2httpRequest::default();
     event.version = Some("2.0".to_owned());
     event.route_key = Some("$default".to_owned());
@@ -73,6 +246,7 @@ fn event(method: &Method, uri: &axum::http::Uri, headers: HeaderMap, body: &[u8]
     event.headers = headers;
     event.request_context.http.method = method.clone();
     event.request_context.http.path = event.raw_path.clone();
+    event.request_context.http.source_ip = Some(peer.to_string());
     event.request_context.stage = Some("$default".to_owned());
     if !body.is_empty() {
         event.body = Some(match std::str::from_utf8(body) {

@@ -52,12 +52,15 @@ pub struct NewKennel {
     /// Instead of the preset's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub birth_bits: Option<u8>,
+    /// Instead of the preset's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_ms: Option<u64>,
 }
 
 impl NewKennel {
     /// A kennel with a preset's parameters.
     pub fn new(label: impl Into<String>, preset: Preset) -> Self {
-        Self { label: label.into(), preset, stamp_bits: None, birth_bits: None }
+        Self { label: label.into(), preset, stamp_bits: None, birth_bits: None, idle_ms: None }
     }
 
     fn parameters(&self) -> Parameters {
@@ -65,12 +68,13 @@ impl NewKennel {
         Parameters {
             stamp_bits: self.stamp_bits.unwrap_or(preset.stamp_bits),
             birth_bits: self.birth_bits.unwrap_or(preset.birth_bits),
+            idle_ms: self.idle_ms.unwrap_or(preset.idle_ms),
             ..preset
         }
     }
 }
 
-/// Opens kennels.
+/// Opens kennels with this installation's keys.
 pub(super) struct Admin {
     pub(super) table: Arc<dyn Table>,
     pub(super) modules: Arc<dyn ModuleHost>,
@@ -78,7 +82,20 @@ pub(super) struct Admin {
     pub(super) keys: Keys,
 }
 
-fn public(key: &SigningKey) -> PublicKey {
+/// The keys of an installation that stand in the genesis of its kennels.
+pub struct FoundingKeys {
+    /// May upgrade rules.
+    pub operator: PublicKey,
+    /// Mines time and receives the cut of sales.
+    pub house: PublicKey,
+    /// May hide bodies.
+    pub moderator: PublicKey,
+    /// Signs checkpoints, that of block 0 first.
+    pub checkpoint: SigningKey,
+}
+
+/// The public half of a key.
+pub fn public(key: &SigningKey) -> PublicKey {
     PublicKey(key.verifying_key().to_bytes())
 }
 
@@ -99,52 +116,71 @@ impl Admin {
         Ok(())
     }
 
-    /// Opens a kennel with this installation's keys.
     pub(super) async fn open(&self, new: &NewKennel) -> anyhow::Result<KennelId> {
-        let label = new.label.as_str();
-        let sound = (1..=32).contains(&label.len())
-            && label.starts_with(|c: char| c.is_ascii_lowercase())
-            && label.bytes().all(|c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'-'));
-        anyhow::ensure!(sound, "a label has 1 to 32 characters of a-z, 0-9 and -, and begins with a letter");
-        let query = Query {
-            pk: "KENNELS".to_owned(),
-            from: " ".to_owned(),
-            to: "~".to_owned(),
-            order: Order::Ascending,
-            limit: KENNELS_MAX,
-            consistency: Consistency::Strong,
-        };
-        let count = self.table.query(&query).await?.len();
-        anyhow::ensure!(count < KENNELS_MAX as usize, "a server has at most {KENNELS_MAX} kennels");
-        let mut random = [0; 32];
-        getrandom::fill(&mut random).context("the system gives no random bytes")?;
-        let genesis = Genesis {
-            version: 1,
-            parameters: new.parameters(),
+        let keys = FoundingKeys {
             operator: public(&self.keys.operator),
             house: public(&self.keys.house),
-            moderators: vec![public(&self.keys.moderator)],
-            checkpoint: public(&self.keys.checkpoint),
-            created_ms: self.clock.now_ms(),
-            random,
+            moderator: public(&self.keys.moderator),
+            checkpoint: self.keys.checkpoint.clone(),
         };
-        if let Some(field) = genesis.fault() {
-            anyhow::bail!("the parameter {field} is out of its range");
-        }
-        let rules = Releases::latest().context("this build has no released chain module")?;
-        let start =
-            Start { rules_hash: RulesHash(rules.0), genesis: Some(Bytes(encode(&genesis))), snapshot: None };
-        let (_, opened) = self.modules.open(&rules.0, &encode(&start))?;
-        let opened: Opened = decode(&opened)?;
-        let block = opened.block.context("founding a kennel makes a block")?;
-        match write_founding(self.table.as_ref(), label, &genesis, &block, &self.keys.checkpoint).await {
-            Ok(()) => {}
-            Err(TableError::Conflict) => anyhow::bail!("there is a kennel with the label {label:?} already"),
-            Err(error) => return Err(error.into()),
-        }
-        tracing::info!(kennel = %opened.kennel, label, "kennel opened");
-        Ok(opened.kennel)
+        open(self.table.as_ref(), self.modules.as_ref(), self.clock.now_ms(), &keys, new).await
     }
+}
+
+/// Opens a kennel.
+///
+/// # Errors
+/// What stands in the way, in words for the operator.
+pub async fn open(
+    table: &dyn Table,
+    modules: &dyn ModuleHost,
+    now_ms: u64,
+    keys: &FoundingKeys,
+    new: &NewKennel,
+) -> anyhow::Result<KennelId> {
+    let label = new.label.as_str();
+    let sound = (1..=32).contains(&label.len())
+        && label.starts_with(|c: char| c.is_ascii_lowercase())
+        && label.bytes().all(|c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+    anyhow::ensure!(sound, "a label has 1 to 32 characters of a-z, 0-9 and -, and begins with a letter");
+    let query = Query {
+        pk: "KENNELS".to_owned(),
+        from: " ".to_owned(),
+        to: "~".to_owned(),
+        order: Order::Ascending,
+        limit: KENNELS_MAX,
+        consistency: Consistency::Strong,
+    };
+    let count = table.query(&query).await?.len();
+    anyhow::ensure!(count < KENNELS_MAX as usize, "a server has at most {KENNELS_MAX} kennels");
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).context("the system gives no random bytes")?;
+    let genesis = Genesis {
+        version: 1,
+        parameters: new.parameters(),
+        operator: keys.operator,
+        house: keys.house,
+        moderators: vec![keys.moderator],
+        checkpoint: public(&keys.checkpoint),
+        created_ms: now_ms,
+        random,
+    };
+    if let Some(field) = genesis.fault() {
+        anyhow::bail!("the parameter {field} is out of its range");
+    }
+    let rules = Releases::latest().context("this build has no released chain module")?;
+    let start =
+        Start { rules_hash: RulesHash(rules.0), genesis: Some(Bytes(encode(&genesis))), snapshot: None };
+    let (_, opened) = modules.open(&rules.0, &encode(&start))?;
+    let opened: Opened = decode(&opened)?;
+    let block = opened.block.context("founding a kennel makes a block")?;
+    match write_founding(table, label, &genesis, &block, &keys.checkpoint).await {
+        Ok(()) => {}
+        Err(TableError::Conflict) => anyhow::bail!("there is a kennel with the label {label:?} already"),
+        Err(error) => return Err(error.into()),
+    }
+    tracing::info!(kennel = %opened.kennel, label, "kennel opened");
+    Ok(opened.kennel)
 }
 
 /// Serves the operator's requests: those that carry the token of the data folder.

@@ -6,6 +6,7 @@
 //! an event goes through the queue, a block through the table's conditional write.
 
 mod engine;
+mod folder;
 mod front;
 mod kennels;
 mod keys;
@@ -26,6 +27,7 @@ use pitpet_pipeline::items;
 use pitpet_pipeline::mine::{Miner, MinerSettings};
 use pitpet_pipeline::ports::{Clock, Objects, Table};
 use pitpet_pipeline::query::{Queries, QuerySettings};
+use pitpet_pipeline::rate_limit::RateLimits;
 use pitpet_pipeline::reap::Reaper;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -33,7 +35,9 @@ use tokio_util::sync::CancellationToken;
 use crate::event_source::{self, EventSourceSettings, Tally};
 use crate::queue::{DeadLetterHandle, FifoQueue, InterruptedReceives, QueueHandle, QueueSettings};
 
-pub use kennels::{NewKennel, Preset};
+pub use folder::{DataFolder, FolderError};
+pub use front::FrontSettings;
+pub use kennels::{FoundingKeys, NewKennel, Preset, open as open_kennel, public};
 pub use keys::{ADMIN_TOKEN_FILE, Keys};
 
 /// Name of the one table.
@@ -41,6 +45,10 @@ const TABLE: &str = "pitpet";
 
 /// The longest that a long poll waits here, ms.
 const WAIT_MS_MAX: u64 = 30_000;
+
+/// How long requests under way may take to end once the service stops: a client that waits for an
+/// event, or sends slowly, would hold it up for half a minute.
+const DRAIN: Duration = Duration::from_secs(2);
 
 /// How the service is set.
 #[derive(Clone, Debug)]
@@ -53,16 +61,23 @@ pub struct ServiceSettings {
     pub reap_every: Duration,
     /// Batches of different kennels mined at once.
     pub concurrency_max: usize,
+    /// How slow and how many clients may be.
+    pub front: FrontSettings,
+    /// How many events addresses and accounts may send.
+    pub limits: RateLimits,
 }
 
 impl ServiceSettings {
-    /// Listens on loopback at a port, with everything else at its default.
+    /// Listens on loopback at a port, with everything else at its default; without rate limits,
+    /// because whoever reaches loopback is on this machine already.
     pub fn new(data_dir: impl Into<PathBuf>, port: u16) -> Self {
         Self {
             data_dir: data_dir.into(),
             listen: (Ipv4Addr::LOCALHOST, port).into(),
             reap_every: Duration::from_secs(2),
             concurrency_max: 2,
+            front: FrontSettings::default(),
+            limits: RateLimits::NONE,
         }
     }
 }
@@ -140,7 +155,8 @@ impl Service {
         let modules = Arc::new(modules(folder)?);
         store_rules(objects.as_ref()).await?;
 
-        let sender = Arc::new(QueueHandle::new(queue.clone(), clock.clone()));
+        let sender = Arc::new(QueueHandle::bounded(queue.clone(), clock.clone()));
+        let own_sender = Arc::new(QueueHandle::new(queue.clone(), clock.clone()));
         let admin = kennels::Admin {
             table: table.clone(),
             modules: modules.clone(),
@@ -159,9 +175,10 @@ impl Service {
             MinerSettings::default(),
         ));
         let reaper =
-            Reaper::new(table.clone(), sender.clone(), objects.clone(), clock.clone(), keys.house.clone());
+            Reaper::new(table.clone(), own_sender, objects.clone(), clock.clone(), keys.house.clone());
         let shared = Arc::new(Shared {
-            ingest: Ingest::new(table.clone(), sender, objects.clone(), clock.clone()),
+            ingest: Ingest::new(table.clone(), sender, objects.clone(), clock.clone())
+                .limited(settings.limits),
             queries: Queries::new(
                 table,
                 objects.clone(),
@@ -194,7 +211,7 @@ impl Service {
             stop.child_token(),
         ));
         let reaper = tokio::spawn(schedule(reaper, settings.reap_every, stop.child_token()));
-        let front = tokio::spawn(front::serve(listener, shared, stop.child_token()));
+        let front = tokio::spawn(front::serve(listener, shared, settings.front, stop.child_token()));
         Ok(Self { address, stop, front, source, reaper, queue, engine, durability, _lock: lock })
     }
 
@@ -208,10 +225,16 @@ impl Service {
         &self.durability
     }
 
-    /// Stops: no more requests, batches in flight are finished, stores are closed.
+    /// Stops: no more requests, batches in flight are finished, stores are closed. A client that
+    /// sends slowly or waits for an event is itself not waited for.
     pub async fn stop(self) {
         self.stop.cancel();
-        for (part, ended) in [("front", self.front.await), ("reaper", self.reaper.await)] {
+        let front = tokio::time::timeout(DRAIN, self.front).await.unwrap_or_else(|_| {
+            // What it still answers ends with the process.
+            tracing::warn!("some requests did not end in time");
+            Ok(())
+        });
+        for (part, ended) in [("front", front), ("reaper", self.reaper.await)] {
             if let Err(error) = ended {
                 tracing::error!(part, %error, "a part of the service ended badly");
             }
@@ -249,7 +272,10 @@ fn lock(folder: &std::path::Path) -> anyhow::Result<std::fs::File> {
 }
 
 /// The chain modules, compiled on first use and cached.
-fn modules(folder: &std::path::Path) -> anyhow::Result<WasmModules> {
+///
+/// # Errors
+/// If this machine has no compiler for them, or the release has none.
+pub fn modules(folder: &std::path::Path) -> anyhow::Result<WasmModules> {
     let host = Host::compiling(Target::host()?, pitpet_chain_host::Settings::default());
     let modules = WasmModules::new(host, Releases::embedded(), ArtefactCache::new(folder.join("artefacts")));
     let newest = Releases::latest()
@@ -260,7 +286,10 @@ fn modules(folder: &std::path::Path) -> anyhow::Result<WasmModules> {
 }
 
 /// Puts the released modules where anyone can fetch them.
-async fn store_rules(objects: &FolderObjects) -> anyhow::Result<()> {
+///
+/// # Errors
+/// The store's.
+pub async fn store_rules(objects: &dyn Objects) -> anyhow::Result<()> {
     for rules in Releases::pinned() {
         let key = items::rules_object(&pitpet_chain::hash::RulesHash(rules.0));
         if objects.size(&key).await?.is_none() {

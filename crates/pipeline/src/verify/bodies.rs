@@ -2,6 +2,7 @@
 
 use pitpet_chain::body::commitment;
 use pitpet_chain::event::SignedEvent;
+use pitpet_chain::hash::Digest32;
 use pitpet_chain::limits;
 
 use super::flaw::BlockFlaw;
@@ -40,9 +41,7 @@ impl BodyCounts {
                 (0, None) => self.none += 1,
                 (1, Some(committed)) => {
                     let body = bodies.next().and_then(|body| body.0.split_first_chunk::<SALT_BYTES>());
-                    let is_right = body.is_some_and(|(salt, body)| {
-                        body.len() <= limits::BODY_BYTES_MAX && commitment(salt, body) == *committed
-                    });
+                    let is_right = body.is_some_and(|(salt, body)| is_committed(committed, salt, body));
                     if !is_right {
                         return Err(BlockFlaw::Body { index });
                     }
@@ -55,4 +54,9 @@ impl BodyCounts {
         }
         Ok(())
     }
+}
+
+/// Whether this is the body that an event commits to.
+pub(crate) fn is_committed(committed: &Digest32, salt: &[u8; SALT_BYTES], body: &[u8]) -> bool {
+    body.len() <= limits::BODY_BYTES_MAX && commitment(salt, body) == *committed
 }

@@ -26,6 +26,7 @@ use pitpet_chain::limits;
 use pitpet_chain::log::{self, Frontier};
 
 pub use bodies::BodyCounts;
+pub(crate) use bodies::is_committed;
 pub use flaw::{BlockFlaw, Part, Shown, VerifyError};
 
 use crate::checkpoint::{self, Claim};
@@ -346,15 +347,8 @@ impl<'a> Verifier<'a> {
     }
 
     fn check_roots(&self, block: &Block) -> Result<(), BlockFlaw> {
-        let header = &block.header;
-        let count = block.events.len();
-        let allowed = if header.height == 0 { 0..=0 } else { 1..=limits::BLOCK_EVENTS_MAX };
-        if !allowed.contains(&count) {
-            return Err(BlockFlaw::EventCount { count });
-        }
-        same(Part::EventsRoot, header.events_root, log::root(&block.event_leaves()))?;
-        same(Part::ReceiptsRoot, header.receipts_root, log::root(&block.receipt_leaves()))?;
-        same(Part::HistoryRoot, header.history_root, self.history.root())
+        check_content(block)?;
+        same(Part::HistoryRoot, block.header.history_root, self.history.root())
     }
 
     /// Runs the block by its rules and gives the head that they make.
@@ -406,7 +400,27 @@ impl<'a> Verifier<'a> {
     }
 }
 
-fn read_events(block: &Block) -> Result<Vec<SignedEvent>, BlockFlaw> {
+/// Reads a block and checks that it is the one with this hash, and that its content is its header's.
+pub(crate) fn read_block(bytes: &[u8], hash: &BlockHash) -> Result<Block, BlockFlaw> {
+    let block: Block = decode(bytes).map_err(|_| BlockFlaw::Malformed)?;
+    same(Part::Hash, block.header.hash().0, hash.0)?;
+    check_content(&block)?;
+    Ok(block)
+}
+
+/// A block's content against the roots in its header.
+fn check_content(block: &Block) -> Result<(), BlockFlaw> {
+    let header = &block.header;
+    let count = block.events.len();
+    let allowed = if header.height == 0 { 0..=0 } else { 1..=limits::BLOCK_EVENTS_MAX };
+    if !allowed.contains(&count) {
+        return Err(BlockFlaw::EventCount { count });
+    }
+    same(Part::EventsRoot, header.events_root, log::root(&block.event_leaves()))?;
+    same(Part::ReceiptsRoot, header.receipts_root, log::root(&block.receipt_leaves()))
+}
+
+pub(crate) fn read_events(block: &Block) -> Result<Vec<SignedEvent>, BlockFlaw> {
     let read =
         |(index, event): (usize, &Bytes)| SignedEvent::read(&event.0).map_err(|_| BlockFlaw::Event { index });
     block.events.iter().enumerate().map(read).collect()

@@ -286,7 +286,7 @@ async fn without_the_queue_nothing_is_accepted() {
     }
 }
 
-fn request(seed: u8, wish: Wish, expires_ms: u64) -> SubmittedRequest {
+pub(crate) fn request(seed: u8, wish: Wish, expires_ms: u64) -> SubmittedRequest {
     let key = key(seed);
     let public = PublicKey(key.verifying_key().to_bytes());
     let request =

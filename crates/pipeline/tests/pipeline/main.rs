@@ -8,5 +8,6 @@ mod matrix;
 mod poison;
 mod publishing;
 mod query;
+mod rate_limit;
 mod reaper;
 mod snapshots;

@@ -20,7 +20,7 @@ use pitpet_pipeline::api::PetView;
 
 use super::look::meter;
 use crate::args::DemoArgs;
-use crate::context::{Ask, Context, plain};
+use crate::context::{Ask, Context, plain, show};
 use cast::{CAST, Character};
 
 /// The demonstration ends within this time, whatever happens: 3 minutes less 10 seconds.
@@ -99,11 +99,11 @@ pub(crate) async fn run(context: &Context, args: DemoArgs) -> Result<(), Failure
 }
 
 fn tell(text: &str) {
-    println!("{}", plain(text));
+    show(&plain(text));
 }
 
 fn scene(title: &str) {
-    println!("\n-- {title}");
+    show(&format!("\n-- {title}"));
 }
 
 /// Throw-away accounts, or ones whose keys are kept if a directory was named.

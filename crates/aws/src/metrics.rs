@@ -1,0 +1,122 @@
+//! Metrics of the functions, as log lines in CloudWatch's embedded metric format: no call, no
+//! permission. Outside of Lambda nothing is started, and counting does nothing.
+//!
+//! The names here are those that `infra/lib/observability.ts` draws and watches.
+//!
+//! Deliberately absent: a dimension for the kennel. Every combination of dimensions is a metric
+//! that costs money each month.
+
+use std::sync::OnceLock;
+
+use metrics_cloudwatch_embedded::{Builder, Collector};
+
+/// The namespace in CloudWatch.
+const NAMESPACE: &str = "PitPet";
+
+/// Names the stage, the only dimension that all metrics have; without it nothing is collected.
+const STAGE: &str = "PITPET_STAGE";
+
+/// Counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// Events that the queue holds.
+    EventsTaken,
+    /// Events in committed blocks.
+    EventsMined,
+    /// Events that the rules rejected.
+    EventsRejected,
+    /// Committed blocks.
+    Blocks,
+    /// Blocks of others that an open kennel was brought up to date with.
+    BlocksReplayed,
+    /// Blocks lost to another miner.
+    CommitConflicts,
+    /// Messages that the miner sent to the dead-letter queue.
+    MessagesBuried,
+    /// Messages given back to the queue.
+    MessagesFailed,
+    /// Processes started.
+    ColdStarts,
+}
+
+/// What is measured of each batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// Messages in a batch.
+    BatchSize,
+    /// From the batch's arrival to its answer, ms.
+    MineTime,
+    /// In the chain module, one call, ms.
+    WasmTime,
+    /// Committed blocks that the read side lacks.
+    PublishLag,
+}
+
+impl Count {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::EventsTaken => "EventsTaken",
+            Self::EventsMined => "EventsMined",
+            Self::EventsRejected => "EventsRejected",
+            Self::Blocks => "Blocks",
+            Self::BlocksReplayed => "BlocksReplayed",
+            Self::CommitConflicts => "CommitConflicts",
+            Self::MessagesBuried => "MessagesBuried",
+            Self::MessagesFailed => "MessagesFailed",
+            Self::ColdStarts => "ColdStarts",
+        }
+    }
+}
+
+impl Measure {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::BatchSize => "BatchSize",
+            Self::MineTime => "MineTime",
+            Self::WasmTime => "WasmTime",
+            Self::PublishLag => "PublishLag",
+        }
+    }
+}
+
+static COLLECTOR: OnceLock<&'static Collector> = OnceLock::new();
+
+/// Starts collecting, if the environment names a stage.
+pub fn start() {
+    let Ok(stage) = std::env::var(STAGE) else { return };
+    match Builder::new().cloudwatch_namespace(NAMESPACE).with_dimension("Stage", stage).init() {
+        Ok(collector) => {
+            // A second start would have failed above.
+            let _ = COLLECTOR.set(collector);
+            count(Count::ColdStarts, 1);
+        }
+        Err(error) => tracing::error!(%error, "no metrics are collected"),
+    }
+}
+
+/// Adds to a counter.
+pub fn count(what: Count, by: u64) {
+    if by > 0 {
+        metrics::counter!(what.name()).increment(by);
+    }
+}
+
+/// Counts a rejected event, once for all and once for its reason.
+pub fn count_rejected(reason: &'static str, by: u64) {
+    metrics::counter!("EventsRejectedByReason", "Reason" => reason).increment(by);
+}
+
+/// Notes a measurement.
+pub fn measure(what: Measure, value: f64) {
+    metrics::histogram!(what.name()).record(value);
+}
+
+/// Writes what was collected since the last time to standard output. Called at the end of each
+/// invocation: afterwards the process may be frozen.
+pub fn flush() {
+    if let Some(collector) = COLLECTOR.get()
+        && let Err(error) = collector.flush(std::io::stdout())
+    {
+        tracing::warn!(%error, "the metrics of an invocation are lost");
+    }
+}

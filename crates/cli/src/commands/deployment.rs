@@ -1,0 +1,186 @@
+//! What an operator does on a deployment to AWS, with their own credentials.
+//!
+//! Deliberately absent: deploying, which CDK does, and reading profiles: credentials come from the
+//! environment, as the functions' do.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use pitpet_aws::dead_letters::{DeadLetter, counts};
+use pitpet_aws::environment::secret_key;
+use pitpet_aws::{DeadLetterQueue, DynamoTable, Settings, SqsQueue, SystemClock};
+use pitpet_chain::event::SignedEvent;
+use pitpet_cli::failure::Failure;
+use pitpet_local::service::{FoundingKeys, NewKennel, modules, open_kennel, public, store_rules};
+use pitpet_pipeline::message::Message;
+use pitpet_pipeline::ports::{Clock as _, Objects};
+use serde_json::{Value, json};
+
+use crate::args::{AdminCommand, AdminKennelCommand};
+use crate::context::Context;
+
+/// `admin --deployment FILE`
+pub(crate) async fn run(context: &Context, file: &Path, command: AdminCommand) -> Result<(), Failure> {
+    let deployment = Deployment::read(file)?;
+    match command {
+        AdminCommand::Kennel(AdminKennelCommand::Open { label, preset, stamp_bits, birth_bits, idle_ms }) => {
+            let new = NewKennel { label, preset: preset.into(), stamp_bits, birth_bits, idle_ms };
+            open(context, &deployment, &new).await
+        }
+        AdminCommand::Queue => queue(context, &deployment).await,
+        AdminCommand::DeadLetters => dead_letters(context, &deployment).await,
+        AdminCommand::Redrive => redrive(context, &deployment).await,
+    }
+}
+
+/// The outputs of `cdk deploy --outputs-file`.
+struct Deployment {
+    outputs: BTreeMap<String, String>,
+    file: String,
+}
+
+impl Deployment {
+    fn read(file: &Path) -> Result<Self, Failure> {
+        let fault = |why: String| {
+            Failure::usage(format!(
+                "can't read the deployment's outputs {}: {why}; `cdk deploy --all --outputs-file FILE` writes them",
+                file.display()
+            ))
+        };
+        let text = std::fs::read_to_string(file).map_err(|error| fault(error.to_string()))?;
+        let stacks: BTreeMap<String, BTreeMap<String, String>> =
+            serde_json::from_str(&text).map_err(|error| fault(error.to_string()))?;
+        let outputs = stacks.into_values().flatten().collect();
+        Ok(Self { outputs, file: file.display().to_string() })
+    }
+
+    fn output(&self, name: &str) -> Result<&str, Failure> {
+        self.outputs.get(name).map(String::as_str).ok_or_else(|| {
+            Failure::usage(format!("{} has no output {name}: was every stack deployed?", self.file))
+        })
+    }
+}
+
+/// How to reach a service; says what to do if the environment has no credentials.
+fn settings(endpoint_variable: &str) -> Result<Settings, Failure> {
+    Settings::from_environment(endpoint_variable).map_err(|error| {
+        Failure::usage(format!(
+            "{error}; `eval \"$(aws configure export-credentials --format env)\"` sets the credentials, \
+             AWS_REGION has to name the deployment's region"
+        ))
+    })
+}
+
+fn unreachable(error: impl std::fmt::Display) -> Failure {
+    Failure::Unreachable(error.to_string())
+}
+
+async fn open(context: &Context, deployment: &Deployment, new: &NewKennel) -> Result<(), Failure> {
+    let table = DynamoTable::new(&settings("AWS_ENDPOINT_URL_DYNAMODB")?, deployment.output("TableName")?)
+        .map_err(unreachable)?;
+    let prefix = deployment.output("KeyPrefix")?;
+    let key = async |name: &str| secret_key(&format!("{prefix}/{name}")).await.map_err(Failure::Unreachable);
+    let keys = FoundingKeys {
+        operator: public(&key("operator").await?),
+        house: public(&key("house").await?),
+        moderator: public(&key("moderator").await?),
+        checkpoint: key("checkpoint").await?,
+    };
+    let folder = tempfile::tempdir().map_err(unreachable)?;
+    let modules = modules(folder.path()).map_err(unreachable)?;
+    // First the modules, which auditors fetch by their hash, then the kennel that names one.
+    store_rules(objects(deployment.output("ObjectsBucket")?)?.as_ref()).await.map_err(unreachable)?;
+    let kennel = open_kennel(&table, &modules, SystemClock.now_ms(), &keys, new)
+        .await
+        .map_err(|error| Failure::usage(format!("{error:#}")))?;
+    let text = format!("Kennel {} is open: {kennel}\n", new.label);
+    context.print(json!({ "id": kennel.to_string(), "label": new.label }), &text);
+    Ok(())
+}
+
+#[cfg(feature = "tls")]
+fn objects(bucket: &str) -> Result<Box<dyn Objects>, Failure> {
+    let settings = settings("AWS_ENDPOINT_URL_S3")?;
+    Ok(Box::new(pitpet_aws::S3Objects::new(&settings, bucket).map_err(unreachable)?))
+}
+
+#[cfg(not(feature = "tls"))]
+fn objects(bucket: &str) -> Result<Box<dyn Objects>, Failure> {
+    Err(Failure::usage(format!(
+        "the bucket {bucket} needs a build with TLS: cargo run --release --features tls -- …"
+    )))
+}
+
+async fn queue(context: &Context, deployment: &Deployment) -> Result<(), Failure> {
+    let settings = settings("AWS_ENDPOINT_URL_SQS")?;
+    let waiting = counts(&settings, deployment.output("QueueUrl")?).await.map_err(unreachable)?;
+    let dead = counts(&settings, deployment.output("DeadLettersUrl")?).await.map_err(unreachable)?;
+    let answer = json!({
+        "visible": waiting.visible,
+        "in_flight": waiting.in_flight,
+        "dead": dead.visible + dead.in_flight,
+    });
+    let text = format!(
+        "{} messages wait, {} are being mined, {} are dead letters\n",
+        waiting.visible,
+        waiting.in_flight,
+        dead.visible + dead.in_flight
+    );
+    context.print(answer, &text);
+    Ok(())
+}
+
+fn dead_letter_queue(deployment: &Deployment) -> Result<DeadLetterQueue, Failure> {
+    let url = deployment.output("DeadLettersUrl")?;
+    DeadLetterQueue::new(&settings("AWS_ENDPOINT_URL_SQS")?, url).map_err(unreachable)
+}
+
+async fn dead_letters(context: &Context, deployment: &Deployment) -> Result<(), Failure> {
+    let letters = dead_letter_queue(deployment)?.look().await.map_err(unreachable)?;
+    let mut text = format!("{} dead letters\n", letters.len());
+    for letter in &letters {
+        text.push_str(&format!("  {}  {}\n", letter.id, about(letter)));
+    }
+    context.print(Value::Array(letters.iter().map(view).collect()), &text);
+    Ok(())
+}
+
+/// What a message is, in a line.
+fn about(letter: &DeadLetter) -> String {
+    let kennel = letter.message.group.get(..16).unwrap_or(&letter.message.group);
+    let bytes = letter.message.body.len();
+    match Message::read(&letter.message.body) {
+        Ok(message) => format!("kennel {kennel}…, {} events, {bytes} bytes", message.entries.len()),
+        Err(_) => format!("group {kennel}…, no message of PitPet, {bytes} bytes"),
+    }
+}
+
+fn view(letter: &DeadLetter) -> Value {
+    let events: Vec<String> = Message::read(&letter.message.body)
+        .map(|message| {
+            let events = message.entries.iter().filter_map(|entry| SignedEvent::read(&entry.event.0).ok());
+            events.map(|signed| signed.id.to_string()).collect()
+        })
+        .unwrap_or_default();
+    json!({
+        "id": letter.id,
+        "kennel": letter.message.group,
+        "sent_ms": letter.sent_ms,
+        "bytes": letter.message.body.len(),
+        "events": events,
+    })
+}
+
+async fn redrive(context: &Context, deployment: &Deployment) -> Result<(), Failure> {
+    let queue = SqsQueue::new(&settings("AWS_ENDPOINT_URL_SQS")?, deployment.output("QueueUrl")?)
+        .map_err(unreachable)?;
+    let progress = |count: usize| {
+        if count.is_multiple_of(100) {
+            eprintln!("  {count} sent back");
+        }
+    };
+    let dead = dead_letter_queue(deployment)?;
+    let count = dead.redrive(&queue, SystemClock.now_ms(), progress).await.map_err(unreachable)?;
+    context.print(json!({ "redriven": count }), &format!("{count} messages are back in the queue\n"));
+    Ok(())
+}

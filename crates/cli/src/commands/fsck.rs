@@ -1,0 +1,147 @@
+//! `fsck`: all that a data folder or a table holds, against its ledgers.
+
+use std::sync::Arc;
+
+use indicatif::ProgressBar;
+use pitpet_aws::environment;
+use pitpet_chain::hash::RulesHash;
+use pitpet_chain_host::Releases;
+use pitpet_cli::failure::Failure;
+use pitpet_local::service::{DataFolder, FolderError};
+use pitpet_pipeline::fsck::{Fault, Fsck, Mode, Note, Remedy, Summary};
+use pitpet_pipeline::head::LedgerError;
+use pitpet_pipeline::ports::{Objects, Table};
+use serde_json::{Value, json};
+use tokio::task::block_in_place;
+
+use super::verify::modules;
+use crate::args::FsckArgs;
+use crate::context::{Context, block_bar, plain, show};
+
+/// Faults that a JSON answer lists; all are counted.
+const LISTED_MAX: usize = 1_000;
+
+/// `fsck`
+pub(crate) async fn run(context: &Context, args: FsckArgs) -> Result<(), Failure> {
+    match &args.table {
+        None => {
+            let folder =
+                block_in_place(|| DataFolder::open(&args.data_dir)).map_err(|error| match error {
+                    FolderError::Absent(_) => Failure::usage(format!("{error}; name one with --data-dir")),
+                    FolderError::Damaged { .. } => Failure::Invalid(error.to_string()),
+                    FolderError::Other(_) => Failure::Unreachable(error.to_string()),
+                })?;
+            let ended = check(context, &args, folder.table(), Some(folder.objects())).await;
+            block_in_place(|| folder.close());
+            ended
+        }
+        Some(name) => {
+            let unusable = |error: environment::EnvironmentError| Failure::usage(error.to_string());
+            let table = environment::table_named(name).map_err(unusable)?;
+            let objects =
+                args.objects.as_deref().map(environment::objects_at).transpose().map_err(unusable)?;
+            check(context, &args, table, objects).await
+        }
+    }
+}
+
+async fn check(
+    context: &Context,
+    args: &FsckArgs,
+    table: Arc<dyn Table>,
+    objects: Option<Arc<dyn Objects>>,
+) -> Result<(), Failure> {
+    let modules = modules(context)?;
+    let fsck = Fsck {
+        table: table.as_ref(),
+        objects: objects.as_deref(),
+        modules: &modules,
+        rules: Releases::pinned().map(|rules| RulesHash(rules.0)).collect(),
+        mode: if args.repair { Mode::Repair } else { Mode::Check },
+    };
+    let mut bar = ProgressBar::hidden();
+    let mut listed = Vec::new();
+    let mut observer = |note: Note<'_>| match note {
+        Note::Kennel { label, size } => {
+            bar.finish_and_clear();
+            bar = block_bar(&format!("checking {}", plain(label)), size);
+        }
+        Note::Height(height) => bar.set_position(height + 1),
+        Note::Fault(fault) if context.common.json => {
+            if listed.len() < LISTED_MAX {
+                listed.push(record(fault));
+            }
+        }
+        Note::Fault(fault) => bar.suspend(|| show(&plain(&fault.to_string()))),
+    };
+    let summary = fsck.run(args.kennel.as_deref(), &mut observer).await.map_err(|error| match error {
+        LedgerError::UnknownKennel => {
+            Failure::usage(format!("there is no kennel {:?}", args.kennel.as_deref().unwrap_or_default()))
+        }
+        error => Failure::Unreachable(error.to_string()),
+    })?;
+    bar.finish_and_clear();
+    context.print(
+        json!({ "clean": summary.is_clean(), "summary": &summary, "faults": listed }),
+        &shown(&summary),
+    );
+    ended(&summary)
+}
+
+fn ended(summary: &Summary) -> Result<(), Failure> {
+    if !summary.is_clean() {
+        let left = summary.faults - summary.repaired - summary.lost;
+        let advice = if left > 0 { "; --repair makes good what follows from the ledger" } else { "" };
+        return Err(Failure::Invalid(format!(
+            "{left} faults can be repaired, {} are losses{advice}",
+            summary.lost
+        )));
+    }
+    match &summary.unchecked[..] {
+        [] => Ok(()),
+        unchecked => Err(Failure::Unreachable(format!("not all could be checked: {}", unchecked.join("; ")))),
+    }
+}
+
+fn record(fault: &Fault) -> Value {
+    let (remedy, loss) = match &fault.remedy {
+        Remedy::Repairable => ("repairable", None),
+        Remedy::Repaired => ("repaired", None),
+        Remedy::Lost(loss) => ("lost", Some(loss.to_string())),
+    };
+    json!({
+        "kennel": fault.kennel.to_string(),
+        "place": fault.place.to_string(),
+        "flaw": fault.flaw.to_string(),
+        "remedy": remedy,
+        "loss": loss,
+    })
+}
+
+fn shown(summary: &Summary) -> String {
+    let verdict = match summary {
+        summary if summary.faults == 0 => "Clean".to_owned(),
+        summary if summary.is_clean() => format!("Clean now: {} faults were repaired", summary.repaired),
+        summary => format!("{} faults, {} of them repaired", summary.faults, summary.repaired),
+    };
+    format!(
+        "{verdict}\n  \
+         ledgers    {} kennels, {} blocks, {} events; {} blocks executed again, every signature checked\n  \
+         read side  {} items held against the blocks; {} blocks wait to be published\n  \
+         bodies     {} right, {} erased on purpose\n  \
+         objects    {} photos and {} snapshots right\n  \
+         leftovers  {} staged blocks that lost, {} others: no fault\n",
+        summary.kennels,
+        summary.blocks,
+        summary.events,
+        summary.executed,
+        summary.items,
+        summary.unpublished,
+        summary.bodies,
+        summary.erased,
+        summary.photos,
+        summary.snapshots,
+        summary.staged,
+        summary.leftovers,
+    )
+}

@@ -1,0 +1,206 @@
+//! The pinned module beside the native rules: the same input must get the same answer from both,
+//! and a module that traps or misbehaves is a finding.
+
+use std::cell::RefCell;
+
+use pitpet_chain::abi::{self, Batch, Draft, Opened, Question, Replay, Session, Start};
+use pitpet_chain::codec::{Bytes, decode, encode};
+use pitpet_chain::event::Payload;
+use pitpet_chain::hash::{BlockHash, EventId, RulesHash};
+use pitpet_chain::kennel::{Fault, Outcome};
+use pitpet_chain_host::{Host, Instance, Metering, Module, Operation, Refusal, Releases, Settings, Target};
+use pitpet_pipeline::head::Founding;
+use pitpet_simulator::Player;
+use pitpet_simulator::town::{self, FOUNDED_MS, QUICK, id_of, key};
+
+/// Stamps that a draft may ask to be tried: time is not what is fuzzed.
+const TRIES_MAX: u64 = 64;
+
+/// Calls on one instance before a new one is made.
+const CALLS_MAX: u32 = 1_000;
+
+fn natively(session: &mut Session, operation: Operation, input: &[u8]) -> Result<Vec<u8>, Fault> {
+    match operation {
+        Operation::Open => session.open(input),
+        Operation::Apply => session.apply(input),
+        Operation::Replay => session.replay(input),
+        Operation::Snapshot => session.snapshot(input),
+        Operation::Ask => session.ask(input),
+        Operation::Encode => abi::encode_event(input),
+        Operation::Verify => abi::verify(input),
+    }
+}
+
+/// Native and Wasm, side by side.
+struct Pair {
+    native: Session,
+    wasm: Instance,
+}
+
+impl Pair {
+    fn new() -> Self {
+        thread_local! {
+            static MODULE: RefCell<Option<Module>> = const { RefCell::new(None) };
+        }
+        let wasm = MODULE.with_borrow_mut(|module| {
+            let module = module.get_or_insert_with(|| {
+                let rules = Releases::latest().expect("a module is pinned");
+                let wasm = Releases::embedded().find(rules).expect("it is there");
+                let host = Host::compiling(Target::host().expect("a known target"), Settings::default());
+                let artefact = Host::compile(&wasm, host.target(), Metering::Counted).expect("it compiles");
+                host.load(rules, &artefact).expect("it loads")
+            });
+            module.instantiate().expect("it starts")
+        });
+        Self { native: Session::new(), wasm }
+    }
+
+    fn call(&mut self, operation: Operation, input: &[u8]) -> Result<Vec<u8>, Fault> {
+        let native = natively(&mut self.native, operation, input);
+        let wasm = self.wasm.call(operation, input).expect("the module neither traps nor misbehaves");
+        let expected = native.clone().map_err(|fault| Refusal(encode(&(fault as u16))));
+        assert_eq!(wasm, expected, "{}: native and Wasm decide alike", operation.name());
+        native
+    }
+}
+
+/// Any bytes into any export. The first byte chooses it; its high bit, whether a kennel is opened before.
+pub(crate) fn boundary(data: &[u8]) {
+    thread_local! {
+        static PAIR: RefCell<Option<(Pair, u32)>> = const { RefCell::new(None) };
+    }
+    let Some((choice, input)) = data.split_first() else { return };
+    let operation = Operation::ALL[usize::from(choice & 0x7f) % Operation::ALL.len()];
+    let input = match decode::<Draft>(input) {
+        Ok(draft) if operation == Operation::Encode => {
+            encode(&Draft { tries: draft.tries.min(TRIES_MAX), ..draft })
+        }
+        _ => input.to_vec(),
+    };
+    PAIR.with_borrow_mut(|slot| {
+        let (mut pair, calls) = slot.take().unwrap_or_else(|| (Pair::new(), 0));
+        if choice & 0x80 != 0 {
+            let genesis = Some(Bytes(encode(&crate::seeds::genesis())));
+            let start = Start { rules_hash: crate::seeds::rules_hash(), genesis, snapshot: None };
+            pair.call(Operation::Open, &encode(&start)).expect("the genesis is sound");
+        }
+        _ = pair.call(operation, &input);
+        if calls < CALLS_MAX {
+            *slot = Some((pair, calls + 1));
+        }
+    });
+}
+
+/// Reads choices from the input, zeros when it is used up.
+struct Choices<'a>(&'a [u8]);
+
+impl Choices<'_> {
+    fn byte(&mut self) -> u8 {
+        let Some((first, rest)) = self.0.split_first() else { return 0 };
+        self.0 = rest;
+        *first
+    }
+
+    fn pick(&mut self, ids: &[EventId]) -> EventId {
+        let at = usize::from(self.byte());
+        // Now and then one that isn't there.
+        ids.get(at % (ids.len() + 1)).copied().unwrap_or(EventId([9; 32]))
+    }
+}
+
+/// A kennel's life made of the input: events of four players and the house, in batches, with
+/// altered bytes, snapshots, questions and replays between.
+pub(crate) fn differential(data: &[u8]) {
+    let mut choices = Choices(data);
+    let parameters = pitpet_chain::genesis::Parameters { ttl: 4, idle_ms: 60_000, ..QUICK };
+    let genesis = town::genesis(parameters, 1);
+    let founding = Founding { kennel: genesis.kennel(), genesis: genesis.clone(), label: String::new() };
+    let rules_hash = RulesHash([1; 32]);
+    let mut pair = Pair::new();
+    let start = Start { rules_hash, genesis: Some(Bytes(encode(&genesis))), snapshot: None };
+    let opened = pair.call(Operation::Open, &encode(&start)).expect("the genesis is sound");
+    let mut head: BlockHash = decode::<Opened>(&opened).expect("canonical").head.hash;
+    let mut replica = Pair::new();
+    replica.call(Operation::Open, &encode(&start)).expect("the genesis is sound");
+
+    let mut now_ms = FOUNDED_MS;
+    let mut players: Vec<Player> = (1..=4).map(|seed| Player::of(&founding, seed, now_ms)).collect();
+    let mut house = Player { key: town::house_key(), ..Player::of(&founding, 1, now_ms) };
+    let (mut pets, mut posts) = (Vec::new(), Vec::new());
+    // Blocks of an input, at most.
+    for _ in 0..12 {
+        if choices.0.is_empty() {
+            break;
+        }
+        now_ms += u64::from(choices.byte()) * 1_000;
+        let mut messages = Vec::new();
+        for _ in 0..=choices.byte() % 3 {
+            let mut message = Vec::new();
+            for _ in 0..=choices.byte() % 4 {
+                let player = usize::from(choices.byte()) % players.len();
+                let other = players[usize::from(choices.byte()) % players.len()].account();
+                let player = &mut players[player];
+                player.expires_ms = now_ms + 60_000;
+                house.expires_ms = now_ms + 60_000;
+                let amount = u64::from(choices.byte());
+                let entry = match choices.byte() % 12 {
+                    0 | 1 => {
+                        let entry = player.birth("Kitty", head);
+                        pets.push(id_of(&entry));
+                        entry
+                    }
+                    2 | 3 => {
+                        let entry = player.post(choices.pick(&pets), "Hello");
+                        posts.push(id_of(&entry));
+                        entry
+                    }
+                    4 => player.pat(choices.pick(&posts)),
+                    5 => player.act(Payload::Share { post: choices.pick(&posts) }),
+                    6 => player.comment(choices.pick(&posts), "So warm!"),
+                    7 => player.act(Payload::Gift { pet: choices.pick(&pets).into(), amount }),
+                    8 => player.act(Payload::Transfer { to: other, amount }),
+                    9 => player.act(Payload::StoryEnd { pet: choices.pick(&pets).into() }),
+                    10 => player.act(Payload::Keepsake { pet: choices.pick(&pets).into() }),
+                    _ => match choices.byte() % 3 {
+                        0 => {
+                            now_ms += 60_000;
+                            house.expires_ms = now_ms + 60_000;
+                            house.act(Payload::Time { parent: head })
+                        }
+                        1 => {
+                            let new = key(player.key.to_bytes()[0].wrapping_add(16));
+                            let new_key = pitpet_chain::hash::PublicKey(new.verifying_key().to_bytes());
+                            player.act(Payload::Rekey { new_key, recovery: None })
+                        }
+                        _ => {
+                            let mut entry = player.pat(choices.pick(&posts));
+                            let at = usize::from(choices.byte()) % entry.event.0.len();
+                            entry.event.0[at] ^= choices.byte();
+                            entry
+                        }
+                    },
+                };
+                message.push(entry.event);
+            }
+            messages.push(message);
+        }
+        let batch = encode(&Batch { timestamp_ms: now_ms, messages });
+        let Ok(answer) = pair.call(Operation::Apply, &batch) else { continue };
+        let outcome: Outcome = decode(&answer).expect("canonical");
+        if let Some(block) = outcome.block {
+            head = block.head.hash;
+            let replay = encode(&Replay { signatures: choices.byte() % 2 == 0, block: block.bytes.clone() });
+            let replayed = replica.call(Operation::Replay, &replay).expect("replay is apply");
+            assert_eq!(replayed, encode(&block), "replay is apply");
+        }
+        if choices.byte() % 4 == 0 {
+            let kind = choices.byte() % 7;
+            _ = pair.call(Operation::Ask, &encode(&Question { kind, id: choices.pick(&pets).0 }));
+        }
+    }
+    let snapshot = pair.call(Operation::Snapshot, &[]).expect("it is open");
+    assert_eq!(replica.call(Operation::Snapshot, &[]).expect("it is open"), snapshot);
+    let start = Start { rules_hash, genesis: None, snapshot: Some(Bytes(snapshot.clone())) };
+    replica.call(Operation::Open, &encode(&start)).expect("its own snapshot is sound");
+    assert_eq!(replica.call(Operation::Snapshot, &[]).expect("it is open"), snapshot);
+}

@@ -1,0 +1,619 @@
+//! The read side against the chain: every item that a block publishes, and what lies beside.
+
+use pitpet_chain::block::{Block, Change, Receipt};
+use pitpet_chain::codec::decode;
+use pitpet_chain::event::{Payload, SignedEvent};
+use pitpet_chain::hash::{AccountId, BirthHash, Digest32, EventId};
+use pitpet_chain::state::{Phase, Post};
+
+use super::{Chain, Flaw, Loss, Place, Run, first_difference};
+use crate::head::{LedgerError, read_head};
+use crate::items::{self, DAY_MS, Fields, attributes};
+use crate::mine::REJECT_KEPT_MS;
+use crate::ports::{Attributes, Condition, Consistency, Item, Key, Order, Query, Retry, TableError, Update};
+use crate::publication::{Bodies, SOURCE_HEIGHT, publication};
+use crate::query::{StoredBody, read_pet};
+use crate::verify;
+
+/// Keys read at once, by the port.
+const KEYS: usize = 100;
+
+/// Items of a partition read at once, by the port.
+const PAGE: u32 = 1_000;
+
+/// Attributes of a mutable item that are written together, and the one that holds their height.
+struct Group {
+    height: &'static str,
+    others: &'static [&'static str],
+}
+
+/// A record as an event left it; a pet's death; an owner's loss by it.
+const GROUPS: [Group; 3] = [
+    Group { height: "record_height", others: &["record", "kennel"] },
+    Group { height: "died_height", others: &["died_ms"] },
+    Group { height: "lost_height", others: &["lost_pet", "holdings"] },
+];
+
+impl Group {
+    fn names(&self) -> impl Iterator<Item = &'static str> {
+        [self.height].into_iter().chain(self.others.iter().copied())
+    }
+
+    /// The first attribute of the group in which two items differ.
+    fn difference(&self, expected: &Attributes, stored: &Attributes) -> Option<&'static str> {
+        self.names().find(|name| expected.get(*name) != stored.get(*name))
+    }
+}
+
+impl Run<'_, '_> {
+    /// What a block publishes, against what is stored.
+    pub(super) async fn published(
+        &mut self,
+        chain: &mut Chain,
+        height: u64,
+        block: &Block,
+        bytes: &[u8],
+        nodes: &[Digest32],
+    ) -> Result<(), LedgerError> {
+        let Ok(batch) = publication(bytes, nodes, &Bodies::new()) else { return Ok(()) };
+        let events = verify::read_events(block).unwrap_or_default();
+        self.summary.events += events.len() as u64;
+        self.enter_day(chain, block.header.timestamp_ms / DAY_MS).await?;
+        // Cards first: what is to be ended is judged by them.
+        for updates in batch.guarded.chunks(KEYS) {
+            let keys: Vec<Key> = updates.iter().map(|update| update.key.clone()).collect();
+            let found = self.fsck.table.get_many(&keys).await?;
+            for (update, stored) in updates.iter().zip(found) {
+                self.mutable(chain, height, update, stored).await?;
+            }
+        }
+        for items in batch.immutable.chunks(KEYS) {
+            let keys: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
+            let found = self.fsck.table.get_many(&keys).await?;
+            for (item, stored) in items.iter().zip(found) {
+                self.immutable(chain, item, stored).await?;
+            }
+        }
+        for events in events.chunks(KEYS / 2) {
+            self.beside(chain, block.header.timestamp_ms, events).await?;
+        }
+        for (receipt, signed) in block.receipts.iter().zip(&events) {
+            let Ok(receipt) = decode::<Receipt>(&receipt.0) else { continue };
+            for change in &receipt.changes {
+                match change {
+                    Change::Post(post) => self.post(chain, height, post).await?,
+                    Change::Account(account) => self.names(chain, height, &account.id).await?,
+                    Change::Pet(_) => {}
+                }
+            }
+            self.shown_photo(chain, signed).await?;
+        }
+        Ok(())
+    }
+
+    /// An item that is the same whoever writes it.
+    async fn immutable(
+        &mut self,
+        chain: &mut Chain,
+        item: &Item,
+        stored: Option<Attributes>,
+    ) -> Result<(), LedgerError> {
+        self.summary.items += 1;
+        let key = &item.key;
+        let kennel = chain.founding.kennel;
+        let count = |chain: &mut Chain| match key.pk.split_once('#') {
+            Some(("P", birth)) => {
+                if let Ok(birth) = birth.parse() {
+                    *chain.timelines.entry(birth).or_default() += 1;
+                }
+            }
+            Some(("N", _)) => chain.births += 1,
+            Some(("F", _)) => chain.day.1 += 1,
+            _ => {}
+        };
+        if stored.as_ref() == Some(&item.attributes) {
+            count(chain);
+            return Ok(());
+        }
+        // What was read may lag.
+        let stored = self.fsck.table.get(key, Consistency::Strong).await?;
+        if stored.as_ref() == Some(&item.attributes) {
+            count(chain);
+            return Ok(());
+        }
+        if key.pk.starts_with("D#") && stored.is_none() && self.has_ended(&key.sk).await? {
+            return Ok(());
+        }
+        if key.pk.starts_with("M#") && self.shows_photo(chain, key, stored.as_ref()).await? {
+            return Ok(());
+        }
+        let flaw = match &stored {
+            None => Flaw::Missing,
+            Some(stored) => {
+                count(chain);
+                let attribute = first_difference(&item.attributes, stored);
+                // Nothing differs but that there is more.
+                let attribute = attribute
+                    .or_else(|| stored.keys().find(|name| !item.attributes.contains_key(*name)).cloned());
+                Flaw::Differs { attribute: attribute.unwrap_or_default() }
+            }
+        };
+        if self.repairs() {
+            self.put(key.clone(), item.attributes.clone()).await?;
+            if stored.is_none() {
+                count(chain);
+            }
+        }
+        self.fault(kennel, Place::Item(key.clone()), flaw, self.derivable());
+        Ok(())
+    }
+
+    /// Whether a pet's story has been ended: then nothing waits to be ended.
+    async fn has_ended(&self, birth: &str) -> Result<bool, LedgerError> {
+        let Ok(birth) = birth.parse::<BirthHash>() else { return Ok(false) };
+        match read_pet(self.fsck.table, &birth, Consistency::Strong).await {
+            Ok(card) => Ok(card.is_some_and(|card| card.pet.phase >= Phase::Ended)),
+            Err(LedgerError::Damaged(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the event that a photo is said to be used by shows it: of several, any may be named.
+    async fn shows_photo(
+        &mut self,
+        chain: &mut Chain,
+        key: &Key,
+        stored: Option<&Attributes>,
+    ) -> Result<bool, LedgerError> {
+        let Some(event) = stored.and_then(|stored| stored.digest("event").ok()) else { return Ok(false) };
+        let place = self.fsck.table.get(&items::place(&EventId(event)), Consistency::Strong).await?;
+        let Some(place) = place else { return Ok(false) };
+        if place.digest("kennel") != Ok(chain.founding.kennel.0) {
+            // Another kennel's event: that kennel's blocks say whether it shows the photo.
+            return Ok(true);
+        }
+        let Ok(height) = place.number("height") else { return Ok(false) };
+        let batch = self.publication_at(chain, height).await?;
+        let used = attributes([("event", event.into())]);
+        Ok(batch.is_some_and(|batch| {
+            batch.immutable.iter().any(|item| item.key == *key && item.attributes == used)
+        }))
+    }
+
+    /// An item that several blocks change, each guarded by its height.
+    async fn mutable(
+        &mut self,
+        chain: &mut Chain,
+        height: u64,
+        update: &Update,
+        stored: Option<Attributes>,
+    ) -> Result<(), LedgerError> {
+        self.summary.items += 1;
+        if let Some(stored) = &stored
+            && self.flaw_of(chain, height, update, stored).await?.is_none()
+        {
+            return Ok(());
+        }
+        let stored = self.fsck.table.get(&update.key, Consistency::Strong).await?;
+        let flaw = match &stored {
+            None => Some(Flaw::Missing),
+            Some(stored) => self.flaw_of(chain, height, update, stored).await?,
+        };
+        let Some(flaw) = flaw else { return Ok(()) };
+        if self.repairs() {
+            let repair = match &stored {
+                None => update.clone(),
+                Some(stored) => self.rewrite(chain, height, update, stored).await?,
+            };
+            self.update(&repair).await?;
+        }
+        self.fault(chain.founding.kennel, Place::Item(update.key.clone()), flaw, self.derivable());
+        Ok(())
+    }
+
+    /// What is wrong with a mutable item, seen from a block that changes it.
+    async fn flaw_of(
+        &mut self,
+        chain: &mut Chain,
+        height: u64,
+        update: &Update,
+        stored: &Attributes,
+    ) -> Result<Option<Flaw>, LedgerError> {
+        for group in &GROUPS {
+            if let Some(flaw) = self.group_flaw(chain, height, update, stored, group).await? {
+                return Ok(Some(flaw));
+            }
+        }
+        let newest = GROUPS.iter().filter_map(|group| stored.number(group.height).ok()).max();
+        if stored.number(SOURCE_HEIGHT).ok() != newest {
+            return Ok(Some(Flaw::Differs { attribute: SOURCE_HEIGHT.to_owned() }));
+        }
+        Ok(None)
+    }
+
+    async fn group_flaw(
+        &mut self,
+        chain: &mut Chain,
+        height: u64,
+        update: &Update,
+        stored: &Attributes,
+        group: &Group,
+    ) -> Result<Option<Flaw>, LedgerError> {
+        let is_own = update.set.contains_key(group.height);
+        let source = match stored.number(group.height) {
+            Ok(source) => source,
+            Err(_) if is_own => return Ok(Some(Flaw::Behind { attribute: group.height, height })),
+            Err(_) => {
+                let stray = group.names().find(|name| stored.contains_key(*name));
+                return Ok(stray.map(|name| Flaw::Differs { attribute: name.to_owned() }));
+            }
+        };
+        if is_own && source < height {
+            return Ok(Some(Flaw::Behind { attribute: group.height, height }));
+        }
+        let made = if is_own && source == height {
+            Some(update.clone())
+        } else if source > chain.head.height {
+            if self.has_grown_to(chain, source).await? {
+                return Ok(None);
+            }
+            None
+        } else {
+            let batch = self.publication_at(chain, source).await?;
+            batch.and_then(|batch| batch.guarded.into_iter().find(|other| other.key == update.key))
+        };
+        Ok(match made.filter(|made| made.set.contains_key(group.height)) {
+            None => Some(Flaw::Forged { attribute: group.height, height: source }),
+            Some(made) => group
+                .difference(&made.set, stored)
+                .map(|attribute| Flaw::Differs { attribute: attribute.to_owned() }),
+        })
+    }
+
+    /// The write that makes a mutable item what it was after this block; later blocks of the
+    /// chain, which come next, do the rest.
+    async fn rewrite(
+        &mut self,
+        chain: &mut Chain,
+        height: u64,
+        update: &Update,
+        stored: &Attributes,
+    ) -> Result<Update, LedgerError> {
+        let mut right = stored.clone();
+        for group in &GROUPS {
+            if self.group_flaw(chain, height, update, stored, group).await?.is_none() {
+                continue;
+            }
+            for name in group.names() {
+                match update.set.get(name) {
+                    Some(value) => right.insert(name.to_owned(), value.clone()),
+                    None => right.remove(name),
+                };
+            }
+        }
+        let newest = GROUPS.iter().filter_map(|group| right.number(group.height).ok()).max();
+        right.insert(SOURCE_HEIGHT.to_owned(), newest.unwrap_or(height).into());
+        let condition = match stored.get(SOURCE_HEIGHT) {
+            Some(source) => Condition::Equals(SOURCE_HEIGHT, source.clone()),
+            None => Condition::Below(SOURCE_HEIGHT, u64::MAX),
+        };
+        let gone = GROUPS.iter().flat_map(Group::names).filter(|name| !right.contains_key(*name));
+        Ok(Update {
+            key: update.key.clone(),
+            remove: gone.collect(),
+            set: right.clone(),
+            condition,
+            retry: Retry::Allowed,
+        })
+    }
+
+    /// Bodies and rejects of events.
+    async fn beside(
+        &mut self,
+        chain: &Chain,
+        mined_ms: u64,
+        events: &[SignedEvent],
+    ) -> Result<(), LedgerError> {
+        let keys: Vec<Key> =
+            events.iter().flat_map(|signed| [items::body(&signed.id), items::reject(&signed.id)]).collect();
+        let found = self.fsck.table.get_many(&keys).await?;
+        for (signed, pair) in events.iter().zip(found.chunks(2)) {
+            self.body(chain, signed, pair[0].clone()).await?;
+            if let Some(reject) = &pair[1] {
+                self.reject(chain, mined_ms, signed, reject).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn body(
+        &mut self,
+        chain: &Chain,
+        signed: &SignedEvent,
+        stored: Option<Attributes>,
+    ) -> Result<(), LedgerError> {
+        let kennel = chain.founding.kennel;
+        let key = items::body(&signed.id);
+        let Some(committed) = signed.event.payload.body() else {
+            if stored.is_some() {
+                self.stray(chain, key).await?;
+            }
+            return Ok(());
+        };
+        let kind = signed.event.payload.kind();
+        let mut body = StoredBody::of(kind, stored.as_ref());
+        if body == StoredBody::Missing {
+            // What was read may lag.
+            let stored = self.fsck.table.get(&key, Consistency::Strong).await?;
+            body = StoredBody::of(kind, stored.as_ref());
+        }
+        match body {
+            StoredBody::None => {}
+            StoredBody::Erased => self.summary.erased += 1,
+            StoredBody::Missing => self.lost(kennel, Place::Item(key), Flaw::Missing, Loss::Text),
+            StoredBody::Present { salt, body } => {
+                let is_right = <&[u8; 32]>::try_from(salt.as_slice())
+                    .is_ok_and(|salt| verify::is_committed(committed, salt, &body));
+                if is_right {
+                    self.summary.bodies += 1;
+                } else {
+                    // A false text is worse than none.
+                    if self.repairs() {
+                        self.fsck.table.delete(&key).await?;
+                    }
+                    self.lost(kennel, Place::Item(key), Flaw::Body, Loss::Text);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A reject of an event that has a receipt: one recorded earlier was overruled, one recorded
+    /// later should not have been.
+    async fn reject(
+        &mut self,
+        chain: &Chain,
+        mined_ms: u64,
+        signed: &SignedEvent,
+        reject: &Attributes,
+    ) -> Result<(), LedgerError> {
+        let key = items::reject(&signed.id);
+        let recorded_s =
+            reject.number("ttl").ok().and_then(|ttl_s| ttl_s.checked_sub(REJECT_KEPT_MS / 1_000));
+        if recorded_s.is_some_and(|recorded_s| recorded_s <= mined_ms / 1_000) {
+            self.summary.leftovers += 1;
+            return Ok(());
+        }
+        if self.repairs() {
+            self.fsck.table.delete(&key).await?;
+        }
+        self.fault(chain.founding.kennel, Place::Item(key), Flaw::Contradicts, self.derivable());
+        Ok(())
+    }
+
+    async fn shown_photo(&mut self, chain: &Chain, signed: &SignedEvent) -> Result<(), LedgerError> {
+        let photo = match &signed.event.payload {
+            Payload::Birth { photo, .. } => Some(*photo),
+            Payload::Post { photo, .. } => *photo,
+            _ => None,
+        };
+        match photo {
+            Some(photo) => self.photo(chain, &photo).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The visits of a post, once: at the block that changed its card last.
+    async fn post(&mut self, chain: &mut Chain, height: u64, post: &Post) -> Result<(), LedgerError> {
+        let card = self.fsck.table.get(&items::post(&post.id), Consistency::Eventual).await?;
+        if card.and_then(|card| card.number("record_height").ok()) != Some(height) {
+            return Ok(());
+        }
+        let pk = items::post(&post.id).pk;
+        self.count(chain, pk, "E#", post.visit_count()).await
+    }
+
+    /// The names that an account lists, once: at the block that changed its card last.
+    async fn names(&mut self, chain: &Chain, height: u64, account: &AccountId) -> Result<(), LedgerError> {
+        let kennel = chain.founding.kennel;
+        let query = Query {
+            pk: items::account_pk(account),
+            from: "K#".to_owned(),
+            to: "N#~".to_owned(),
+            order: Order::Ascending,
+            limit: PAGE,
+            consistency: Consistency::Strong,
+        };
+        let found = self.fsck.table.query(&query).await?;
+        let own = items::account(account, &kennel).sk;
+        let is_last = found
+            .iter()
+            .any(|item| item.key.sk == own && item.attributes.number("record_height") == Ok(height));
+        for item in found.into_iter().filter(|_| is_last) {
+            let Some(name) = item.key.sk.strip_prefix("N#") else { continue };
+            let holder = self.fsck.table.get(&items::name(name), Consistency::Strong).await?;
+            if holder.as_ref().and_then(|holder| holder.digest("account").ok()) == Some(account.0) {
+                continue;
+            }
+            if self.repairs() {
+                match holder {
+                    // A name is listed only after it is held.
+                    None => {
+                        let held = attributes([("account", account.0.into())]);
+                        match self
+                            .fsck
+                            .table
+                            .put_new(&Item { key: items::name(name), attributes: held })
+                            .await
+                        {
+                            Ok(()) | Err(TableError::Conflict) => {}
+                            Err(error) => return Err(error.into()),
+                        }
+                    }
+                    Some(_) => self.fsck.table.delete(&item.key).await?,
+                }
+            }
+            let flaw = Flaw::Name(name.to_owned());
+            self.fault(kennel, Place::Item(item.key.clone()), flaw, self.derivable());
+        }
+        Ok(())
+    }
+
+    /// Ends the feed's days before this one.
+    async fn enter_day(&mut self, chain: &mut Chain, day: u64) -> Result<(), LedgerError> {
+        while chain.day.0 < day {
+            let (before, found) = chain.day;
+            chain.day = (before + 1, 0);
+            let pk = items::feed_pk(&chain.founding.kennel, before);
+            self.count(chain, pk, "0", found).await?;
+        }
+        Ok(())
+    }
+
+    /// The partitions that hold a kennel's entries, for what shouldn't be in them.
+    pub(super) async fn partitions(&mut self, chain: &mut Chain) -> Result<(), LedgerError> {
+        let kennel = chain.founding.kennel;
+        let next_day = chain.day.0 + 1;
+        self.enter_day(chain, next_day).await?;
+        let births = chain.births;
+        self.count(chain, items::births_pk(&kennel), "0", births).await?;
+        let tracks = chain.whole + 1;
+        self.count(chain, items::chain(&kennel), "T#", tracks).await?;
+        for (birth, found) in std::mem::take(&mut chain.timelines) {
+            self.count(chain, items::pet(&birth).pk, "E#", found).await?;
+        }
+        self.waiting(chain).await
+    }
+
+    /// Looks through a partition if it holds other than as many entries as were found to be right.
+    async fn count(
+        &mut self,
+        chain: &mut Chain,
+        pk: String,
+        from: &str,
+        found: u64,
+    ) -> Result<(), LedgerError> {
+        // From a digit every sort key of a feed; from a prefix all that begin with it.
+        let (first, last) = if from == "0" {
+            ("0".to_owned(), ":".to_owned())
+        } else {
+            (from.to_owned(), format!("{from}~"))
+        };
+        let mut count = 0;
+        let mut next = first.clone();
+        loop {
+            let page = self.page(&pk, next, &last).await?;
+            count += page.len() as u64;
+            match page.last() {
+                Some(item) if page.len() == PAGE as usize => next = after(&item.key.sk),
+                _ => break,
+            }
+        }
+        if count == found {
+            return Ok(());
+        }
+        let mut next = first;
+        loop {
+            let page = self.page(&pk, next, &last).await?;
+            for item in &page {
+                let batch = match height_in(&item.key.sk, from) {
+                    // Published in part, or after this run began.
+                    Some(height) if height > chain.whole && self.has_grown_to(chain, height).await? => {
+                        continue;
+                    }
+                    Some(height) => self.publication_at(chain, height).await?,
+                    None => None,
+                };
+                let is_made =
+                    batch.is_some_and(|batch| batch.immutable.iter().any(|made| made.key == item.key));
+                if !is_made {
+                    self.stray(chain, item.key.clone()).await?;
+                }
+            }
+            match page.last() {
+                Some(item) if page.len() == PAGE as usize => next = after(&item.key.sk),
+                _ => break,
+            }
+        }
+        Ok(())
+    }
+
+    async fn page(&self, pk: &str, from: String, to: &str) -> Result<Vec<Item>, LedgerError> {
+        let query = Query {
+            pk: pk.to_owned(),
+            from,
+            to: to.to_owned(),
+            order: Order::Ascending,
+            limit: PAGE,
+            consistency: Consistency::Strong,
+        };
+        Ok(self.fsck.table.query(&query).await?)
+    }
+
+    /// Stories that wait to be ended, of pets that didn't die.
+    async fn waiting(&mut self, chain: &Chain) -> Result<(), LedgerError> {
+        let kennel = chain.founding.kennel;
+        let pk = items::dead_pk(&kennel);
+        let mut next = "0".to_owned();
+        loop {
+            let page = self.page(&pk, next, "g").await?;
+            for item in &page {
+                let birth = item.key.sk.parse::<BirthHash>();
+                let card = match birth {
+                    Ok(birth) => read_pet(self.fsck.table, &birth, Consistency::Strong).await,
+                    Err(_) => Ok(None),
+                };
+                let is_dead = match card {
+                    Ok(card) => {
+                        card.is_some_and(|card| card.kennel == kennel && card.pet.phase != Phase::Living)
+                    }
+                    // The card's own fault.
+                    Err(LedgerError::Damaged(_)) => true,
+                    Err(error) => return Err(error),
+                };
+                if !is_dead {
+                    self.stray(chain, item.key.clone()).await?;
+                }
+            }
+            match page.last() {
+                Some(item) if page.len() == PAGE as usize => next = after(&item.key.sk),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Whether the chain has reached a height, maybe since this run began: what is new is left to
+    /// the next one.
+    pub(super) async fn has_grown_to(&self, chain: &Chain, height: u64) -> Result<bool, LedgerError> {
+        if height <= chain.head.height {
+            return Ok(true);
+        }
+        match read_head(self.fsck.table, &chain.founding, Consistency::Strong).await {
+            Ok(head) => Ok(height <= head.height),
+            Err(LedgerError::Damaged(_) | LedgerError::UnknownKennel) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Something that the chain doesn't imply.
+    async fn stray(&mut self, chain: &Chain, key: Key) -> Result<(), LedgerError> {
+        if self.repairs() {
+            self.fsck.table.delete(&key).await?;
+        }
+        self.fault(chain.founding.kennel, Place::Item(key), Flaw::Unexpected, self.derivable());
+        Ok(())
+    }
+}
+
+/// The least sort key after one.
+fn after(sk: &str) -> String {
+    format!("{sk}\0")
+}
+
+/// The height in a sort key of an entry (`E#height#index`, `T#height`) or of a feed
+/// (`time#height#…`).
+fn height_in(sk: &str, from: &str) -> Option<u64> {
+    let height =
+        if from == "0" { sk.split('#').nth(1)? } else { sk.strip_prefix(from)?.split('#').next()? };
+    height.parse().ok()
+}

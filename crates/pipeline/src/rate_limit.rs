@@ -1,0 +1,270 @@
+//! Rate limits: how many events an address and an account may send in a minute, counted where
+//! every instance sees it.
+//!
+//! Each instance counts in memory, and carries its count to the table in steps of a twentieth of
+//! the limit; there it learns what the others have counted. So a player who stays below a step
+//! costs nothing at all, a flood costs twenty writes a window and instance, and whoever has
+//! reached the limit is refused from memory. A request causes at most one write. The price: each
+//! instance may let one step pass before it knows of the others.
+//!
+//! Windows are fixed, a minute each: a sliding one would need the window before, which is a
+//! further read for everybody, to smooth what is at most twice the limit across a boundary.
+//!
+//! If the table fails, requests are counted in memory only: a limit protects the service, and
+//! must not be what stops it. Deliberately absent: a ban that outlives its window.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use lru::LruCache;
+use pitpet_chain::hash::AccountId;
+
+use crate::api::Problem;
+use crate::items::{self, BadItem, Fields, attributes};
+use crate::ports::{Condition, Consistency, Retry, Table, TableError, Update};
+use crate::problem::problem;
+
+/// Length of a window.
+pub const WINDOW_MS: u64 = 60_000;
+
+/// How long a window's count stays in the table after the window, for clocks that differ.
+const KEPT_MS: u64 = 10 * WINDOW_MS;
+
+/// A limit is carried to the table in this many steps.
+const STEPS: u64 = 20;
+
+/// Addresses and accounts counted at one time: 16,384 × about 150 bytes = 2.5 MB. The one that was
+/// quiet for longest is forgotten first.
+const SUBJECTS_MAX: NonZeroUsize = NonZeroUsize::new(16_384).expect("16,384 is not zero");
+
+/// Events a minute; none: as many as come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimits {
+    /// From one address: an IPv4 address, or the /64 network of an IPv6 one.
+    pub address: Option<NonZeroU32>,
+    /// By one account, in all kennels together.
+    pub account: Option<NonZeroU32>,
+}
+
+impl RateLimits {
+    /// As many as come.
+    pub const NONE: Self = Self { address: None, account: None };
+
+    /// Twenty events a second from an address, which a school class behind one router doesn't
+    /// reach; two a second by an account, which nobody who types does.
+    pub const DEFAULT: Self = Self { address: NonZeroU32::new(1_200), account: NonZeroU32::new(120) };
+}
+
+/// Whose events are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// Where a request came from. Counted whatever the events are worth.
+    Address(IpAddr),
+    /// Who signed: the account that the signing key is the first one of. Counted only for events
+    /// whose signature is good; and not by the account that an event names, which may be anyone's.
+    /// So nobody can use up the limit of another.
+    Account(AccountId),
+}
+
+impl Subject {
+    /// The address that a request counts for: of IPv6 the /64 network, because that is what one
+    /// customer is given.
+    pub fn address(address: IpAddr) -> Self {
+        Self::Address(match address.to_canonical() {
+            IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+            v4 => v4,
+        })
+    }
+
+    /// Stable text for the item's key.
+    fn key(&self) -> String {
+        match self {
+            Self::Address(address) => format!("address#{address}"),
+            Self::Account(account) => format!("account#{account}"),
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Address(_) => "address",
+            Self::Account(_) => "account",
+        }
+    }
+}
+
+/// A subject's events in a window.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    window: u64,
+    /// In the table when it was last looked at, of all instances.
+    counted: u64,
+    /// On the way to the table.
+    carried: u64,
+    /// Only here.
+    pending: u64,
+}
+
+impl Tally {
+    fn total(&self) -> u64 {
+        self.counted + self.carried + self.pending
+    }
+}
+
+/// Counts for the limits.
+pub(crate) struct RateLimiter {
+    table: Arc<dyn Table>,
+    limits: RateLimits,
+    tallies: Mutex<LruCache<Subject, Tally>>,
+}
+
+/// One request's dealings with the limits.
+pub struct Counting<'a> {
+    limiter: &'a RateLimiter,
+    now_ms: u64,
+    has_written: bool,
+}
+
+/// What a step to the table came to.
+enum Carried {
+    /// The table has it, and this is the total.
+    Written(u64),
+    /// It has not, and this is the total without it.
+    Kept(u64),
+}
+
+impl RateLimiter {
+    pub(crate) fn new(table: Arc<dyn Table>, limits: RateLimits) -> Self {
+        Self { table, limits, tallies: Mutex::new(LruCache::new(SUBJECTS_MAX)) }
+    }
+
+    /// Begins a request.
+    pub(crate) fn counting(&self, now_ms: u64) -> Counting<'_> {
+        Counting { limiter: self, now_ms, has_written: false }
+    }
+
+    fn tallies(&self) -> MutexGuard<'_, LruCache<Subject, Tally>> {
+        self.tallies.lock().expect("no panic while the tallies are locked")
+    }
+
+    /// Changes a subject's tally of a window; of another window's there is nothing to change.
+    fn settle(&self, subject: &Subject, window: u64, change: impl FnOnce(&mut Tally)) {
+        if let Some(tally) = self.tallies().get_mut(subject).filter(|tally| tally.window == window) {
+            change(tally);
+        }
+    }
+
+    /// Adds a step to the table's count, unless that has reached the limit already.
+    async fn carry(
+        &self,
+        subject: &Subject,
+        window: u64,
+        step: u64,
+        limit: u64,
+    ) -> Result<Carried, TableError> {
+        let key = items::rate(&subject.key(), window * WINDOW_MS);
+        let found = self.table.get(&key, Consistency::Strong).await?;
+        let damaged = |error: BadItem| TableError::Refused { message: error.to_string() };
+        let counted = found.map(|item| item.number("count")).transpose().map_err(damaged)?;
+        let total = counted.unwrap_or_default();
+        if total >= limit {
+            return Ok(Carried::Kept(total));
+        }
+        let ttl_s = ((window + 1) * WINDOW_MS + KEPT_MS) / 1000;
+        let update = Update {
+            key,
+            set: attributes([("count", (total + step).into()), ("ttl", ttl_s.into())]),
+            remove: Vec::new(),
+            condition: counted.map_or(Condition::Absent, |count| Condition::Equals("count", count.into())),
+            // Twice would count twice, or fail on its own effect.
+            retry: Retry::Never,
+        };
+        match self.table.update(&update).await {
+            Ok(()) => Ok(Carried::Written(total + step)),
+            // Another instance was faster: the step stays here and goes with a later request.
+            Err(TableError::Conflict) => Ok(Carried::Kept(total)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Counting<'_> {
+    /// Counts events of a subject, unless its limit is reached. The last request below the limit
+    /// is let through whole.
+    ///
+    /// # Errors
+    /// A problem with status 429 that says when to try again; nothing is counted then.
+    pub async fn count(&mut self, subject: Subject, events: u64) -> Result<(), Problem> {
+        let limits = self.limiter.limits;
+        let limit = match subject {
+            Subject::Address(_) => limits.address,
+            Subject::Account(_) => limits.account,
+        };
+        let Some(limit) = limit.map(|limit| u64::from(limit.get())) else { return Ok(()) };
+        let window = self.now_ms / WINDOW_MS;
+        let step = {
+            let mut tallies = self.limiter.tallies();
+            let tally = tallies.get_or_insert_mut(subject, Tally::default);
+            if tally.window != window {
+                *tally = Tally { window, ..Tally::default() };
+            }
+            if tally.total() >= limit {
+                return Err(self.reached(&subject, limit));
+            }
+            tally.pending += events;
+            if self.has_written || tally.pending < (limit / STEPS).max(1) {
+                return Ok(());
+            }
+            let step = std::mem::take(&mut tally.pending);
+            tally.carried += step;
+            step
+        };
+        self.has_written = true;
+        let carried = self.limiter.carry(&subject, window, step, limit).await;
+        let mut is_reached = false;
+        self.limiter.settle(&subject, window, |tally| {
+            tally.carried -= step;
+            match &carried {
+                Ok(Carried::Written(total)) => tally.counted = tally.counted.max(*total),
+                Ok(Carried::Kept(total)) => {
+                    tally.counted = tally.counted.max(*total);
+                    tally.pending += step;
+                    is_reached = *total >= limit;
+                    if is_reached {
+                        tally.pending -= events;
+                    }
+                }
+                Err(_) => tally.pending += step,
+            }
+        });
+        if let Err(error) = carried {
+            tracing::warn!(%error, subject = subject.name(), "events are counted in memory only");
+        }
+        if is_reached { Err(self.reached(&subject, limit)) } else { Ok(()) }
+    }
+
+    fn reached(&self, subject: &Subject, limit: u64) -> Problem {
+        let end_ms = (self.now_ms / WINDOW_MS + 1) * WINDOW_MS;
+        let retry_after_s = (end_ms - self.now_ms).div_ceil(1000);
+        let name = subject.name();
+        let detail = format!(
+            "One {name} may send {limit} events a minute, and this one has. Try again in {retry_after_s} s."
+        );
+        let refusal = problem(429, &format!("{name}-limit"), "Too many events", detail, Some(name));
+        Problem { retry_after_s: Some(retry_after_s), ..refusal }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_one_customer_are_one_subject() {
+        let of = |text: &str| Subject::address(text.parse().unwrap()).key();
+        assert_eq!(of("203.0.113.7"), "address#203.0.113.7");
+        assert_eq!(of("::ffff:203.0.113.7"), "address#203.0.113.7");
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "address#2001:db8:1:2::");
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+    }
+}

@@ -1,0 +1,105 @@
+//! Every item and object of a lived-in kennel is damaged in every way, one at a time: the checker
+//! must name its place, and a repair must give back what it was.
+
+mod damage;
+mod town;
+
+use pitpet_pipeline::fsck::{Fsck, Mode, Note, Remedy, Summary};
+use pitpet_pipeline::items;
+use pitpet_pipeline::native::NativeHost;
+use pitpet_pipeline::ports::{Objects as _, Table as _};
+use pitpet_simulator::town::RULES;
+use pitpet_simulator::{MemoryObjects, MemoryTable};
+use town::Lived;
+
+/// What a run found: each fault's place and what becomes of it.
+struct Found {
+    summary: Summary,
+    faults: Vec<(String, Remedy, String)>,
+}
+
+impl Found {
+    /// The fault at a place.
+    fn at(&self, place: &str) -> Option<&(String, Remedy, String)> {
+        self.faults.iter().find(|(at, ..)| at == place)
+    }
+}
+
+async fn fsck(table: &MemoryTable, objects: &MemoryObjects, mode: Mode, kennel: Option<&str>) -> Found {
+    let fsck = Fsck { table, objects: Some(objects), modules: &NativeHost, rules: vec![RULES], mode };
+    let mut faults = Vec::new();
+    let mut observer = |note: Note<'_>| {
+        if let Note::Fault(fault) = note {
+            faults.push((fault.place.to_string(), fault.remedy.clone(), fault.to_string()));
+        }
+    };
+    let summary = fsck.run(kennel, &mut observer).await.expect("the stores in memory answer");
+    assert!(summary.unchecked.is_empty(), "{:?}", summary.unchecked);
+    Found { summary, faults }
+}
+
+#[tokio::test]
+async fn a_sound_kennel_has_no_fault() {
+    let lived = Lived::new().await;
+    let found = fsck(&lived.table(), &lived.objects().await, Mode::Check, None).await;
+    assert_eq!(found.faults, []);
+    let Summary { kennels, blocks, executed, events, bodies, photos, snapshots, unpublished, .. } =
+        found.summary;
+    assert_eq!((kennels, blocks, executed, unpublished), (1, lived.height + 1, lived.height + 1, 0));
+    assert_eq!((events, bodies, photos), (lived.events, lived.bodies, lived.photos));
+    assert_eq!(snapshots, 3);
+}
+
+#[tokio::test]
+async fn a_check_changes_nothing_and_a_repair_of_what_is_sound_neither() {
+    let lived = Lived::new().await;
+    for mode in [Mode::Check, Mode::Repair] {
+        let (table, objects) = (lived.table(), lived.objects().await);
+        fsck(&table, &objects, mode, None).await;
+        assert_eq!(table.all(), lived.items);
+    }
+}
+
+#[tokio::test]
+async fn a_kennel_is_found_by_its_id_though_nothing_lists_it() {
+    let lived = Lived::new().await;
+    let (table, objects) = (lived.table(), lived.objects().await);
+    let key = items::kennel_label("first");
+    table.delete(&key).await.expect("in memory");
+    let id = lived.kennel.to_string();
+    let found = fsck(&table, &objects, Mode::Repair, Some(&id)).await;
+    assert_eq!(found.at("item KENNELS · first").map(|fault| &fault.1), Some(&Remedy::Repaired));
+    assert_eq!(table.all(), lived.items);
+}
+
+#[tokio::test]
+async fn what_a_crash_leaves_is_no_fault() {
+    let lived = Lived::new().await;
+    let (table, objects) = (lived.table(), lived.objects().await);
+    // A block that lost, staged at a height that is taken and at one that is not.
+    for height in [3, lived.height + 1] {
+        let hash = pitpet_chain::hash::BlockHash([9; 32]);
+        let staged = items::attributes([("bytes", vec![1, 2, 3].into())]);
+        table.overwrite(items::block(&lived.kennel, height, &hash), staged);
+    }
+    // A snapshot cut short before its manifest.
+    let chunk = format!("snapshot/{}/chunk/{:020}-{}/00000", lived.kennel, 4, "ab".repeat(32));
+    objects.put(&chunk, vec![1]).await.expect("in memory");
+    // A committed block that is not published: as after a crash behind the commit.
+    let mut head = lived.items[&items::head(&lived.kennel)].clone();
+    let before = lived.height - 1;
+    head.insert("published_height".to_owned(), before.into());
+    head.insert("published_checkpoint".to_owned(), lived.checkpoints[before as usize].clone().into());
+    table.overwrite(items::head(&lived.kennel), head);
+    let found = fsck(&table, &objects, Mode::Check, None).await;
+    assert_eq!(found.faults, []);
+    assert_eq!(
+        (found.summary.staged, found.summary.leftovers, found.summary.unpublished),
+        (2, 1, 1),
+        "{:?}",
+        found.summary
+    );
+    // A repair finishes the publishing.
+    fsck(&table, &objects, Mode::Repair, None).await;
+    assert_eq!(table.all()[&items::head(&lived.kennel)], lived.items[&items::head(&lived.kennel)]);
+}

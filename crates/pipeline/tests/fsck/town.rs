@@ -1,0 +1,161 @@
+//! A kennel in which everything has happened that leaves something in the table.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use pitpet_chain::event::Payload;
+use pitpet_chain::hash::{KennelId, PublicKey, sha256};
+use pitpet_chain::request::{Request, Wish};
+use pitpet_pipeline::api::SubmittedRequest;
+use pitpet_pipeline::http::{self, HttpRequest};
+use pitpet_pipeline::items;
+use pitpet_pipeline::mine::MinerSettings;
+use pitpet_pipeline::ports::{Attributes, Key, Objects as _};
+use pitpet_simulator::town::{FOUNDED_MS, QUICK, id_of};
+use pitpet_simulator::{Faults, MemoryObjects, MemoryTable, Player, Town};
+
+const EVERY: MinerSettings = MinerSettings {
+    snapshot_every: 4,
+    unpublished_max: 1_000,
+    open_kennels_max: std::num::NonZeroUsize::MIN,
+};
+
+/// What is stored of it.
+pub(crate) struct Lived {
+    pub(crate) kennel: KennelId,
+    pub(crate) height: u64,
+    pub(crate) events: u64,
+    pub(crate) bodies: u64,
+    pub(crate) photos: u64,
+    pub(crate) items: BTreeMap<Key, Attributes>,
+    pub(crate) held: BTreeMap<String, Vec<u8>>,
+    /// Checkpoints by height.
+    pub(crate) checkpoints: Vec<String>,
+}
+
+fn name(player: &Player, name: &str) -> SubmittedRequest {
+    let key = PublicKey(player.key.verifying_key().to_bytes());
+    let request = Request {
+        version: 1,
+        account: player.account(),
+        key,
+        expires_ms: FOUNDED_MS + 60_000,
+        wish: Wish::Name { name: name.to_owned() },
+        stamp: 0,
+    };
+    SubmittedRequest { request: STANDARD.encode(request.sign(&player.key)) }
+}
+
+impl Lived {
+    /// Two pets, one of which dies and has its story ended and kept, another that waits to be
+    /// ended; posts with visits over two days; names; four snapshots' worth of blocks.
+    pub(crate) async fn new() -> Self {
+        let town = Town::found(QUICK).await;
+        let miner = town.miner_with(&Faults::none(), EVERY);
+        let mut checkpoints = vec![town.head().await.checkpoint];
+        let mut anna = Player::new(&town, 1);
+        let mut bert = Player::new(&town, 2);
+        let mut cleo = Player::new(&town, 3);
+        for (player, wanted) in [(&anna, "anna"), (&bert, "bert")] {
+            let request = HttpRequest {
+                method: "POST".to_owned(),
+                path: "/v1/accounts".to_owned(),
+                content_type: Some("application/json".to_owned()),
+                body: serde_json::to_vec(&name(player, wanted)).expect("JSON"),
+                ..HttpRequest::default()
+            };
+            let answer = http::ingest(&town.ingest(), &request).await;
+            assert_eq!(answer.status, 201, "the name is free");
+        }
+        let head = town.head().await.hash;
+        let births = [anna.birth("Kitty", head), bert.birth("Rex", head), cleo.birth("Momo", head)];
+        let [kitty, rex, _momo] = births.each_ref().map(id_of);
+        let (mut events, mut bodies) = (3, 3);
+        for pet in ["Kitty", "Rex", "Momo"] {
+            let key = items::photo_object(&sha256(pet.as_bytes()));
+            town.objects.put(&key, pet.as_bytes().to_vec()).await.expect("in memory");
+        }
+        town.send(births.into());
+        town.mine_all(&miner).await;
+        checkpoints.push(town.head().await.checkpoint);
+        let mut last = None;
+        for number in 0..19 {
+            let post = anna.post(kitty, &format!("Nap {number}."));
+            let id = id_of(&post);
+            let mut sent = vec![post];
+            if number % 4 == 0 {
+                sent.push(bert.pat(id));
+                sent.push(cleo.comment(id, "So soft."));
+                bodies += 1;
+                events += 2;
+            }
+            if number == 10 {
+                // The day changes here.
+                town.clock.advance(43_200_000);
+                for player in [&mut anna, &mut bert, &mut cleo] {
+                    player.expires_ms += 43_200_000;
+                }
+                sent = vec![anna.post(kitty, "A new day.")];
+            }
+            events += 1;
+            bodies += 1;
+            last = Some(id);
+            town.send(sent);
+            town.mine_all(&miner).await;
+            checkpoints.push(town.head().await.checkpoint);
+            town.clock.advance(1_000);
+        }
+        // Rex and Momo have died by now; Rex's story is ended and kept.
+        for entry in [
+            bert.act(Payload::StoryEnd { pet: rex.into() }),
+            bert.act(Payload::Keepsake { pet: rex.into() }),
+            bert.act(Payload::Share { post: last.expect("there were posts") }),
+        ] {
+            town.send(vec![entry]);
+            let report = town.mine_once(&miner).await;
+            assert_eq!(report.accepted, 1, "{report:?}");
+            events += 1;
+            checkpoints.push(town.head().await.checkpoint);
+        }
+        let head = town.head().await;
+        let waiting = town.table.all().keys().filter(|key| key.pk.starts_with("D#")).count();
+        assert_eq!(waiting, 2, "both have died");
+        let mut held = BTreeMap::new();
+        let snapshots = format!("snapshot/{}/", town.kennel());
+        for prefix in ["media/", snapshots.as_str()] {
+            for key in town.objects.list(prefix).await.expect("in memory") {
+                let content = town.objects.get(&key).await.expect("it is listed");
+                held.insert(key, content);
+            }
+        }
+        Self {
+            kennel: town.kennel(),
+            height: head.height,
+            events,
+            bodies,
+            photos: 3,
+            items: town.table.all(),
+            held,
+            checkpoints,
+        }
+    }
+
+    /// A copy of the table.
+    pub(crate) fn table(&self) -> MemoryTable {
+        let table = MemoryTable::new();
+        for (key, attributes) in &self.items {
+            table.overwrite(key.clone(), attributes.clone());
+        }
+        table
+    }
+
+    /// A copy of the object store.
+    pub(crate) async fn objects(&self) -> MemoryObjects {
+        let objects = MemoryObjects::new();
+        for (key, content) in &self.held {
+            objects.put(key, content.clone()).await.expect("in memory");
+        }
+        objects
+    }
+}

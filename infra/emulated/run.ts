@@ -1,0 +1,246 @@
+/**
+ * Deploys the bundle to an emulated cloud as an operator would and uses it as players would.
+ *
+ * `npm run emulated -- --bundle FOLDER --pitpet PROGRAM --ministack PROGRAM`
+ *
+ * `docs/aws-differences.md` says where the emulator differs from AWS.
+ */
+import { type SpawnOptions, spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import assert from 'node:assert/strict';
+import { Cloud, ACCOUNT, REGION, pause } from './cloud.js';
+import { deployment } from './deployed.js';
+
+const { values } = parseArgs({
+  options: { bundle: { type: 'string' }, pitpet: { type: 'string' }, ministack: { type: 'string' } },
+});
+const given = (name: keyof typeof values): string => {
+  const value = values[name];
+  if (value === undefined) {
+    console.error('usage: npm run emulated -- --bundle FOLDER --pitpet PROGRAM --ministack PROGRAM');
+    process.exit(2);
+  }
+  return resolve(process.env['INIT_CWD'] ?? '.', value);
+};
+const [bundle, pitpet, ministack] = [given('bundle'), given('pitpet'), given('ministack')];
+const infra = join(import.meta.dirname, '..');
+const began = Date.now();
+const step = (text: string): void => console.log(`== ${text} (${Math.round((Date.now() - began) / 1000)} s)`);
+
+const cloud = await Cloud.start(ministack);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    cloud.stop();
+    process.exit(130);
+  });
+}
+try {
+  await all();
+  step('done');
+} catch (error) {
+  console.error(error);
+  console.error(await logged().catch(() => cloud.log().slice(-4_000)));
+  process.exitCode = 1;
+} finally {
+  cloud.stop();
+}
+
+/** Runs a program; gives what it printed. Fails with what it said if it fails. */
+function run(program: string, args: string[], options: SpawnOptions & { input?: string } = {}): Promise<string> {
+  return new Promise((done, fail) => {
+    const child = spawn(program, args, { env: cloud.environment, cwd: cloud.folder, ...options, stdio: 'pipe' });
+    let [out, err] = ['', ''];
+    child.stdout?.on('data', (data: Buffer) => (out += data.toString()));
+    child.stderr?.on('data', (data: Buffer) => (err += data.toString()));
+    child.stdin?.end(options.input ?? '');
+    child.once('error', fail);
+    child.once('exit', (code) => {
+      if (code === 0) done(out);
+      else fail(new Error(`${program} ${args.join(' ')} ended with ${code}\n${out.slice(-2_000)}\n${err.slice(-2_000)}`));
+    });
+  });
+}
+
+/** What the functions logged that is worth a look. */
+async function logged(): Promise<string> {
+  const call = async (action: string, body: object): Promise<Record<string, never[]>> => {
+    const credential = `Credential=test/20260101/${REGION}/logs/aws4_request`;
+    const headers = [
+      `Authorization: AWS4-HMAC-SHA256 ${credential}, SignedHeaders=host, Signature=0`,
+      'Content-Type: application/x-amz-json-1.1',
+      `X-Amz-Target: Logs_20140328.${action}`,
+    ].flatMap((header) => ['-H', header]);
+    const ca = cloud.environment['SSL_CERT_FILE'] ?? '';
+    const answer = await run('curl', ['-s', '--cacert', ca, ...headers, '-d', JSON.stringify(body), cloud.endpoint]);
+    return JSON.parse(answer) as Record<string, never[]>;
+  };
+  const lines: string[] = [];
+  const groups: { logGroupName: string }[] = (await call('DescribeLogGroups', {}))['logGroups'] ?? [];
+  for (const { logGroupName } of groups) {
+    const events: { message: string }[] =
+      (await call('FilterLogEvents', { logGroupName, limit: 10_000 }))['events'] ?? [];
+    const worth = events.filter(({ message }) => /ERROR|WARN|panicked/.test(message)).slice(-6);
+    lines.push(...worth.map(({ message }) => `${logGroupName}: ${message.trim().slice(0, 600)}`));
+  }
+  return lines.join('\n');
+}
+
+function cdk(...args: string[]): Promise<string> {
+  const context = ['-c', `bundle=${bundle}`, '-c', 'arch=x86_64', '-c', 'reaperMinutes=1'];
+  const output = join(cloud.folder, 'cdk.out');
+  return run(join(infra, 'node_modules', '.bin', 'cdk'), [...args, '--ci', '--output', output, ...context], {
+    cwd: infra,
+  });
+}
+
+async function all(): Promise<void> {
+  const outputs = join(cloud.folder, 'outputs.json');
+  step('bootstrap');
+  await cdk('bootstrap', `aws://${ACCOUNT}/${REGION}`);
+  step('deploy');
+  // Not the alarms: the emulator knows no metric math.
+  await cdk('deploy', 'pitpet-dev-edge', '--require-approval', 'never', '--outputs-file', outputs);
+
+  const told = JSON.parse(readFileSync(outputs, 'utf8')) as Record<string, Record<string, string>>;
+  const output = (name: string): string => {
+    const value = Object.values(told).find((stack) => name in stack)?.[name];
+    assert.ok(value, `an output ${name}`);
+    return value;
+  };
+  // AWS gives every API a host of its own; the emulator takes the same request by this path.
+  const api = new URL(output('ApiUrl')).hostname.split('.')[0];
+  const url = `${cloud.endpoint}/_aws/execute-api/${api}/$default`;
+  const home = join(cloud.folder, 'home');
+  mkdirSync(home);
+  const player = (...args: string[]): Promise<string> =>
+    run(pitpet, ['--url', url, '--keys', home, '--json', '--passphrase-fd', '0', '--scrypt-log-n', '1', ...args], {
+      input: 'a passphrase\n',
+    });
+  const admin = async (...args: string[]): Promise<Record<string, unknown>> =>
+    JSON.parse(await run(pitpet, ['--json', 'admin', '--deployment', outputs, ...args])) as Record<string, unknown>;
+  const kennel = async (label: string): Promise<{ height: number; age: number; living: number }> =>
+    (JSON.parse(await player('kennel', label)) as { kennel: { height: number; age: number; living: number } }).kennel;
+
+  const outside = deployment(cloud.environment);
+  const [queue, deadLetters] = [output('QueueUrl'), output('DeadLettersUrl')];
+  await outside.allowBatches({ Ingest: queue, Miner: deadLetters, Reaper: queue });
+
+  step('found two kennels');
+  await admin('kennel', 'open', 'classic', '--preset', 'classic');
+  await admin('kennel', 'open', 'quick', '--preset', 'classic', '--idle-ms', '60000');
+  await assert.rejects(admin('kennel', 'open', 'quick'), /label "quick" already/);
+
+  step('births, posts and pats in both kennels at once; a story ends');
+  const photo = join(infra, '..', 'crates', 'cli', 'assets', 'chelsea.png');
+  const shown = async (birth: string): Promise<{ phase: string; photo_url: string }> =>
+    JSON.parse(await player('pet', birth)) as { phase: string; photo_url: string };
+  const quick = async (): Promise<[string, string]> => {
+    await player('account', 'new', 'bella');
+    await player('account', 'new', 'max');
+    const born = JSON.parse(
+      await player('birth', '--account', 'bella', '--photo', photo, '--name', 'Mochi', '--kennel', 'quick'),
+    ) as { id: string };
+    const other = JSON.parse(
+      await player('birth', '--account', 'max', '--photo', photo, '--name', 'Luna', '--kennel', 'quick'),
+    ) as { id: string };
+    const post = JSON.parse(
+      await player('post', '--account', 'bella', '--pet', born.id, '--text', 'Hello'),
+    ) as { id: string };
+    await player('pat', '--account', 'max', post.id);
+    return [born.id, other.id];
+  };
+  const [demo, [mochi, luna]] = await Promise.all([
+    run(pitpet, ['--url', url, 'demo', '--pace-ms', '0', '--kennel', 'classic']),
+    quick(),
+  ]);
+  assert.match(demo, /story/i);
+
+  step('the photo is in the bucket, under its hash');
+  const { photo_url } = await shown(mochi);
+  const bytes = await fetched(`${url}${photo_url}`);
+  assert.equal(createHash('sha256').update(bytes).digest('hex'), photo_url.split('/').pop());
+
+  step('export, and verify: the file and the deployed ledger');
+  const file = join(cloud.folder, 'classic.pitpet');
+  await player('export', '--kennel', 'classic', '--out', file);
+  await player('verify', file);
+  await run(pitpet, ['verify', url]);
+
+  step('a message that can\'t be mined goes to the dead-letter queue, and back');
+  await outside.poison(queue, randomBytes(8).toString('hex'));
+  const dead = async (): Promise<unknown[]> => (await admin('dead-letters')) as unknown as unknown[];
+  await until('the message is dead', 60, async () => (await dead()).length === 1);
+  assert.deepEqual(await admin('redrive'), { redriven: 1 });
+  await until('it is dead again', 60, async () => (await dead()).length === 1);
+
+  step('the schedule runs the reaper: an idle kennel gets a time block');
+  const before = await kennel('quick');
+  assert.ok(before.age > 0);
+  await until('time is mined', 240, async () => (await kennel('quick')).age > before.age);
+
+  step('and a neglected pet has its story ended by it');
+  for (let age = 0; age < 16; age += 1) {
+    await player('post', '--account', 'bella', '--pet', mochi, '--text', `day ${age}`);
+  }
+  await until('the story has ended', 240, async () => (await shown(luna)).phase === 'ended');
+
+  step('each function is denied what it must not do');
+  await outside.all({
+    table: output('TableName'),
+    bucket: output('ObjectsBucket'),
+    queue,
+    deadLetters,
+    keys: output('KeyPrefix'),
+  });
+
+  step('a second deployment in the middle of traffic');
+  const second = join(cloud.folder, 'second');
+  cpSync(bundle, second, { recursive: true });
+  for (const name of ['ingest', 'miner', 'reaper', 'query']) writeFileSync(join(second, name, 'release'), '2\n');
+  let deploying = true;
+  const deployed = cdk(
+    'deploy',
+    'pitpet-dev-edge',
+    '--require-approval',
+    'never',
+    '-c',
+    `bundle=${second}`,
+  ).finally(() => (deploying = false));
+  let posted = 0;
+  const { id: post } = JSON.parse(
+    await player('post', '--account', 'bella', '--pet', mochi, '--text', 'Deploying'),
+  ) as { id: string };
+  // A post takes 16 comments of an account.
+  while ((deploying || posted < 5) && posted < 16) {
+    // Each waits for its receipt and checks its proof.
+    await player('comment', post, '--account', 'max', '--text', `${posted}`);
+    posted += 1;
+  }
+  await deployed;
+  await run(pitpet, ['verify', url]);
+  step(`${posted} events, none lost`);
+
+  step('destroy keeps the data');
+  await cdk('destroy', '--all', '--force');
+  const kept = await outside.kennels(output('TableName'));
+  assert.deepEqual(kept, ['classic', 'quick']);
+}
+
+/** Fetches bytes by curl, which takes the emulator's certificate. */
+async function fetched(address: string): Promise<Buffer> {
+  const path = join(cloud.folder, 'fetched');
+  await run('curl', ['-sf', '--cacert', cloud.environment['SSL_CERT_FILE'] ?? '', '-o', path, address]);
+  return readFileSync(path);
+}
+
+/** Looks again until it is so, for at most this long. */
+async function until(what: string, seconds: number, is: () => Promise<boolean>): Promise<void> {
+  const end = Date.now() + seconds * 1_000;
+  while (!(await is())) {
+    if (Date.now() > end) throw new Error(`${what}: not within ${seconds} s`);
+    await pause(500);
+  }
+}

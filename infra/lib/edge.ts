@@ -1,0 +1,161 @@
+/** What the world sees: the HTTP API, and CloudFront in front of it and of the photos. */
+import { CfnOutput, Duration, Fn, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
+import {
+  CorsHttpMethod,
+  HttpApi,
+  HttpMethod,
+  HttpStage,
+  LogGroupLogDestination,
+} from 'aws-cdk-lib/aws-apigatewayv2';
+import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
+import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway';
+import {
+  AllowedMethods,
+  CachePolicy,
+  CacheQueryStringBehavior,
+  Distribution,
+  HeadersFrameOption,
+  HeadersReferrerPolicy,
+  HttpVersion,
+  OriginProtocolPolicy,
+  OriginRequestPolicy,
+  PriceClass,
+  ResponseHeadersPolicy,
+  ViewerProtocolPolicy,
+} from 'aws-cdk-lib/aws-cloudfront';
+import { HttpOrigin, S3BucketOrigin } from 'aws-cdk-lib/aws-cloudfront-origins';
+import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { Bucket } from 'aws-cdk-lib/aws-s3';
+import type { Construct } from 'constructs';
+import type { DataStack } from './data.js';
+import type { PipelineStack } from './pipeline.js';
+import type { Settings } from './settings.js';
+
+/** The HTTP API and CloudFront. */
+export class EdgeStack extends Stack {
+  readonly api: HttpApi;
+  readonly distribution: Distribution;
+
+  constructor(
+    scope: Construct,
+    id: string,
+    settings: Settings,
+    data: DataStack,
+    pipeline: PipelineStack,
+    props: StackProps,
+  ) {
+    super(scope, id, props);
+
+    this.api = new HttpApi(this, 'Api', {
+      apiName: `pitpet-${settings.stage}`,
+      createDefaultStage: false,
+      // Nothing here is authorised by cookies or headers: every event is signed by itself. So any
+      // page may read, and pages of the listed origins may write.
+      corsPreflight: {
+        allowOrigins: settings.origins.length > 0 ? [...settings.origins] : ['*'],
+        allowMethods: [CorsHttpMethod.GET, CorsHttpMethod.HEAD, CorsHttpMethod.POST],
+        allowHeaders: ['content-type'],
+        maxAge: Duration.hours(1),
+      },
+    });
+    const accessLog = new LogGroup(this, 'AccessLog', {
+      retention: settings.logDays as RetentionDays,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    new HttpStage(this, 'Stage', {
+      httpApi: this.api,
+      stageName: '$default',
+      autoDeploy: true,
+      throttle: { rateLimit: settings.requestsPerSecond, burstLimit: settings.requestsBurst },
+      detailedMetricsEnabled: true,
+      accessLogSettings: {
+        destination: new LogGroupLogDestination(accessLog),
+        // No addresses of visitors.
+        format: AccessLogFormat.custom(
+          JSON.stringify({
+            requestId: '$context.requestId',
+            time: '$context.requestTime',
+            method: '$context.httpMethod',
+            path: '$context.path',
+            status: '$context.status',
+            bytes: '$context.responseLength',
+            latencyMs: '$context.responseLatency',
+            integrationError: '$context.integrationErrorMessage',
+          }),
+        ),
+      },
+    });
+    // Every write is taken by ingest; query can't write. Only the three paths that exist.
+    const ingest = new HttpLambdaIntegration('Ingest', pipeline.functions.ingest);
+    for (const path of ['/v1/accounts', '/v1/events', '/v1/media']) {
+      this.api.addRoutes({ path, methods: [HttpMethod.POST], integration: ingest });
+    }
+    const query = new HttpLambdaIntegration('Query', pipeline.functions.query);
+    for (const path of ['/', '/{path+}']) {
+      this.api.addRoutes({ path, methods: [HttpMethod.GET, HttpMethod.HEAD], integration: query });
+    }
+
+    // By name, so that CDK doesn't change the bucket's policy, which is in the other stack.
+    const objects = Bucket.fromBucketAttributes(this, 'Objects', {
+      bucketArn: data.objects.bucketArn,
+      bucketRegionalDomainName: data.objects.bucketRegionalDomainName,
+    });
+    const host = settings.apiHost !== '' ? settings.apiHost : Fn.select(2, Fn.split('/', this.api.apiEndpoint));
+    const headers = new ResponseHeadersPolicy(this, 'SecurityHeaders', {
+      comment: `PitPet ${settings.stage}`,
+      securityHeadersBehavior: {
+        contentTypeOptions: { override: true },
+        frameOptions: { frameOption: HeadersFrameOption.DENY, override: true },
+        referrerPolicy: { referrerPolicy: HeadersReferrerPolicy.NO_REFERRER, override: true },
+        strictTransportSecurity: {
+          accessControlMaxAge: Duration.days(365),
+          includeSubdomains: true,
+          override: true,
+        },
+        // The pages send their own, with the hashes of their styles: this is for all else.
+        contentSecurityPolicy: { contentSecurityPolicy: "default-src 'none'; img-src 'self'", override: false },
+      },
+    });
+    const shared = {
+      compress: true,
+      responseHeadersPolicy: headers,
+      viewerProtocolPolicy: ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
+    };
+    // No header is part of the key: a key with the Host in it would send the Host on, and API
+    // Gateway answers to its own name only.
+    const pages = new CachePolicy(this, 'Pages', {
+      comment: `PitPet ${settings.stage}: keeps what says that it may be kept`,
+      minTtl: Duration.seconds(0),
+      defaultTtl: Duration.seconds(0),
+      maxTtl: Duration.days(365),
+      queryStringBehavior: CacheQueryStringBehavior.all(),
+      enableAcceptEncodingBrotli: true,
+      enableAcceptEncodingGzip: true,
+    });
+    this.distribution = new Distribution(this, 'Distribution', {
+      comment: `PitPet ${settings.stage}`,
+      httpVersion: HttpVersion.HTTP2_AND_3,
+      priceClass: PriceClass.PRICE_CLASS_100,
+      defaultBehavior: {
+        ...shared,
+        origin: new HttpOrigin(host, { protocolPolicy: OriginProtocolPolicy.HTTPS_ONLY }),
+        allowedMethods: AllowedMethods.ALLOW_ALL,
+        // Only what says itself that it may be kept is kept.
+        cachePolicy: pages,
+        originRequestPolicy: OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
+      },
+      additionalBehaviors: {
+        'media/*': {
+          ...shared,
+          origin: S3BucketOrigin.withOriginAccessControl(objects),
+          allowedMethods: AllowedMethods.ALLOW_GET_HEAD,
+          // Named by their SHA-256: they never change.
+          cachePolicy: CachePolicy.CACHING_OPTIMIZED,
+        },
+      },
+    });
+
+    new CfnOutput(this, 'SiteUrl', { value: `https://${this.distribution.distributionDomainName}` });
+    new CfnOutput(this, 'ApiUrl', { value: this.api.apiEndpoint });
+  }
+}

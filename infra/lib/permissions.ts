@@ -1,0 +1,99 @@
+/**
+ * What each function may do: the exact actions on the exact resources and, in the table, the
+ * partitions by the beginning of their keys. `crates/pipeline/src/items.rs` lists who writes what.
+ *
+ * Deliberately absent: CDK's `grant…`, which give more than is used; wildcards in actions; a scan.
+ */
+import { Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import type { ITable } from 'aws-cdk-lib/aws-dynamodb';
+import type { IBucket } from 'aws-cdk-lib/aws-s3';
+import type { IQueue } from 'aws-cdk-lib/aws-sqs';
+import type { FunctionName } from './bundle.js';
+
+/** What the functions work on. */
+export interface Resources {
+  readonly table: ITable;
+  readonly objects: IBucket;
+  readonly queue: IQueue;
+  readonly deadLetters: IQueue;
+  /** ARNs of the secrets. */
+  readonly checkpointKey: string;
+  readonly houseKey: string;
+}
+
+/** Partitions that publishing a block puts items into: `publication.rs`. */
+const PUBLISHED = ['D#*', 'E#*', 'F#*', 'K#*', 'M#*', 'N#*', 'O#*', 'P#*'];
+
+/** The statements of a function's role, besides its own log. */
+export function statements(name: FunctionName, to: Resources): PolicyStatement[] {
+  const items = (action: string, ...leadingKeys: string[]): PolicyStatement =>
+    new PolicyStatement({
+      effect: Effect.ALLOW,
+      actions: [`dynamodb:${action}`],
+      resources: [to.table.tableArn],
+      // All keys of a request have to match, also those of a batch.
+      conditions: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': leadingKeys } },
+    });
+  const allow = (resource: string, ...actions: string[]): PolicyStatement =>
+    new PolicyStatement({ effect: Effect.ALLOW, actions, resources: [resource] });
+  const objects = (prefix: string, ...actions: string[]): PolicyStatement =>
+    allow(to.objects.arnForObjects(`${prefix}/*`), ...actions);
+
+  switch (name) {
+    case 'ingest':
+      return [
+        items('GetItem', 'K#*', 'NAME#*'),
+        items('PutItem', 'NAME#*'),
+        items('UpdateItem', 'A#*', 'U#*'),
+        items('Query', 'A#*'),
+        // For the upload tickets that it signs.
+        objects('media', 's3:PutObject'),
+        allow(to.queue.queueArn, 'sqs:SendMessage'),
+      ];
+    case 'miner':
+      return [
+        items('GetItem', 'E#*', 'K#*'),
+        items('PutItem', 'K#*'),
+        // Its own staged block that lost.
+        items('DeleteItem', 'K#*'),
+        items('UpdateItem', 'A#*', 'E#*', 'K#*', 'O#*', 'P#*'),
+        items('BatchWriteItem', ...PUBLISHED),
+        objects('snapshot', 's3:GetObject', 's3:PutObject', 's3:DeleteObject'),
+        new PolicyStatement({
+          effect: Effect.ALLOW,
+          actions: ['s3:ListBucket'],
+          resources: [to.objects.bucketArn],
+          conditions: { StringLike: { 's3:prefix': 'snapshot/*' } },
+        }),
+        // The event source mapping polls with this role.
+        allow(to.queue.queueArn, 'sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'),
+        // A message on which the module traps alone is buried by the miner itself.
+        allow(to.deadLetters.queueArn, 'sqs:SendMessage'),
+        allow(to.checkpointKey, 'secretsmanager:GetSecretValue'),
+      ];
+    case 'reaper':
+      return [
+        items('GetItem', 'K#*', 'M#*', 'P#*', 'U#*'),
+        items('Query', 'D#*', 'K#*', 'KENNELS', 'U#*'),
+        items('UpdateItem', 'A#*', 'K#*', 'O#*', 'P#*'),
+        items('BatchWriteItem', ...PUBLISHED),
+        items('DeleteItem', 'D#*', 'K#*', 'U#*'),
+        objects('media', 's3:DeleteObject'),
+        allow(to.queue.queueArn, 'sqs:SendMessage'),
+        allow(to.houseKey, 'secretsmanager:GetSecretValue'),
+      ];
+    case 'query': {
+      const read = ['A#*', 'E#*', 'F#*', 'K#*', 'KENNELS', 'N#*', 'NAME#*', 'O#*', 'P#*'];
+      return [
+        items('GetItem', ...read),
+        items('BatchGetItem', ...read),
+        items('Query', ...read),
+        objects('media', 's3:GetObject'),
+        objects('rules', 's3:GetObject'),
+        objects('snapshot', 's3:GetObject'),
+        // Without it S3 says "forbidden" instead of "no such key".
+        allow(to.objects.bucketArn, 's3:ListBucket'),
+      ];
+    }
+  }
+}

@@ -1,0 +1,171 @@
+/** What each role may do, as exact sets: one action more or one less is red. */
+import { describe, expect, test } from 'vitest';
+import { type Properties, one, resources, templates } from './stacks.js';
+
+const { pipeline, data } = templates();
+
+/** Names what an ARN of the template is of. */
+function resource(arn: unknown): string {
+  const text = JSON.stringify(arn);
+  const tail = /"(\/[a-z]+\/\*|:\*)"/.exec(text)?.[1] ?? '';
+  const known: [RegExp, string][] = [
+    [/ExportsOutputFnGetAttTable\w+Arn/, 'table'],
+    [/ExportsOutputFnGetAttObjects\w+Arn/, 'objects'],
+    [/:secret:pitpet\/dev\/checkpoint-\?{6}"/, 'checkpoint key'],
+    [/:secret:pitpet\/dev\/house-\?{6}"/, 'house key'],
+    [/"DeadLetters\w+","Arn"/, 'dead letters'],
+    [/"Queue\w+","Arn"/, 'queue'],
+    [/"(Ingest|Miner|Reaper|Query)Log\w+","Arn"/, 'own log'],
+    [/"Reaper\w+","Arn"/, 'reaper'],
+  ];
+  const name = known.find(([pattern]) => pattern.test(text))?.[1];
+  if (name === undefined) throw new Error(`an unknown resource: ${text}`);
+  return name + tail;
+}
+
+/** Every permission as `action on resource`, with its condition. */
+function permissions(role: Properties): string[] {
+  const found: string[] = [];
+  for (const policy of role['Policies'] as Properties[]) {
+    for (const statement of policy['PolicyDocument'].Statement as Properties[]) {
+      expect(statement['Effect']).toBe('Allow');
+      for (const key of Object.keys(statement)) {
+        expect(['Action', 'Condition', 'Effect', 'Resource']).toContain(key);
+      }
+      const condition = statement['Condition'] as Properties | undefined;
+      const keys = condition?.['ForAllValues:StringLike']?.['dynamodb:LeadingKeys'] as string[] | undefined;
+      const prefix = condition?.['StringLike']?.['s3:prefix'] as string | undefined;
+      if (condition !== undefined) expect([keys, prefix].filter((of) => of !== undefined)).toHaveLength(1);
+      const where = keys !== undefined ? ` [${keys.join(' ')}]` : prefix !== undefined ? ` [${prefix}]` : '';
+      for (const action of [statement['Action']].flat() as string[]) {
+        for (const arn of [statement['Resource']].flat() as unknown[]) {
+          // A list of one resource is no list in a template; of several it is.
+          found.push(`${action} on ${resource(arn)}${where}`);
+        }
+      }
+    }
+  }
+  return found.sort();
+}
+
+const LOG = ['logs:CreateLogStream on own log', 'logs:PutLogEvents on own log'];
+const PUBLISHED = 'D#* E#* F#* K#* M#* N#* O#* P#*';
+const READ = 'A#* E#* F#* K#* KENNELS N#* NAME#* O#* P#*';
+
+describe('each role may do exactly', () => {
+  test.each([
+    [
+      'Ingest',
+      [
+        'dynamodb:GetItem on table [K#* NAME#*]',
+        'dynamodb:PutItem on table [NAME#*]',
+        'dynamodb:Query on table [A#*]',
+        'dynamodb:UpdateItem on table [A#* U#*]',
+        's3:PutObject on objects/media/*',
+        'sqs:SendMessage on queue',
+      ],
+    ],
+    [
+      'Miner',
+      [
+        `dynamodb:BatchWriteItem on table [${PUBLISHED}]`,
+        'dynamodb:DeleteItem on table [K#*]',
+        'dynamodb:GetItem on table [E#* K#*]',
+        'dynamodb:PutItem on table [K#*]',
+        'dynamodb:UpdateItem on table [A#* E#* K#* O#* P#*]',
+        's3:DeleteObject on objects/snapshot/*',
+        's3:GetObject on objects/snapshot/*',
+        's3:ListBucket on objects [snapshot/*]',
+        's3:PutObject on objects/snapshot/*',
+        'secretsmanager:GetSecretValue on checkpoint key',
+        'sqs:DeleteMessage on queue',
+        'sqs:GetQueueAttributes on queue',
+        'sqs:ReceiveMessage on queue',
+        'sqs:SendMessage on dead letters',
+      ],
+    ],
+    [
+      'Reaper',
+      [
+        `dynamodb:BatchWriteItem on table [${PUBLISHED}]`,
+        'dynamodb:DeleteItem on table [D#* K#* U#*]',
+        'dynamodb:GetItem on table [K#* M#* P#* U#*]',
+        'dynamodb:Query on table [D#* K#* KENNELS U#*]',
+        'dynamodb:UpdateItem on table [A#* K#* O#* P#*]',
+        's3:DeleteObject on objects/media/*',
+        'secretsmanager:GetSecretValue on house key',
+        'sqs:SendMessage on queue',
+      ],
+    ],
+    [
+      'Query',
+      [
+        `dynamodb:BatchGetItem on table [${READ}]`,
+        `dynamodb:GetItem on table [${READ}]`,
+        `dynamodb:Query on table [${READ}]`,
+        's3:GetObject on objects/media/*',
+        's3:GetObject on objects/rules/*',
+        's3:GetObject on objects/snapshot/*',
+        's3:ListBucket on objects',
+      ],
+    ],
+  ])('%s', (name, expected) => {
+    const role = one(pipeline, 'AWS::IAM::Role', `${name}Role`);
+    expect(permissions(role)).toEqual([...expected, ...LOG].sort());
+    expect(role['AssumeRolePolicyDocument'].Statement).toEqual([
+      { Action: 'sts:AssumeRole', Effect: 'Allow', Principal: { Service: 'lambda.amazonaws.com' } },
+    ]);
+  });
+
+  test('Scheduler', () => {
+    const role = one(pipeline, 'AWS::IAM::Role', 'SchedulerRole');
+    expect(permissions(role)).toEqual(['lambda:InvokeFunction on reaper']);
+    expect(role['AssumeRolePolicyDocument'].Statement).toEqual([
+      {
+        Action: 'sts:AssumeRole',
+        Effect: 'Allow',
+        Principal: { Service: 'scheduler.amazonaws.com' },
+        Condition: { StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } } },
+      },
+    ]);
+  });
+});
+
+test('no role has a policy from elsewhere', () => {
+  const roles = resources(pipeline, 'AWS::IAM::Role');
+  expect(roles.map(([id]) => id.replace(/[0-9A-F]{8}$/, '')).sort()).toEqual([
+    'IngestRole',
+    'MinerRole',
+    'QueryRole',
+    'ReaperRole',
+    'SchedulerRole',
+  ]);
+  for (const [, role] of roles) expect(role['ManagedPolicyArns']).toBeUndefined();
+  for (const template of [pipeline, data]) {
+    template.resourceCountIs('AWS::IAM::Policy', 0);
+    template.resourceCountIs('AWS::IAM::ManagedPolicy', 0);
+  }
+});
+
+test('tracing adds the two actions of X-Ray and nothing else', () => {
+  const { pipeline: traced } = templates({ tracing: 'true' });
+  for (const [, role] of resources(traced, 'AWS::IAM::Role')) {
+    const actions = (role['Policies'] as Properties[])
+      .flatMap((policy) => policy['PolicyDocument'].Statement as Properties[])
+      .filter((statement) => statement['Resource'] === '*')
+      .flatMap((statement) => statement['Action'] as string[]);
+    expect([[], ['xray:PutTelemetryRecords', 'xray:PutTraceSegments']]).toContainEqual(actions);
+  }
+});
+
+test('nobody but the two functions may read a key', () => {
+  const readers = resources(pipeline, 'AWS::IAM::Role').flatMap(([id, role]) =>
+    permissions(role)
+      .filter((permission) => permission.startsWith('secretsmanager:'))
+      .map((permission) => `${id.replace(/Role[0-9A-F]{8}$/, '')}: ${permission}`),
+  );
+  expect(readers.sort()).toEqual([
+    'Miner: secretsmanager:GetSecretValue on checkpoint key',
+    'Reaper: secretsmanager:GetSecretValue on house key',
+  ]);
+});
