@@ -6,6 +6,7 @@ mod bundle;
 mod hammer;
 mod module;
 mod sabotage;
+mod simulate;
 mod vectors;
 
 use clap::{Parser, Subcommand};
@@ -29,6 +30,9 @@ enum Task {
     Sabotage(sabotage::Arguments),
     /// Runs `pitpet serve` into the ground, and checks that nothing acknowledged was lost.
     Hammer(hammer::Arguments),
+    /// Simulates the whole pipeline from seeds; `cargo xtask simulate --help` says more.
+    #[command(disable_help_flag = true)]
+    Simulate(simulate::Arguments),
     /// Writes the golden vectors and the examples in the documents that are made from them.
     Vectors,
 }
@@ -39,6 +43,7 @@ fn main() -> anyhow::Result<()> {
         Task::Bundle(arguments) => bundle::run(&arguments),
         Task::Sabotage(arguments) => sabotage::run(&arguments),
         Task::Hammer(arguments) => hammer::run(&arguments),
+        Task::Simulate(arguments) => simulate::run(&arguments),
         Task::Vectors => vectors::write(),
     }
 }

@@ -128,3 +128,30 @@ fn functions_are_wiring() {
         assert_only(&direct, function, &[&wiring[..], more].concat());
     }
 }
+
+#[test]
+fn planted_bugs_are_in_no_build_that_ships() {
+    const FEATURE: &str = "planted-bugs";
+    let metadata = metadata();
+    for package in metadata.workspace_packages() {
+        for dependency in &package.dependencies {
+            let is_on = dependency.features.iter().any(|feature| feature.ends_with(FEATURE));
+            assert!(!is_on, "{} turns planted bugs on in {}", package.name, dependency.name);
+        }
+        // Only the feature of that name turns on those of others.
+        for (feature, turned_on) in &package.features {
+            let is_on = turned_on.iter().any(|name| name.ends_with(FEATURE));
+            assert!(!is_on || feature == FEATURE, "{} turns planted bugs on by {feature}", package.name);
+        }
+        let may_have = ["pitpet-chain", "pitpet-pipeline", "pitpet-simulator"];
+        assert!(
+            !package.features.contains_key(FEATURE) || may_have.contains(&package.name.as_str()),
+            "{} knows of planted bugs",
+            package.name
+        );
+    }
+    // The simulator, which may turn them on, is in nothing that ships.
+    for member in ["pitpet", "pitpet-ingest", "pitpet-miner", "pitpet-reaper", "pitpet-query"] {
+        assert_never(&reached(&metadata, member), member, &["pitpet-simulator"]);
+    }
+}

@@ -320,7 +320,7 @@ impl Kennel {
         if signatures == Signatures::Checked {
             signed.check_signature()?;
         }
-        let changes = rules::decide(&mut self.state, moment, &signed)?;
+        let changes = crate::decide(&mut self.state, moment, &signed)?;
         let receipt = Bytes(encode(&Receipt { event: signed.id, changes }));
         assert!(receipt.0.len() <= limits::RECEIPT_BYTES_MAX, "a receipt fits the room reserved for it");
         draft.push(bytes.clone(), receipt, signed.event.payload.kind().ages());

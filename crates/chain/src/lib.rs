@@ -24,3 +24,10 @@ pub mod request;
 pub mod rules;
 pub mod state;
 pub mod tree;
+
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
+#[cfg(feature = "planted-bugs")]
+use planted::decide;
+#[cfg(not(feature = "planted-bugs"))]
+use rules::decide;

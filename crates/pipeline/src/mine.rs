@@ -25,6 +25,7 @@ use crate::head::{
 use crate::items::{self, attributes};
 use crate::kennels::{Kennels, OpenKennel, read_answer};
 use crate::message::Message;
+use crate::planted::{Bug, planted};
 use crate::ports::{
     Clock, Consistency, DeadLetters, ModuleError, Objects, OutgoingMessage, PublishBatch, Table, TableError,
 };
@@ -164,6 +165,7 @@ impl Miner {
     pub async fn mine(&self, batch: Vec<ReceivedMessage>) -> MineReport {
         let mut report = MineReport::default();
         let mut groups: BTreeMap<String, Vec<ReceivedMessage>> = BTreeMap::new();
+        let batch_ids: Vec<String> = batch.iter().map(|received| received.id.clone()).collect();
         for received in batch {
             groups.entry(received.message.group.clone()).or_default().push(received);
         }
@@ -172,8 +174,18 @@ impl Miner {
             let mut done = 0;
             if let Err(error) = self.mine_group(&group, messages, &mut done, &mut report).await {
                 tracing::error!(kennel = %group, %error, redelivered = ids.len() - done, "a batch could not be finished");
-                report.failed.extend(ids.into_iter().skip(done));
+                let failed = match planted(Bug::FollowersAcked) {
+                    true => 1,
+                    false => ids.len(),
+                };
+                report.failed.extend(ids.into_iter().skip(done).take(failed));
             }
+        }
+        if planted(Bug::AckBeforeCommit) {
+            report.failed.clear();
+        }
+        if planted(Bug::WholeBatchFailed) && !report.failed.is_empty() {
+            report.failed.extend(batch_ids);
         }
         report
     }
@@ -213,7 +225,9 @@ impl Miner {
         report: &mut MineReport,
     ) -> Result<(), MineError> {
         // If this fails the message stays in the queue, and comes here again.
-        self.dead_letters.bury(&received.message).await?;
+        if !planted(Bug::PoisonDropped) {
+            self.dead_letters.bury(&received.message).await?;
+        }
         tracing::error!(message_id = %received.id, kennel = %received.message.group, why, "a message went to the dead-letter queue");
         report.buried += 1;
         Ok(())
@@ -309,8 +323,14 @@ impl Miner {
         };
         let consumed = outcome.consumed as usize;
         if let Some(block) = &outcome.block {
+            if planted(Bug::PublishBeforeCommit) {
+                self.publish_own(founding, is_published, block, &bodies).await;
+            }
             if !self.commit(founding, &head, block).await? {
                 // The instance is one block ahead on a branch that lost: discarded with `kennel`.
+                if planted(Bug::InstanceKeptAfterLoss) {
+                    self.kennels.put(kennel_id, kennel);
+                }
                 return Ok(Attempt::Lost);
             }
             let accepted = self.count_accepted(works, &outcome);
@@ -327,12 +347,13 @@ impl Miner {
             self.snapshot(founding, &mut kennel, block).await;
         }
         self.kennels.put(kennel_id, kennel);
-        if let (Some(block), false) = (&outcome.block, is_published) {
+        if let (Some(block), false) = (&outcome.block, is_published || planted(Bug::BodiesForgotten)) {
             // The messages are all that holds the bodies: they are not acked before the bodies
             // are stored. Redelivered, their events are found in the chain.
             self.keep_bodies(block, &bodies).await?;
         }
-        let unpublished = match is_published || outcome.rejects.is_empty() {
+        let is_done = is_published || planted(Bug::UnpublishedForgotten);
+        let unpublished = match is_done || outcome.rejects.is_empty() {
             true => BTreeSet::new(),
             false => self.unpublished_events(founding).await?,
         };
@@ -355,6 +376,9 @@ impl Miner {
     /// The new block's timestamp: now, but within what the rules allow.
     fn timestamp(&self, head: &CommittedHead, founding: &Founding) -> u64 {
         let now_ms = self.clock.now_ms();
+        if planted(Bug::ClockTrusted) {
+            return now_ms;
+        }
         let parent_ms = head.header.timestamp_ms;
         if now_ms + CLOCK_BEHIND_MS < parent_ms {
             tracing::error!(kennel = %founding.kennel, now_ms, parent_ms, "alarm: this miner's clock is behind the chain; mining at the parent's time");
@@ -382,8 +406,19 @@ impl Miner {
         }
         let claim = Claim { size: block.head.height + 1, root: block.head.checkpoint_root };
         let note = checkpoint::sign(kennel, claim, &self.key);
-        match self.table.update(&commit_update(kennel, &parent.hash, block, note)).await {
+        let update = commit_update(kennel, &parent.hash, block, note);
+        let mut written = self.table.update(&update).await;
+        if planted(Bug::HeadWriteRetried) && matches!(written, Err(TableError::Unavailable { .. })) {
+            written = self.table.update(&update).await;
+            if matches!(written, Err(TableError::Conflict)) {
+                self.discard(founding, block).await;
+                return Ok(false);
+            }
+        }
+        match written {
             Ok(()) => Ok(true),
+            Err(TableError::Conflict) if planted(Bug::ConflictIsSuccess) => Ok(true),
+            Err(TableError::Unavailable { .. }) if planted(Bug::UnknownIsSuccess) => Ok(true),
             // Refused writes were not made.
             Err(error @ (TableError::Refused { .. } | TableError::Throttled)) => Err(error.into()),
             // Unknown outcome, or a conflict, which may be with this very block: look for the
@@ -397,11 +432,28 @@ impl Miner {
     async fn is_committed(&self, founding: &Founding, block: &NewBlock) -> Result<bool, MineError> {
         let head = read_head(self.table.as_ref(), founding, Consistency::Strong).await?;
         if head.height < block.head.height {
+            // A write of unknown outcome may still arrive and win: the block stays staged.
+            if planted(Bug::UnknownIsGarbage) {
+                self.discard(founding, block).await;
+            }
             return Ok(false);
         }
         let end = (head.height, head.hash);
         let (at_height, _) = path_down(self.table.as_ref(), &founding.kennel, end, block.head.height).await?;
-        Ok(at_height == block.head.hash)
+        if at_height == block.head.hash {
+            return Ok(true);
+        }
+        self.discard(founding, block).await;
+        Ok(false)
+    }
+
+    /// Deletes a staged block at whose height another one is committed: it never can be.
+    async fn discard(&self, founding: &Founding, block: &NewBlock) {
+        let key = items::block(&founding.kennel, block.head.height, &block.head.hash);
+        // Failing here leaves garbage to the reaper.
+        if let Err(error) = self.table.delete(&key).await {
+            tracing::warn!(kennel = %founding.kennel, height = block.head.height, %error, "a staged block that lost could not be deleted");
+        }
     }
 
     /// Publishes what earlier miners left; true if the read side is at the head then. After three
@@ -447,7 +499,7 @@ impl Miner {
         let attempts = if parent_is_published { PUBLISH_ATTEMPTS } else { 1 };
         for _ in 0..attempts {
             let result = async {
-                if parent_is_published {
+                if parent_is_published || planted(Bug::PublishedOverGap) {
                     let note = Some(note.as_str());
                     return publisher::publish_block(
                         table,
@@ -530,7 +582,9 @@ impl Miner {
             // A strong read: the receipt may be younger than a moment. An event that was accepted
             // earlier has its place, or is in a block that could not be published.
             let place = items::place(&id);
-            if unpublished.contains(&id) || self.table.get(&place, Consistency::Strong).await?.is_some() {
+            let is_accepted =
+                unpublished.contains(&id) || self.table.get(&place, Consistency::Strong).await?.is_some();
+            if is_accepted && !planted(Bug::RejectOverReceipt) {
                 if let Some(body) = &entry.body {
                     batch.guarded.push(body_update(&id, body));
                 }

@@ -10,6 +10,7 @@ use pitpet_chain::hash::{BirthHash, Digest32, EventId};
 
 use crate::items::{self, attributes};
 use crate::message::SaltedBody;
+use crate::planted::{Bug, planted};
 use crate::ports::{Attributes, Condition, Item, Key, PublishBatch, Retry, Update, Value};
 
 /// Bodies at hand, by event.
@@ -99,7 +100,8 @@ pub fn publication(bytes: &[u8], nodes: &[Digest32], bodies: &Bodies) -> Result<
     }
     batch.guarded.extend(mutable.into_iter().map(|(key, mut set)| {
         set.insert(SOURCE_HEIGHT.to_owned(), height.into());
-        let condition = Condition::Below(SOURCE_HEIGHT, height);
+        let below = if planted(Bug::OlderCard) { u64::MAX } else { height };
+        let condition = Condition::Below(SOURCE_HEIGHT, below);
         Update { key, set, remove: Vec::new(), condition, retry: Retry::Allowed }
     }));
     Ok(batch)

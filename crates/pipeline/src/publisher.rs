@@ -4,6 +4,7 @@ use pitpet_chain::hash::{BlockHash, Digest32};
 
 use crate::head::{CommittedHead, Founding, LedgerError, damaged, path_down, read_block};
 use crate::items::{self, Fields, attributes};
+use crate::planted::{Bug, planted};
 use crate::ports::{Condition, Consistency, Retry, Table, TableError, Update, Value};
 use crate::publication::{Bodies, publication};
 
@@ -63,7 +64,9 @@ pub async fn publish_block(
     checkpoint: Option<&str>,
 ) -> Result<(), LedgerError> {
     let batch = publication(bytes, nodes, bodies).map_err(|_| damaged("a committed block can't be read"))?;
-    table.publish(&batch).await?;
+    if !planted(Bug::RisenBeforePublished) {
+        table.publish(&batch).await?;
+    }
     let mut set = attributes([("published_height", height.into())]);
     if let Some(checkpoint) = checkpoint {
         set.insert("published_checkpoint".to_owned(), Value::Text(checkpoint.to_owned()));
@@ -72,14 +75,21 @@ pub async fn publish_block(
         key: items::head(&founding.kennel),
         set,
         remove: Vec::new(),
-        condition: Condition::Below("published_height", height),
+        condition: match planted(Bug::PublishedHeightFalls) {
+            true => Condition::Below("published_height", u64::MAX),
+            false => Condition::Below("published_height", height),
+        },
         retry: Retry::Allowed,
     };
     match table.update(&risen).await {
         // Somebody else published as far or farther.
-        Ok(()) | Err(TableError::Conflict) => Ok(()),
-        Err(error) => Err(error.into()),
+        Ok(()) | Err(TableError::Conflict) => {}
+        Err(error) => return Err(error.into()),
     }
+    if planted(Bug::RisenBeforePublished) {
+        table.publish(&batch).await?;
+    }
+    Ok(())
 }
 
 /// The published height as the table has it now.

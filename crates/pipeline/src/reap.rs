@@ -4,19 +4,19 @@
 //! Its events go through the queue like everyone's and are deterministic byte for byte within a
 //! period, so that two runs do no harm.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
 use pitpet_chain::codec::Bytes;
 use pitpet_chain::event::{Event, Payload, VERSION};
-use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, Digest32, PublicKey};
+use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, Digest32, KennelId, PublicKey};
 use pitpet_chain::state::Phase;
 
 use crate::founding::Foundings;
-use crate::head::{CommittedHead, Founding, LedgerError, path_down, read_head};
-use crate::items::{self, DAY_MS, attributes};
+use crate::head::{CommittedHead, Founding, LedgerError, damaged, read_head};
+use crate::items::{self, DAY_MS, Fields as _, attributes};
 use crate::message::{Entry, pack};
+use crate::planted::{Bug, planted};
 use crate::ports::{
     Clock, Condition, Consistency, Key, Objects, Order, Query, Queue, Retry, Table, TableError, Update,
 };
@@ -32,6 +32,17 @@ const STORIES_MAX: u32 = 100;
 
 /// Heights swept for garbage in one kennel in one run.
 const SWEPT_MAX: u64 = 4_096;
+
+/// Tracks read at once.
+const TRACKS_MAX: u32 = 1_000;
+
+/// Staged blocks of a height read at once.
+const STAGED_MAX: u32 = 100;
+
+/// How old a block must be for its height to be swept, ms: whoever may still stage another one
+/// there read the head before it was committed, so at most as long ago as a miner may run
+/// (15 minutes on Lambda). The rest of the hour is for clocks that are off.
+const SWEPT_AFTER_MS: u64 = 60 * 60 * 1_000;
 
 /// Uploads looked at in one run.
 const UPLOADS_MAX: u32 = 1_000;
@@ -192,52 +203,112 @@ impl Reaper {
         if events.is_empty() { Ok(()) } else { self.send(founding, events).await }
     }
 
-    /// Deletes staged blocks that lost: at published heights, what the walk of parents from a
-    /// strongly read head doesn't reach.
+    /// Deletes staged blocks that lost: what no track names, at published heights whose block is
+    /// older than [`SWEPT_AFTER_MS`].
     async fn sweep(
         &self,
         founding: &Founding,
         head: &CommittedHead,
         report: &mut ReapReport,
     ) -> Result<(), LedgerError> {
-        let from = head.swept_height;
-        let to = head.published_height.min(from + SWEPT_MAX);
-        if to == from {
-            return Ok(());
-        }
-        let table = self.table.as_ref();
-        let kennel = &founding.kennel;
-        let (_, path) = path_down(table, kennel, (head.height, head.hash), from).await?;
-        let live: BTreeSet<(u64, BlockHash)> = path.into_iter().collect();
-        for height in from + 1..=to {
-            let prefix = items::block_prefix(height);
+        let (table, kennel) = (self.table.as_ref(), &founding.kennel);
+        let end = match planted(Bug::GarbageAtHead) {
+            true => return self.sweep_height(kennel, head.height + 1, None, report).await.map(drop),
+            false => head.published_height.min(head.swept_height + SWEPT_MAX),
+        };
+        let wait_ms = if planted(Bug::SweptTooSoon) { 0 } else { SWEPT_AFTER_MS };
+        let mut swept = head.swept_height;
+        // The first block above is a child of the last one that was swept.
+        let mut parent = match table.get(&items::track(kennel, swept), Consistency::Strong).await? {
+            Some(track) => BlockHash(track.digest("hash")?),
+            None => return Err(damaged("a published height has no track")),
+        };
+        while swept < end {
             let query = Query {
                 pk: items::chain(kennel),
-                from: prefix.clone(),
-                to: format!("{prefix}~"),
+                from: items::track_sk(swept + 1),
+                to: items::track_sk(end),
                 order: Order::Ascending,
-                limit: 100,
+                limit: TRACKS_MAX,
                 consistency: Consistency::Strong,
             };
-            for item in table.query(&query).await? {
-                let hash = item.key.sk.strip_prefix(&prefix).and_then(|hash| hash.parse().ok());
-                if hash.is_none_or(|hash| !live.contains(&(height, hash))) {
-                    table.delete(&item.key).await?;
-                    report.garbage += 1;
+            let before = swept;
+            for track in table.query(&query).await? {
+                let height = swept + 1;
+                if track.key.sk != items::track_sk(height) {
+                    return Err(damaged("a published height has no track"));
                 }
+                if track.attributes.number("timestamp_ms")? + wait_ms > self.clock.now_ms() {
+                    break;
+                }
+                let live = BlockHash(track.attributes.digest("hash")?);
+                if self.sweep_height(kennel, height, Some(live), report).await? != Some(parent) {
+                    return Err(damaged("a track names no child of the block below"));
+                }
+                (swept, parent) = (height, live);
+            }
+            if swept == before {
+                break;
+            }
+            let risen = Update {
+                key: items::head(kennel),
+                set: attributes([("swept_height", swept.into())]),
+                remove: Vec::new(),
+                condition: Condition::Below("swept_height", swept),
+                retry: Retry::Allowed,
+            };
+            match table.update(&risen).await {
+                Ok(()) | Err(TableError::Conflict) => {}
+                Err(error) => return Err(error.into()),
             }
         }
-        let swept = Update {
-            key: items::head(kennel),
-            set: attributes([("swept_height", to.into())]),
-            remove: Vec::new(),
-            condition: Condition::Below("swept_height", to),
-            retry: Retry::Allowed,
+        Ok(())
+    }
+
+    /// Deletes what is staged at a height besides the live block, however much it is; gives the
+    /// live block's parent, if the block is there.
+    async fn sweep_height(
+        &self,
+        kennel: &KennelId,
+        height: u64,
+        live: Option<BlockHash>,
+        report: &mut ReapReport,
+    ) -> Result<Option<BlockHash>, LedgerError> {
+        let table = self.table.as_ref();
+        let prefix = items::block_prefix(height);
+        let mut query = Query {
+            pk: items::chain(kennel),
+            from: prefix.clone(),
+            to: format!("{prefix}~"),
+            order: Order::Ascending,
+            limit: STAGED_MAX,
+            consistency: Consistency::Strong,
         };
-        match table.update(&swept).await {
-            Ok(()) | Err(TableError::Conflict) => Ok(()),
-            Err(error) => Err(error.into()),
+        let (mut parent, mut garbage) = (None, Vec::new());
+        loop {
+            let staged = table.query(&query).await?;
+            let is_last = staged.len() < STAGED_MAX as usize;
+            for item in staged {
+                let hash = item.key.sk.strip_prefix(&prefix).and_then(|hash| hash.parse().ok());
+                if hash.is_some() && hash == live {
+                    parent = Some(BlockHash(item.attributes.digest("parent")?));
+                } else {
+                    garbage.push(item.key);
+                }
+            }
+            match garbage.last() {
+                Some(last) if !is_last => query.from = format!("{} ", last.sk),
+                _ => break,
+            }
         }
+        // Nothing is deleted where the live block is not found.
+        if parent.is_some() || live.is_none() {
+            for key in garbage {
+                table.delete(&key).await?;
+                report.garbage += 1;
+            }
+        }
+        Ok(parent)
     }
 
     /// Deletes photos that nothing refers to a day after their upload was allowed.

@@ -41,17 +41,26 @@ fn manifests(kennel: &KennelId) -> String {
     format!("snapshot/{kennel}/manifest/")
 }
 
+fn chunks(kennel: &KennelId) -> String {
+    format!("snapshot/{kennel}/chunk/")
+}
+
 /// Key of a snapshot's manifest.
 pub fn manifest_key(kennel: &KennelId, place: &Place) -> String {
     format!("{}{:020}-{}", manifests(kennel), place.height, place.hash)
 }
 
 fn chunk_folder(kennel: &KennelId, place: &Place) -> String {
-    format!("snapshot/{kennel}/chunk/{:020}-{}/", place.height, place.hash)
+    format!("{}{:020}-{}/", chunks(kennel), place.height, place.hash)
 }
 
 fn chunk_key(kennel: &KennelId, place: &Place, chunk: u32) -> String {
     format!("{}{chunk:05}", chunk_folder(kennel, place))
+}
+
+fn read_place(text: &str) -> Option<Place> {
+    let (height, hash) = text.split_once('-')?;
+    Some(Place { height: height.parse().ok()?, hash: hash.parse().ok()? })
 }
 
 /// Lists the snapshots that have a manifest, lowest first.
@@ -61,13 +70,8 @@ fn chunk_key(kennel: &KennelId, place: &Place, chunk: u32) -> String {
 pub async fn list(objects: &dyn Objects, kennel: &KennelId) -> Result<Vec<Place>, ObjectError> {
     let prefix = manifests(kennel);
     let keys = objects.list(&prefix).await?;
-    let mut places: Vec<Place> = keys
-        .iter()
-        .filter_map(|key| {
-            let (height, hash) = key.strip_prefix(&prefix)?.split_once('-')?;
-            Some(Place { height: height.parse().ok()?, hash: hash.parse().ok()? })
-        })
-        .collect();
+    let mut places: Vec<Place> =
+        keys.iter().filter_map(|key| read_place(key.strip_prefix(&prefix)?)).collect();
     places.sort();
     Ok(places)
 }
@@ -90,8 +94,18 @@ pub async fn write(
     let manifest = Manifest { chunk_count, size: content.len() as u64, digest: sha256(content) };
     objects.put(&manifest_key(kennel, place), encode(&manifest)).await?;
     let places = list(objects, kennel).await?;
-    for old in places.iter().rev().skip(KEPT) {
-        delete(objects, kennel, old).await?;
+    let Some(oldest) = places.iter().rev().nth(KEPT - 1) else { return Ok(()) };
+    // Manifests go first, so that what is half deleted is not found; then all chunks below the
+    // oldest one kept, also those whose manifest was never written.
+    for old in places.iter().filter(|place| *place < oldest) {
+        objects.delete(&manifest_key(kennel, old)).await?;
+    }
+    let prefix = chunks(kennel);
+    for key in objects.list(&prefix).await? {
+        let place = key.strip_prefix(&prefix).and_then(|rest| rest.split_once('/'));
+        if place.and_then(|(place, _)| read_place(place)).is_some_and(|place| place < *oldest) {
+            objects.delete(&key).await?;
+        }
     }
     Ok(())
 }

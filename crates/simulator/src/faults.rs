@@ -1,14 +1,16 @@
-//! Faults on demand: wrappers of the ports that ask a plan before each call.
+//! Calls that go over a network: wrappers of the ports that ask it what goes wrong with each.
 //!
 //! A publication is handed on item by item, because it isn't atomic: each item counts as a write
 //! of its own, and so a fault can fall between any two of them.
 //!
-//! Deliberately absent: chance. A plan is a function of the calls so far.
+//! [`Faults`] is the network of tests: what it does is a plan, a function of the calls so far.
+//! The simulation has one of its own, which takes time and is ruled by chance.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use pitpet_pipeline::ports::{
     Attributes, Consistency, DeadLetters, Item, Key, ObjectError, Objects, OutgoingMessage, PublishBatch,
     Query, Queue, QueueError, Table, TableError, Update, UploadTicket,
@@ -53,7 +55,10 @@ pub struct Call {
     pub operation: Operation,
     /// Partition and sort key with a space between, object key, or message group.
     pub key: String,
-    /// How many writes there were before; reads have the number of the next write.
+    /// Whether a read may lag; writes and objects never do.
+    pub consistency: Consistency,
+    /// How many writes there were before, where somebody counts them; reads have the number of
+    /// the next write.
     pub writes: u64,
 }
 
@@ -80,8 +85,27 @@ pub enum Fault {
     CrashBefore,
     /// The process dies after the call: all later ones come to nothing.
     CrashAfter,
+    /// It happens, and no answer ever comes: the caller waits until somebody gives it up.
+    NoAnswer,
+    /// It happens, after its caller was told that nobody knows.
+    Late,
+    /// A read that may lag does.
+    Stale,
     /// Somebody else does this first; then the call is made.
     Meanwhile(Pin<Box<dyn Future<Output = ()> + Send>>),
+}
+
+/// What carries calls.
+#[async_trait]
+pub trait Network: Send + Sync {
+    /// Carries a request, and says what goes wrong with it.
+    async fn request(&self, call: Call) -> Option<Fault>;
+
+    /// Carries an answer.
+    async fn answer(&self) {}
+
+    /// Takes a write whose caller has given it up, to let it happen later.
+    fn detach(&self, write: BoxFuture<'static, ()>);
 }
 
 type Plan = dyn FnMut(&Call) -> Option<Fault> + Send;
@@ -91,17 +115,11 @@ struct State {
     calls: Vec<Call>,
     writes: u64,
     is_dead: bool,
+    late: Vec<BoxFuture<'static, ()>>,
 }
 
 /// A plan that the wrappers of one process share, and what they were asked.
 pub struct Faults(Mutex<State>);
-
-/// How a wrapper goes on.
-enum Verdict {
-    Go,
-    GoUnheard,
-    Stop(Failure),
-}
 
 /// What the caller is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +133,8 @@ enum Failure {
 impl Faults {
     /// Faults by a plan.
     pub fn new(plan: impl FnMut(&Call) -> Option<Fault> + Send + 'static) -> Arc<Self> {
-        let state = State { plan: Box::new(plan), calls: Vec::new(), writes: 0, is_dead: false };
+        let state =
+            State { plan: Box::new(plan), calls: Vec::new(), writes: 0, is_dead: false, late: Vec::new() };
         Arc::new(Self(Mutex::new(state)))
     }
 
@@ -144,50 +163,91 @@ impl Faults {
         self.state().is_dead
     }
 
+    /// Lets the writes happen that were late.
+    pub async fn land(&self) {
+        let late = std::mem::take(&mut self.state().late);
+        for write in late {
+            write.await;
+        }
+    }
+
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.0.lock().expect("no plan panics")
     }
+}
 
-    async fn ask(&self, port: Port, operation: Operation, key: String) -> Verdict {
+#[async_trait]
+impl Network for Faults {
+    async fn request(&self, call: Call) -> Option<Fault> {
         let fault = {
             let mut state = self.state();
-            let call = Call { port, operation, key, writes: state.writes };
+            let call = Call { writes: state.writes, ..call };
             state.writes += u64::from(call.is_write());
             state.calls.push(call.clone());
             if state.is_dead {
-                return Verdict::Stop(Failure::Unavailable);
+                return Some(Fault::RequestLost);
             }
             let fault = (state.plan)(&call);
             state.is_dead = matches!(fault, Some(Fault::CrashBefore | Fault::CrashAfter));
             fault
         };
-        match fault {
-            None => Verdict::Go,
-            Some(Fault::RequestLost | Fault::CrashBefore) => Verdict::Stop(Failure::Unavailable),
-            Some(Fault::AnswerLost | Fault::CrashAfter) => Verdict::GoUnheard,
-            Some(Fault::Throttled) => Verdict::Stop(Failure::Throttled),
-            Some(Fault::Refused) => Verdict::Stop(Failure::Refused),
-            Some(Fault::Conflict) => Verdict::Stop(Failure::Conflict),
-            Some(Fault::Meanwhile(first)) => {
-                first.await;
-                Verdict::Go
-            }
-        }
+        let Some(Fault::Meanwhile(first)) = fault else { return fault };
+        first.await;
+        None
     }
 
-    async fn run<T, E: From<Failure>>(
-        &self,
-        port: Port,
-        operation: Operation,
-        key: String,
-        call: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
-        match self.ask(port, operation, key).await {
-            Verdict::Go => call.await,
-            Verdict::GoUnheard => call.await.and(Err(Failure::Unavailable.into())),
-            Verdict::Stop(failure) => Err(failure.into()),
-        }
+    fn detach(&self, write: BoxFuture<'static, ()>) {
+        self.state().late.push(write);
     }
+}
+
+/// From where a call is answered.
+#[derive(Clone, Copy)]
+enum View {
+    Current,
+    Lagging,
+}
+
+/// Makes one call over the network.
+async fn carry<T, E, F>(
+    network: &dyn Network,
+    call: Call,
+    make: impl FnOnce(View) -> F + Send,
+) -> Result<T, E>
+where
+    T: Send,
+    E: From<Failure> + Send,
+    F: Future<Output = Result<T, E>> + Send + 'static,
+{
+    let result = match network.request(call).await {
+        None => make(View::Current).await,
+        Some(Fault::Stale) => make(View::Lagging).await,
+        Some(Fault::RequestLost | Fault::CrashBefore) => Err(Failure::Unavailable.into()),
+        Some(Fault::AnswerLost | Fault::CrashAfter) => {
+            let _unheard = make(View::Current).await;
+            Err(Failure::Unavailable.into())
+        }
+        Some(Fault::NoAnswer) => {
+            let _unheard = make(View::Current).await;
+            std::future::pending().await
+        }
+        Some(Fault::Late) => {
+            let write = make(View::Current);
+            network.detach(Box::pin(async move {
+                let _unheard = write.await;
+            }));
+            Err(Failure::Unavailable.into())
+        }
+        Some(Fault::Throttled) => Err(Failure::Throttled.into()),
+        Some(Fault::Refused) => Err(Failure::Refused.into()),
+        Some(Fault::Conflict) => Err(Failure::Conflict.into()),
+        Some(Fault::Meanwhile(first)) => {
+            first.await;
+            make(View::Current).await
+        }
+    };
+    network.answer().await;
+    result
 }
 
 fn message() -> String {
@@ -224,16 +284,42 @@ impl From<Failure> for QueueError {
     }
 }
 
-/// A table with faults.
+/// A table behind a network.
 pub struct FaultyTable {
     inner: Arc<dyn Table>,
-    faults: Arc<Faults>,
+    lagging: Arc<dyn Table>,
+    network: Arc<dyn Network>,
 }
 
 impl FaultyTable {
     /// Wraps a table.
-    pub fn new(inner: Arc<dyn Table>, faults: Arc<Faults>) -> Self {
-        Self { inner, faults }
+    pub fn new(inner: Arc<dyn Table>, network: Arc<dyn Network>) -> Self {
+        Self { lagging: inner.clone(), inner, network }
+    }
+
+    /// Wraps a table whose stale reads are answered by another.
+    pub fn with_lag(inner: Arc<dyn Table>, lagging: Arc<dyn Table>, network: Arc<dyn Network>) -> Self {
+        Self { inner, lagging, network }
+    }
+
+    fn read(&self, key: String, consistency: Consistency) -> Call {
+        Call { port: Port::Table, operation: Operation::Read, key, consistency, writes: 0 }
+    }
+
+    async fn carry<T, F>(
+        &self,
+        call: Call,
+        make: impl FnOnce(Arc<dyn Table>) -> F + Send,
+    ) -> Result<T, TableError>
+    where
+        T: Send,
+        F: Future<Output = Result<T, TableError>> + Send + 'static,
+    {
+        let choose = |view| match view {
+            View::Current => self.inner.clone(),
+            View::Lagging => self.lagging.clone(),
+        };
+        carry(self.network.as_ref(), call, |view| make(choose(view))).await
     }
 }
 
@@ -241,31 +327,37 @@ fn named(key: &Key) -> String {
     format!("{} {}", key.pk, key.sk)
 }
 
+fn call(port: Port, operation: Operation, key: String) -> Call {
+    Call { port, operation, key, consistency: Consistency::Strong, writes: 0 }
+}
+
 #[async_trait]
 impl Table for FaultyTable {
     async fn get(&self, key: &Key, consistency: Consistency) -> Result<Option<Attributes>, TableError> {
-        let call = self.inner.get(key, consistency);
-        self.faults.run(Port::Table, Operation::Read, named(key), call).await
+        let (call, key) = (self.read(named(key), consistency), key.clone());
+        self.carry(call, |table| async move { table.get(&key, consistency).await }).await
     }
 
     async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Attributes>>, TableError> {
         let names = keys.iter().map(named).collect::<Vec<_>>().join(", ");
-        self.faults.run(Port::Table, Operation::Read, names, self.inner.get_many(keys)).await
+        let (call, keys) = (self.read(names, Consistency::Eventual), keys.to_vec());
+        self.carry(call, |table| async move { table.get_many(&keys).await }).await
     }
 
     async fn query(&self, query: &Query) -> Result<Vec<Item>, TableError> {
-        let name = format!("{} {}", query.pk, query.from);
-        self.faults.run(Port::Table, Operation::Read, name, self.inner.query(query)).await
+        let call = self.read(format!("{} {}", query.pk, query.from), query.consistency);
+        let query = query.clone();
+        self.carry(call, |table| async move { table.query(&query).await }).await
     }
 
     async fn put_new(&self, item: &Item) -> Result<(), TableError> {
-        let call = self.inner.put_new(item);
-        self.faults.run(Port::Table, Operation::Put, named(&item.key), call).await
+        let (call, item) = (call(Port::Table, Operation::Put, named(&item.key)), item.clone());
+        self.carry(call, |table| async move { table.put_new(&item).await }).await
     }
 
     async fn update(&self, update: &Update) -> Result<(), TableError> {
-        let call = self.inner.update(update);
-        self.faults.run(Port::Table, Operation::Update, named(&update.key), call).await
+        let (call, update) = (call(Port::Table, Operation::Update, named(&update.key)), update.clone());
+        self.carry(call, |table| async move { table.update(&update).await }).await
     }
 
     async fn publish(&self, batch: &PublishBatch) -> Result<(), TableError> {
@@ -277,50 +369,65 @@ impl Table for FaultyTable {
             (&update.key, PublishBatch { immutable: Vec::new(), guarded: vec![update.clone()] })
         });
         for (key, one) in immutable.chain(guarded) {
-            self.faults.run(Port::Table, Operation::Publish, named(key), self.inner.publish(&one)).await?;
+            let call = call(Port::Table, Operation::Publish, named(key));
+            self.carry(call, |table| async move { table.publish(&one).await }).await?;
         }
         Ok(())
     }
 
     async fn delete(&self, key: &Key) -> Result<(), TableError> {
-        self.faults.run(Port::Table, Operation::Delete, named(key), self.inner.delete(key)).await
+        let (call, key) = (call(Port::Table, Operation::Delete, named(key)), key.clone());
+        self.carry(call, |table| async move { table.delete(&key).await }).await
     }
 }
 
-/// An object store with faults.
+/// An object store behind a network.
 pub struct FaultyObjects {
     inner: Arc<dyn Objects>,
-    faults: Arc<Faults>,
+    network: Arc<dyn Network>,
 }
 
 impl FaultyObjects {
     /// Wraps an object store.
-    pub fn new(inner: Arc<dyn Objects>, faults: Arc<Faults>) -> Self {
-        Self { inner, faults }
+    pub fn new(inner: Arc<dyn Objects>, network: Arc<dyn Network>) -> Self {
+        Self { inner, network }
+    }
+
+    async fn carry<T, F>(
+        &self,
+        operation: Operation,
+        key: &str,
+        make: impl FnOnce(Arc<dyn Objects>, String) -> F + Send,
+    ) -> Result<T, ObjectError>
+    where
+        T: Send,
+        F: Future<Output = Result<T, ObjectError>> + Send + 'static,
+    {
+        let call = call(Port::Objects, operation, key.to_owned());
+        carry(self.network.as_ref(), call, |_| make(self.inner.clone(), key.to_owned())).await
     }
 }
 
 #[async_trait]
 impl Objects for FaultyObjects {
     async fn put(&self, key: &str, content: Vec<u8>) -> Result<(), ObjectError> {
-        let call = self.inner.put(key, content);
-        self.faults.run(Port::Objects, Operation::Put, key.to_owned(), call).await
+        self.carry(Operation::Put, key, |objects, key| async move { objects.put(&key, content).await }).await
     }
 
     async fn get(&self, key: &str) -> Result<Vec<u8>, ObjectError> {
-        self.faults.run(Port::Objects, Operation::Read, key.to_owned(), self.inner.get(key)).await
+        self.carry(Operation::Read, key, |objects, key| async move { objects.get(&key).await }).await
     }
 
     async fn size(&self, key: &str) -> Result<Option<u64>, ObjectError> {
-        self.faults.run(Port::Objects, Operation::Read, key.to_owned(), self.inner.size(key)).await
+        self.carry(Operation::Read, key, |objects, key| async move { objects.size(&key).await }).await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, ObjectError> {
-        self.faults.run(Port::Objects, Operation::Read, prefix.to_owned(), self.inner.list(prefix)).await
+        self.carry(Operation::Read, prefix, |objects, key| async move { objects.list(&key).await }).await
     }
 
     async fn delete(&self, key: &str) -> Result<(), ObjectError> {
-        self.faults.run(Port::Objects, Operation::Delete, key.to_owned(), self.inner.delete(key)).await
+        self.carry(Operation::Delete, key, |objects, key| async move { objects.delete(&key).await }).await
     }
 
     async fn upload_ticket(
@@ -331,40 +438,46 @@ impl Objects for FaultyObjects {
         content_type: &str,
         now_ms: u64,
     ) -> Result<UploadTicket, ObjectError> {
-        let call = self.inner.upload_ticket(key, sha256, size, content_type, now_ms);
-        self.faults.run(Port::Objects, Operation::Read, key.to_owned(), call).await
+        let (sha256, content_type) = (*sha256, content_type.to_owned());
+        self.carry(Operation::Read, key, |objects, key| async move {
+            objects.upload_ticket(&key, &sha256, size, &content_type, now_ms).await
+        })
+        .await
     }
 }
 
-/// Both ends of a queue with faults.
+/// Both ends of a queue behind a network.
 pub struct FaultyQueue<Q> {
     inner: Arc<Q>,
-    faults: Arc<Faults>,
+    network: Arc<dyn Network>,
 }
 
 impl<Q> FaultyQueue<Q> {
     /// Wraps a queue.
-    pub fn new(inner: Arc<Q>, faults: Arc<Faults>) -> Self {
-        Self { inner, faults }
+    pub fn new(inner: Arc<Q>, network: Arc<dyn Network>) -> Self {
+        Self { inner, network }
     }
 }
 
 #[async_trait]
-impl<Q: Queue> Queue for FaultyQueue<Q> {
+impl<Q: Queue + 'static> Queue for FaultyQueue<Q> {
     async fn send(&self, messages: &[OutgoingMessage]) -> Vec<Result<(), QueueError>> {
         let mut outcomes = Vec::new();
         for message in messages {
-            let call = async { self.inner.send(std::slice::from_ref(message)).await.remove(0) };
-            outcomes.push(self.faults.run(Port::Queue, Operation::Send, message.group.clone(), call).await);
+            let call = call(Port::Queue, Operation::Send, message.group.clone());
+            let (queue, message) = (self.inner.clone(), message.clone());
+            let send = |_| async move { queue.send(std::slice::from_ref(&message)).await.remove(0) };
+            outcomes.push(carry(self.network.as_ref(), call, send).await);
         }
         outcomes
     }
 }
 
 #[async_trait]
-impl<Q: DeadLetters> DeadLetters for FaultyQueue<Q> {
+impl<Q: DeadLetters + 'static> DeadLetters for FaultyQueue<Q> {
     async fn bury(&self, message: &OutgoingMessage) -> Result<(), QueueError> {
-        let call = self.inner.bury(message);
-        self.faults.run(Port::DeadLetters, Operation::Send, message.group.clone(), call).await
+        let call = call(Port::DeadLetters, Operation::Send, message.group.clone());
+        let (queue, message) = (self.inner.clone(), message.clone());
+        carry(self.network.as_ref(), call, |_| async move { queue.bury(&message).await }).await
     }
 }

@@ -1,12 +1,14 @@
 //! The whole pipeline in memory.
 //!
-//! Deliberately absent: sockets, files and clocks; what happens depends on nothing but its input.
+//! Deliberately absent: sockets and clocks; what happens depends on nothing but its input.
 
 pub mod audit;
 pub mod clock;
+pub mod document;
 pub mod faults;
 pub mod objects;
 pub mod queue;
+pub mod simulation;
 pub mod table;
 pub mod town;
 

@@ -98,18 +98,26 @@ impl MemoryQueue {
     /// Gives out up to `max` messages, ten at most: of each group that has none in flight, the
     /// first ones. One that was received too often goes to the dead-letter queue instead.
     pub fn receive(&self, max: usize) -> Vec<Delivery> {
+        self.receive_from(max, |_| true)
+    }
+
+    /// As [`MemoryQueue::receive`], from some of the groups only: across groups there is no order.
+    pub fn receive_from(&self, max: usize, mut chosen: impl FnMut(&str) -> bool) -> Vec<Delivery> {
         let now_ms = self.clock.now_ms();
         let mut state = self.state();
-        let locked: BTreeSet<String> = state
+        let mut passed: BTreeSet<String> = state
             .held
             .values()
             .filter(|held| held.visible_ms > now_ms)
             .map(|held| held.message.group.clone())
             .collect();
+        let groups: BTreeSet<&String> = state.held.values().map(|held| &held.message.group).collect();
+        let left = groups.into_iter().filter(|group| !chosen(group)).cloned().collect::<Vec<_>>();
+        passed.extend(left);
         let mut deliveries = Vec::new();
         let mut spent = Vec::new();
         for (sequence, held) in &mut state.held {
-            if locked.contains(&held.message.group) {
+            if passed.contains(&held.message.group) {
                 continue;
             }
             if held.receive_count >= self.settings.max_receive_count {
@@ -171,7 +179,23 @@ impl MemoryQueue {
         }
     }
 
-    /// Messages held, dead ones apart.
+    /// The groups of which a message could be received now.
+    pub fn ready(&self) -> BTreeSet<String> {
+        let now_ms = self.clock.now_ms();
+        let state = self.state();
+        let groups = |is_hidden: bool| -> BTreeSet<String> {
+            let held = state.held.values().filter(|held| (held.visible_ms > now_ms) == is_hidden);
+            held.map(|held| held.message.group.clone()).collect()
+        };
+        groups(false).difference(&groups(true)).cloned().collect()
+    }
+
+    /// The messages held, oldest first, dead ones apart.
+    pub fn held(&self) -> Vec<OutgoingMessage> {
+        self.state().held.values().map(|held| held.message.clone()).collect()
+    }
+
+    /// How many messages are held, dead ones apart.
     pub fn len(&self) -> usize {
         self.state().held.len()
     }

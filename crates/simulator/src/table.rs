@@ -1,6 +1,7 @@
 //! The table in memory: a sorted map under a lock, so that every call is atomic.
 //!
-//! Deliberately absent: lag. An eventual read is as fresh as a strong one.
+//! Deliberately absent: lag. An eventual read is as fresh as a strong one; the simulation lays lag
+//! over it, from the journal of what changed.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
@@ -19,7 +20,37 @@ const ITEM_BYTES_MAX: usize = 400 * 1_024;
 const GET_MANY_KEYS_MAX: usize = 100;
 const QUERY_ITEMS_MAX: u32 = 1_000;
 
-type Items = BTreeMap<Key, Attributes>;
+/// A change of an item, as the journal has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The item's key.
+    pub key: Key,
+    /// Its attributes before; none if it was not there.
+    pub before: Option<Attributes>,
+    /// Its attributes after; none if it was deleted.
+    pub after: Option<Attributes>,
+}
+
+#[derive(Debug, Default)]
+struct Items {
+    held: BTreeMap<Key, Attributes>,
+    /// What was written since somebody looked, if somebody looks.
+    journal: Option<Vec<Written>>,
+}
+
+impl Items {
+    fn set(&mut self, key: &Key, after: Option<Attributes>) {
+        let before = match after.clone() {
+            Some(attributes) => self.held.insert(key.clone(), attributes),
+            None => self.held.remove(key),
+        };
+        if let Some(journal) = &mut self.journal
+            && before != after
+        {
+            journal.push(Written { key: key.clone(), before, after });
+        }
+    }
+}
 
 /// A table that lives as long as its owner.
 #[derive(Debug, Default)]
@@ -35,12 +66,22 @@ impl MemoryTable {
 
     /// Every item, by key.
     pub fn all(&self) -> BTreeMap<Key, Attributes> {
-        self.items().clone()
+        self.items().held.clone()
+    }
+
+    /// One item.
+    pub fn item(&self, key: &Key) -> Option<Attributes> {
+        self.items().held.get(key).cloned()
+    }
+
+    /// Gives what changed since the last call, in order; the first call begins the journal.
+    pub fn take_journal(&self) -> Vec<Written> {
+        self.items().journal.replace(Vec::new()).unwrap_or_default()
     }
 
     /// Writes an item whatever is there: damage on purpose.
     pub fn overwrite(&self, key: Key, attributes: Attributes) {
-        self.items().insert(key, attributes);
+        self.items().set(&key, Some(attributes));
     }
 
     fn items(&self) -> MutexGuard<'_, Items> {
@@ -120,7 +161,7 @@ fn check_update(update: &Update) -> Result<(), TableError> {
 
 fn apply(items: &mut Items, update: &Update) -> Result<(), TableError> {
     check_update(update)?;
-    let before = items.get(&update.key);
+    let before = items.held.get(&update.key);
     if !holds(&update.condition, before) {
         return Err(TableError::Conflict);
     }
@@ -130,7 +171,7 @@ fn apply(items: &mut Items, update: &Update) -> Result<(), TableError> {
         after.remove(*name);
     }
     check_item(&update.key, &after)?;
-    items.insert(update.key.clone(), after);
+    items.set(&update.key, Some(after));
     Ok(())
 }
 
@@ -138,7 +179,7 @@ fn apply(items: &mut Items, update: &Update) -> Result<(), TableError> {
 impl Table for MemoryTable {
     async fn get(&self, key: &Key, _: Consistency) -> Result<Option<Attributes>, TableError> {
         check_key(key)?;
-        Ok(self.items().get(key).cloned())
+        Ok(self.items().held.get(key).cloned())
     }
 
     async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Attributes>>, TableError> {
@@ -147,7 +188,7 @@ impl Table for MemoryTable {
         }
         keys.iter().try_for_each(check_key)?;
         let items = self.items();
-        Ok(keys.iter().map(|key| items.get(key).cloned()).collect())
+        Ok(keys.iter().map(|key| items.held.get(key).cloned()).collect())
     }
 
     async fn query(&self, query: &Query) -> Result<Vec<Item>, TableError> {
@@ -161,7 +202,7 @@ impl Table for MemoryTable {
             return Ok(Vec::new());
         }
         let items = self.items();
-        let range = items.range(Key::new(&*query.pk, &*query.from)..=Key::new(&*query.pk, &*query.to));
+        let range = items.held.range(Key::new(&*query.pk, &*query.from)..=Key::new(&*query.pk, &*query.to));
         let item = |(key, attributes): (&Key, &Attributes)| Item {
             key: key.clone(),
             attributes: attributes.clone(),
@@ -176,10 +217,10 @@ impl Table for MemoryTable {
     async fn put_new(&self, item: &Item) -> Result<(), TableError> {
         check_item(&item.key, &item.attributes)?;
         let mut items = self.items();
-        if items.contains_key(&item.key) {
+        if items.held.contains_key(&item.key) {
             return Err(TableError::Conflict);
         }
-        items.insert(item.key.clone(), item.attributes.clone());
+        items.set(&item.key, Some(item.attributes.clone()));
         Ok(())
     }
 
@@ -191,7 +232,7 @@ impl Table for MemoryTable {
         let mut items = self.items();
         for item in &batch.immutable {
             check_item(&item.key, &item.attributes)?;
-            items.insert(item.key.clone(), item.attributes.clone());
+            items.set(&item.key, Some(item.attributes.clone()));
         }
         for update in &batch.guarded {
             match apply(&mut items, update) {
@@ -204,7 +245,7 @@ impl Table for MemoryTable {
 
     async fn delete(&self, key: &Key) -> Result<(), TableError> {
         check_key(key)?;
-        self.items().remove(key);
+        self.items().set(key, None);
         Ok(())
     }
 }

@@ -1,6 +1,4 @@
-//! The crash matrix: every write of mining a batch, with every fault, and whoever goes on after.
-//!
-//! The writes are counted by a run without faults, so that a new step is covered by itself.
+//! Two crashes in a row; `matrix.rs` has every single one.
 
 use pitpet_chain::event::Payload;
 use pitpet_chain::hash::EventId;
@@ -58,77 +56,6 @@ async fn check(scene: &Scene, what: &str) {
     assert_eq!(found.rejects.get(&scene.bad), Some(&own_pat), "{what}: the reject is recorded");
     assert_eq!(found.rejects.len(), 1, "{what}");
     assert!(scene.town.queue.dead().is_empty(), "{what}: nothing is poisoned");
-}
-
-/// How a write fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Failing {
-    RequestLost,
-    AnswerLost,
-    Throttled,
-    CrashBefore,
-    CrashAfter,
-}
-
-impl Failing {
-    const ALL: [Self; 5] =
-        [Self::RequestLost, Self::AnswerLost, Self::Throttled, Self::CrashBefore, Self::CrashAfter];
-
-    fn fault(self) -> Fault {
-        match self {
-            Self::RequestLost => Fault::RequestLost,
-            Self::AnswerLost => Fault::AnswerLost,
-            Self::Throttled => Fault::Throttled,
-            Self::CrashBefore => Fault::CrashBefore,
-            Self::CrashAfter => Fault::CrashAfter,
-        }
-    }
-}
-
-/// Who goes on after the fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
-    Same,
-    Another,
-}
-
-async fn run(write: u64, failing: Failing, next: Next) {
-    let what = format!("write {write}, {failing:?}, then {next:?}");
-    let scene = scene().await;
-    let town = &scene.town;
-    let faults = Faults::at_write(write, move || failing.fault());
-    let first = town.miner_with(&faults, settings());
-    let batch = town.queue.receive(10);
-    let report = first.mine(batch.iter().map(|delivery| delivery.received.clone()).collect()).await;
-    if faults.is_dead() {
-        town.queue.give_back(&batch);
-    } else {
-        town.queue.settle(&batch, &report);
-    }
-    town.clock.advance(1_000);
-    match next {
-        Next::Same => town.mine_all(&first).await,
-        Next::Another => town.mine_all(&town.miner_with(&Faults::none(), settings())).await,
-    }
-    check(&scene, &what).await;
-}
-
-#[tokio::test]
-async fn every_write_may_fail_and_nothing_is_lost() {
-    let counted = Faults::none();
-    let calm = scene().await;
-    calm.town.mine_all(&calm.town.miner_with(&counted, settings())).await;
-    check(&calm, "without faults").await;
-    let writes = counted.writes();
-    assert!(writes > 25, "stage, head, publication, published height, snapshot and reject: {writes} writes");
-    for write in 0..writes {
-        for failing in Failing::ALL {
-            run(write, failing, Next::Another).await;
-            if !matches!(failing, Failing::CrashBefore | Failing::CrashAfter) {
-                run(write, failing, Next::Same).await;
-            }
-        }
-    }
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ mod commit;
 mod crashes;
 mod founding;
 mod ingest;
+mod matrix;
 mod poison;
 mod publishing;
 mod query;

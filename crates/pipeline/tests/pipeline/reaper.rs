@@ -18,6 +18,9 @@ async fn with_a_pet() -> (Town, EventId) {
     (town, pet)
 }
 
+/// An hour: younger heights may still get garbage.
+const SWEPT_AFTER_MS: u64 = 3_600_000;
+
 async fn reap(town: &Town) -> ReapReport {
     let report = town.reaper().reap().await.expect("the kennels can be listed");
     assert_eq!(report.failed, 0);
@@ -127,12 +130,27 @@ async fn garbage_is_swept_and_no_live_block() {
     for (height, n) in [(3, 1), (3, 2), (9, 3), (10, 4)] {
         town.table.put_new(&staged(height, n)).await.unwrap();
     }
+    town.clock.advance(SWEPT_AFTER_MS - 1);
+    assert_eq!(reap(&town).await.garbage, 0, "somebody may still be about to stage at these heights");
+    town.clock.advance(1);
     assert_eq!(reap(&town).await.garbage, 3, "what is above the head may still win");
     assert_eq!(blocks(&town), 11);
     assert_eq!(reap(&town).await.garbage, 0);
+    anna.expires_ms = town.clock.now_ms() + 1;
     town.send(vec![anna.post(pet, "The last nap.")]);
     town.mine_all(&miner).await;
-    assert_eq!(reap(&town).await.garbage, 1);
+    // More than one page at one height.
+    for n in 0..250 {
+        let mut hash = [9; 32];
+        hash[0] = n;
+        let staged = Item {
+            key: items::block(&town.kennel(), 10, &pitpet_chain::hash::BlockHash(hash)),
+            attributes: attributes([("bytes", vec![n].into())]),
+        };
+        town.table.put_new(&staged).await.unwrap();
+    }
+    town.clock.advance(SWEPT_AFTER_MS);
+    assert_eq!(reap(&town).await.garbage, 251);
     let found = audit(&town.table, &town.founding, Published::Whole).await;
     assert_eq!(found.blocks.len(), blocks(&town), "only live blocks are left");
 }
@@ -208,6 +226,7 @@ async fn every_write_of_the_reaper_may_fail() {
             attributes: attributes([("bytes", vec![1].into())]),
         };
         town.table.put_new(&staged).await.unwrap();
+        town.clock.advance(SWEPT_AFTER_MS);
         (town, pet)
     };
     let counted = Faults::none();

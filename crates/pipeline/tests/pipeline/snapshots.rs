@@ -75,6 +75,25 @@ async fn the_last_three_are_kept() {
 }
 
 #[tokio::test]
+async fn a_snapshot_cut_short_leaves_nothing_for_ever() {
+    let (town, ..) = grown().await;
+    let cut = Place { height: 10, hash: BlockHash([1; 32]) };
+    let written = Place { height: 22, hash: BlockHash([2; 32]) };
+    for place in [cut, written] {
+        town.objects.put(&chunk(&town, &place), b"half".to_vec()).await.expect("stored");
+    }
+    let miner = town.miner_with(&Faults::none(), EVERY);
+    for seed in 10..14 {
+        town.send(vec![Player::new(&town, seed).birth("Rex", town.head().await.hash)]);
+        town.mine_all(&miner).await;
+    }
+    let left = town.objects.list(&format!("snapshot/{}/chunk/", town.kennel())).await.expect("a list");
+    assert!(!left.contains(&chunk(&town, &cut)), "{left:?}");
+    assert!(left.contains(&chunk(&town, &written)), "somebody may be writing it now: {left:?}");
+    assert_eq!(left.len(), KEPT + 1);
+}
+
+#[tokio::test]
 async fn a_cold_miner_begins_with_the_newest() {
     let (town, mut anna, pet) = grown().await;
     assert_eq!(reads_of_a_cold_miner(&town, &mut anna, pet).await, (0, 1), "the head is height 20");

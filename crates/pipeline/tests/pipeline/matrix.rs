@@ -1,0 +1,514 @@
+//! The crash matrix: every write of every use case, failing before it persisted, after it
+//! persisted, or without any answer; then the same process tries again, or another one takes over.
+//!
+//! The writes are counted by a run without faults, so that a new step is covered by itself. The
+//! table of it stands in `docs/reliability.md`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures::FutureExt as _;
+use pitpet_chain::event::Payload;
+use pitpet_chain::hash::{AccountId, BlockHash, EventId, PublicKey, sha256};
+use pitpet_chain::reject::Reject;
+use pitpet_chain::request::{Request, Wish};
+use pitpet_pipeline::api::SubmittedRequest;
+use pitpet_pipeline::ingest::Ingest;
+use pitpet_pipeline::items::{self, attributes};
+use pitpet_pipeline::message::Entry;
+use pitpet_pipeline::mine::{Miner, MinerSettings, ReceivedMessage};
+use pitpet_pipeline::native::NativeHost;
+use pitpet_pipeline::ports::{Item, Objects as _, Table as _};
+use pitpet_pipeline::reap::Reaper;
+use pitpet_simulator::audit::{Published, audit};
+use pitpet_simulator::faults::{Call, FaultyTable, Operation};
+use pitpet_simulator::town::{QUICK, RULES, found_with, genesis, id_of, key, submitted};
+use pitpet_simulator::{Fault, Faults, Player, Town, document};
+
+/// What is done, write by write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum UseCase {
+    /// A batch of three messages, with a reject among their events, and a snapshot.
+    Mine,
+    /// A batch on a kennel whose newest block is not published.
+    MineBacklog,
+    /// A batch with a message that can't be read.
+    Bury,
+    /// A batch while another miner wins a block.
+    Rival,
+    /// A run of the reaper with all there is to do.
+    Reap,
+    /// Two events are submitted.
+    Submit,
+    /// A name is registered.
+    Name,
+    /// An upload is asked for.
+    Upload,
+    /// A kennel is founded.
+    Found,
+}
+
+impl UseCase {
+    const ALL: [Self; 9] = [
+        Self::Mine,
+        Self::MineBacklog,
+        Self::Bury,
+        Self::Rival,
+        Self::Reap,
+        Self::Submit,
+        Self::Name,
+        Self::Upload,
+        Self::Found,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Mine => "mine",
+            Self::MineBacklog => "mine behind a backlog",
+            Self::Bury => "mine with a poisoned message",
+            Self::Rival => "mine against a rival",
+            Self::Reap => "reap",
+            Self::Submit => "submit events",
+            Self::Name => "register a name",
+            Self::Upload => "ask for an upload",
+            Self::Found => "found a kennel",
+        }
+    }
+
+    fn is_mining(self) -> bool {
+        matches!(self, Self::Mine | Self::MineBacklog | Self::Bury | Self::Rival)
+    }
+}
+
+/// How a write fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Failing {
+    /// It fails, and nothing persisted.
+    Before,
+    /// It persisted, and fails.
+    After,
+    /// It persisted, and no answer comes: the call is cut off at the function's time-out.
+    NoAnswer,
+}
+
+impl Failing {
+    const ALL: [Self; 3] = [Self::Before, Self::After, Self::NoAnswer];
+
+    fn fault(self) -> Fault {
+        match self {
+            Self::Before => Fault::RequestLost,
+            Self::After => Fault::AnswerLost,
+            Self::NoAnswer => Fault::NoAnswer,
+        }
+    }
+}
+
+/// Who goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Next {
+    Same,
+    Another,
+}
+
+/// The world before a use case, and what must come of it.
+struct Scene {
+    case: UseCase,
+    town: Arc<Town>,
+    good: Vec<EventId>,
+    bad: Option<EventId>,
+    /// What a client sends.
+    entries: Vec<Entry>,
+    request: Option<SubmittedRequest>,
+}
+
+/// What runs: it keeps its memory between attempts.
+enum Process {
+    Miner(Box<Miner>),
+    Reaper(Reaper),
+    Ingest(Ingest),
+    Founder(FaultyTable),
+}
+
+const PHOTO: &[u8] = b"a photo";
+
+fn request(wish: Wish, expires_ms: u64) -> SubmittedRequest {
+    let key = key(1);
+    let public = PublicKey(key.verifying_key().to_bytes());
+    let request =
+        Request { version: 1, account: AccountId::of(&public), key: public, expires_ms, wish, stamp: 0 };
+    SubmittedRequest { request: STANDARD.encode(request.sign(&key)) }
+}
+
+impl Scene {
+    async fn new(case: UseCase) -> Self {
+        let town = Arc::new(Town::found(QUICK).await);
+        let (mut anna, mut bert) = (Player::new(&town, 1), Player::new(&town, 2));
+        let genesis = town.head().await.hash;
+        let (kitty, rex) = (anna.birth("Kitty", genesis), bert.birth("Rex", genesis));
+        let nap = anna.post(id_of(&kitty), "A nap.");
+        let mut good: Vec<EventId> = [&kitty, &rex, &nap].map(id_of).to_vec();
+        let mut scene_entries = Vec::new();
+        let (mut bad, mut wished) = (None, None);
+        let expires_ms = town.clock.now_ms() + 60_000;
+        town.send(vec![kitty.clone(), rex.clone(), nap.clone()]);
+        match case {
+            UseCase::MineBacklog => {
+                let faults = Faults::new(|call| {
+                    (call.operation == Operation::Publish && !call.key.ends_with("BODY"))
+                        .then_some(Fault::Throttled)
+                });
+                town.mine_all(&town.miner_with(&faults, settings())).await;
+            }
+            UseCase::Mine => {
+                // As many snapshots as are kept, so that the next one ends the oldest.
+                let miner = town.miner_with(&Faults::none(), settings());
+                town.mine_all(&miner).await;
+                for number in 0..2 {
+                    let post = anna.post(id_of(&kitty), &format!("Nap {number}."));
+                    good.push(id_of(&post));
+                    town.send(vec![post]);
+                    town.mine_all(&miner).await;
+                }
+            }
+            _ => town.mine_all(&town.miner()).await,
+        }
+        match case {
+            UseCase::Mine | UseCase::MineBacklog | UseCase::Rival => {
+                let (comment, own_pat) = (bert.comment(id_of(&nap), "Lazy!"), anna.pat(id_of(&nap)));
+                let (walk, pat) = (bert.post(id_of(&rex), "A walk."), bert.pat(id_of(&nap)));
+                let share = bert.act(Payload::Share { post: id_of(&nap) });
+                let again = anna.post(id_of(&kitty), "Another nap.");
+                good.extend([&comment, &walk, &pat, &share, &again].map(id_of));
+                bad = Some(id_of(&own_pat));
+                town.send(vec![comment, own_pat]);
+                town.send(vec![walk, pat]);
+                town.send(vec![share, again]);
+            }
+            UseCase::Bury => {
+                let (walk, again) =
+                    (bert.post(id_of(&rex), "A walk."), anna.post(id_of(&kitty), "Another nap."));
+                good.extend([&walk, &again].map(id_of));
+                town.send(vec![walk]);
+                let mut poison = town.send(vec![anna.pat(id_of(&nap))]);
+                let sent = town.queue.receive(10);
+                let last = sent.last().expect("it was sent");
+                town.queue.delete(&last.receipt);
+                town.queue.give_back(&sent[..sent.len() - 1]);
+                poison.body = "no message".to_owned();
+                poison.deduplication = "poison".to_owned();
+                town.queue.take(&poison);
+                town.send(vec![again]);
+            }
+            UseCase::Reap => {
+                // Everybody dies while nobody acts. Beside the block in which they did stands another
+                // one that lost; the block after it is not published; a photo was never used.
+                for _ in 0..QUICK.ttl {
+                    town.clock.advance(QUICK.idle_ms);
+                    town.reaper().reap().await.expect("it runs");
+                    town.mine_all(&town.miner()).await;
+                }
+                let garbage = items::block(&town.kennel(), town.head().await.height, &BlockHash([1; 32]));
+                let garbage = Item { key: garbage, attributes: attributes([("bytes", vec![1].into())]) };
+                town.table.put_new(&garbage).await.expect("its key is free");
+                town.clock.advance(QUICK.idle_ms);
+                anna.expires_ms = town.clock.now_ms() + 60_000;
+                let new_key = PublicKey(key(99).verifying_key().to_bytes());
+                town.send(vec![anna.act(Payload::Rekey { new_key, recovery: None })]);
+                let faults =
+                    Faults::new(|call| (call.operation == Operation::Publish).then_some(Fault::Throttled));
+                town.mine_all(&town.miner_with(&faults, settings())).await;
+                let photo = sha256(PHOTO);
+                let key = items::photo_object(&photo);
+                town.objects.put(&key, PHOTO.to_vec()).await.expect("stored");
+                let day = town.clock.now_ms() / items::DAY_MS - 2;
+                let upload = Item { key: items::upload(day, &photo), attributes: attributes([]) };
+                town.table.put_new(&upload).await.expect("its key is free");
+                // Another kennel is idle and alive.
+                let other = town.found_another("second", QUICK, 2).await;
+                let mut carl = Player::of(&other, 3, town.clock.now_ms());
+                let other_head = pitpet_pipeline::head::read_head(
+                    town.table.as_ref(),
+                    &other,
+                    pitpet_pipeline::ports::Consistency::Strong,
+                );
+                let birth = carl.birth("Ace", other_head.await.expect("a head").hash);
+                let message = pitpet_pipeline::message::Message {
+                    version: 1,
+                    kennel: other.kennel,
+                    entries: vec![birth],
+                };
+                town.queue.take(&message.write());
+                town.mine_all(&town.miner()).await;
+                town.clock.advance(QUICK.idle_ms);
+            }
+            UseCase::Submit => {
+                let (walk, pat) = (bert.post(id_of(&rex), "A walk."), bert.pat(id_of(&nap)));
+                good.extend([&walk, &pat].map(id_of));
+                scene_entries = vec![walk, pat];
+            }
+            UseCase::Name => wished = Some(request(Wish::Name { name: "anna".to_owned() }, expires_ms)),
+            UseCase::Upload => {
+                let wish = Wish::Upload {
+                    sha256: sha256(PHOTO),
+                    size: PHOTO.len() as u64,
+                    content_type: "image/png".to_owned(),
+                };
+                wished = Some(request(wish, expires_ms));
+            }
+            UseCase::Found => {}
+        }
+        Self { case, town, good, bad, entries: scene_entries, request: wished }
+    }
+
+    fn process(&self, faults: &Arc<Faults>) -> Process {
+        match self.case {
+            UseCase::Mine | UseCase::MineBacklog | UseCase::Bury | UseCase::Rival => {
+                Process::Miner(Box::new(self.town.miner_with(faults, settings())))
+            }
+            UseCase::Reap => Process::Reaper(self.town.reaper_with(faults)),
+            UseCase::Submit | UseCase::Name | UseCase::Upload => {
+                Process::Ingest(self.town.ingest_with(faults))
+            }
+            UseCase::Found => Process::Founder(FaultyTable::new(self.town.table.clone(), faults.clone())),
+        }
+    }
+
+    /// One attempt, cut off where no answer comes; true if all is done after it.
+    async fn attempt(&self, process: &Process) -> bool {
+        let town = &self.town;
+        match process {
+            Process::Miner(miner) => {
+                let batch = town.queue.receive(10);
+                let messages = batch.iter().map(|delivery| delivery.received.clone()).collect();
+                match miner.mine(messages).now_or_never() {
+                    Some(report) => town.queue.settle(&batch, &report),
+                    None => town.queue.give_back(&batch),
+                }
+                town.queue.is_empty()
+            }
+            Process::Reaper(reaper) => {
+                matches!(reaper.reap().now_or_never(), Some(Ok(report)) if report.failed == 0)
+            }
+            Process::Ingest(ingest) => match (&self.request, self.case) {
+                (Some(request), UseCase::Name) => {
+                    matches!(ingest.register_name(request).now_or_never(), Some(Ok(_)))
+                }
+                (Some(request), _) => matches!(ingest.request_upload(request).now_or_never(), Some(Ok(_))),
+                (None, _) => {
+                    let events = self.entries.iter().map(submitted).collect();
+                    matches!(ingest.submit(events).now_or_never(), Some(Ok(answers)) if answers.iter().all(Result::is_ok))
+                }
+            },
+            Process::Founder(table) => {
+                let genesis = genesis(QUICK, 3);
+                let found = found_with(table, "third", &genesis, &NativeHost, RULES);
+                matches!(found.now_or_never(), Some(Ok(())))
+            }
+        }
+    }
+
+    /// All that must have come of it, however often it was tried.
+    async fn check(&self, what: &str) {
+        let town = &self.town;
+        town.mine_all(&town.miner()).await;
+        // Past the time in which the reaper leaves a head to its miner.
+        town.clock.advance(6_000);
+        town.reaper().reap().await.expect("the reaper runs");
+        town.mine_all(&town.miner()).await;
+        let all = town.table.all();
+        let found = audit(&town.table, &town.founding, Published::Whole).await;
+        for event in &self.good {
+            assert!(found.has(event), "{what}: event {event} is lost");
+        }
+        if self.case != UseCase::Reap {
+            assert_eq!(found.events.len(), self.good.len(), "{what}");
+        }
+        let rejects: BTreeMap<EventId, u64> =
+            self.bad.into_iter().map(|event| (event, Reject::OwnPet.number().into())).collect();
+        assert_eq!(found.rejects, rejects, "{what}");
+        let dead = town.queue.dead();
+        assert_eq!(dead.is_empty(), self.case != UseCase::Bury, "{what}");
+        assert!(dead.iter().all(|message| message.body == "no message"), "{what}: only poison is buried");
+        match self.case {
+            UseCase::Reap => {
+                town.clock.advance(4_000_000);
+                town.reaper().reap().await.expect("the reaper runs");
+                let chain = items::chain(&town.kennel());
+                let all = town.table.all();
+                let staged = all.keys().filter(|key| key.pk == chain && key.sk.starts_with("B#")).count();
+                let found = audit(&town.table, &town.founding, Published::Whole).await;
+                assert_eq!(staged, found.blocks.len(), "{what}: no garbage, and no live block less");
+                assert!(!all.keys().any(|key| key.pk.starts_with("D#")), "{what}: the story is closed");
+                assert_eq!(town.objects.list("media/").await.expect("a list").len(), 0, "{what}");
+                let other = pitpet_pipeline::founding::Foundings::new(town.table.clone());
+                let other = other.list().await.expect("a list").remove(1);
+                let other = audit(&town.table, &other, Published::Whole).await;
+                assert_eq!(other.head.height, 2, "{what}: time was mined once");
+            }
+            UseCase::Name => {
+                let account = AccountId::of(&PublicKey(key(1).verifying_key().to_bytes()));
+                assert!(all.contains_key(&items::name("anna")), "{what}");
+                assert!(all.contains_key(&items::account_name(&account, "anna")), "{what}");
+            }
+            UseCase::Upload => {
+                let day = pitpet_simulator::town::FOUNDED_MS / items::DAY_MS;
+                assert!(all.contains_key(&items::upload(day, &sha256(PHOTO))), "{what}");
+            }
+            UseCase::Found => {
+                let kennels = pitpet_pipeline::founding::Foundings::new(town.table.clone());
+                let third = kennels.list().await.expect("a list").remove(1);
+                assert_eq!(third.label, "third", "{what}");
+                audit(&town.table, &third, Published::Whole).await;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A plan that fails one write; where a rival is due, it mines the last message just before the
+/// first write of the head.
+fn plan(scene: &Scene, write: Option<u64>, failing: Failing) -> Arc<Faults> {
+    let mut rival = (scene.case == UseCase::Rival).then(|| scene.town.clone());
+    let mut is_staged = false;
+    Faults::new(move |call| {
+        if !call.is_write() {
+            return None;
+        }
+        let is_commit = std::mem::replace(&mut is_staged, call.key.contains(" B#"));
+        if Some(call.writes) == write {
+            return Some(failing.fault());
+        }
+        if !(is_commit && call.operation == Operation::Update) {
+            return None;
+        }
+        let town = rival.take()?;
+        Some(Fault::Meanwhile(Box::pin(async move {
+            town.clock.advance(1);
+            let last = town.queue.held().pop().expect("a batch is in flight");
+            let last = ReceivedMessage { id: "the rival's".to_owned(), message: last };
+            assert_eq!(town.miner().mine(vec![last]).await.blocks, 1, "the rival wins");
+        })))
+    })
+}
+
+/// A snapshot at each block, so that its writes are among those that fail.
+fn settings() -> MinerSettings {
+    MinerSettings { snapshot_every: 1, ..MinerSettings::default() }
+}
+
+/// What a write writes, in the words of ARCHITECTURE.md.
+fn item(call: &Call, is_commit: bool) -> &'static str {
+    let (pk, sk) = call.key.split_once(' ').unwrap_or((&call.key, ""));
+    let kind = pk.split_once(['#', '/']).map_or(pk, |(kind, _)| kind);
+    match (kind, sk) {
+        _ if call.operation == Operation::Send => "message",
+        ("K", "HEAD") if is_commit => "head: the commit",
+        ("K", "HEAD") => "head: published or swept height",
+        ("K", "GENESIS") => "genesis",
+        ("K", sk) if sk.starts_with("B#") && call.operation == Operation::Delete => {
+            "block that lost, deleted"
+        }
+        ("K", sk) if sk.starts_with("B#") => "block, staged",
+        ("K", _) => "track",
+        ("E", "PLACE") => "place",
+        ("E", "BODY") => "body",
+        ("E", _) => "reject",
+        ("P", "CARD") => "pet card",
+        ("P" | "O", sk) if sk.starts_with("E#") => "timeline or visit",
+        ("O", _) => "post card",
+        ("A", sk) if sk.starts_with("N#") => "name of an account",
+        ("A", _) => "account",
+        ("F" | "N", _) => "feed or births",
+        ("D", _) => "story to end",
+        ("M", _) => "photo in use",
+        ("U", _) => "upload",
+        ("NAME", _) => "name",
+        ("KENNELS", _) => "kennel list",
+        ("snapshot", _) if call.operation == Operation::Delete => "old snapshot, deleted",
+        ("snapshot", _) if call.key.contains("/manifest/") => "snapshot's manifest",
+        ("snapshot", _) => "snapshot's chunk",
+        ("media", _) => "photo, deleted",
+        _ => panic!("a write that has no name: {call:?}"),
+    }
+}
+
+/// Fails one write, lets somebody go on, checks; gives how many attempts it took more.
+async fn cell(case: UseCase, write: u64, failing: Failing, next: Next) -> u32 {
+    let what = format!("{}: write {write}, {failing:?}, then {next:?}", case.name());
+    let scene = Scene::new(case).await;
+    let faults = plan(&scene, Some(write), failing);
+    let first = scene.process(&faults);
+    let mut is_done = scene.attempt(&first).await;
+    assert!(faults.writes() > write, "{what}: the write was not reached");
+    let another = scene.process(&Faults::none());
+    let mut more = 0;
+    while !is_done {
+        more += 1;
+        assert!(more <= 3, "{what}: no progress");
+        scene.town.clock.advance(1_000);
+        is_done = scene.attempt(if next == Next::Same { &first } else { &another }).await;
+    }
+    scene.check(&what).await;
+    more
+}
+
+#[tokio::test]
+async fn every_write_of_every_use_case_may_fail() {
+    // By use case and item: how many writes, and what each column showed.
+    type Row = (u64, BTreeMap<(Failing, Next), BTreeSet<u32>>);
+    let mut table = String::from(
+        "| use case | write | count | before, same | before, another | after, same | after, another | no answer, same | no answer, another |\n\
+         |---|---|--:|---|---|---|---|---|---|\n",
+    );
+    let mut cells = 0;
+    for case in UseCase::ALL {
+        let scene = Scene::new(case).await;
+        let counted = plan(&scene, None, Failing::Before);
+        assert!(scene.attempt(&scene.process(&counted)).await, "{}: without faults", case.name());
+        scene.check(case.name()).await;
+        let writes: Vec<Call> = counted.calls().into_iter().filter(Call::is_write).collect();
+        assert!(!writes.is_empty(), "{} writes", case.name());
+        let mut rows: Vec<(&str, Row)> = Vec::new();
+        for (number, call) in (0..).zip(&writes) {
+            let name = item(call, case.is_mining() && is_commit(&writes, call));
+            let at = rows.iter().position(|(row, _)| *row == name).unwrap_or_else(|| {
+                rows.push((name, Row::default()));
+                rows.len() - 1
+            });
+            let (count, columns) = &mut rows[at].1;
+            *count += 1;
+            for failing in Failing::ALL {
+                for next in [Next::Same, Next::Another] {
+                    columns
+                        .entry((failing, next))
+                        .or_default()
+                        .insert(cell(case, number, failing, next).await);
+                    cells += 1;
+                }
+            }
+        }
+        for (name, (count, columns)) in rows {
+            write!(table, "| {} | {name} | {count} |", case.name()).expect("memory");
+            for more in columns.values() {
+                let words: Vec<_> =
+                    more.iter().map(|more| if *more == 0 { "at once" } else { "next" }).collect();
+                write!(table, " {} |", words.join(" or ")).expect("memory");
+            }
+            table.push('\n');
+        }
+    }
+    println!("{table}{cells} cells");
+    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reliability.md"));
+    let checked = document::check(path, "crash matrix", &table);
+    assert!(checked.is_ok(), "{}", checked.unwrap_err());
+}
+
+/// Whether this is the write of the head right after a block was staged.
+fn is_commit(writes: &[Call], call: &Call) -> bool {
+    let at = call.writes as usize;
+    call.key.ends_with(" HEAD") && at > 0 && item(&writes[at - 1], false) == "block, staged"
+}

@@ -1,0 +1,704 @@
+//! The auditor: sees every write to the table, and holds it against a model of its own.
+//!
+//! The model knows blocks, events, nonces, visits, lives and treats in their simplest form and
+//! takes what they must be from the events themselves; it shares the codec and the hashes with
+//! the chain, and none of its rules. It knows nothing of faults and nothing of planted bugs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pitpet_chain::block::{Block, Change, Death, Receipt, Summary};
+use pitpet_chain::body::commitment;
+use pitpet_chain::codec::{decode, encode};
+use pitpet_chain::event::{Kind, Payload, ReplayClass, SignedEvent};
+use pitpet_chain::genesis::Genesis;
+use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, Digest32, EventId, KennelId, sha256};
+use pitpet_chain::reject::Reject;
+use pitpet_pipeline::api::EventView;
+use pitpet_pipeline::checkpoint;
+use pitpet_pipeline::items::{self, Fields as _};
+use pitpet_pipeline::message::{Entry, Message};
+use pitpet_pipeline::mine::{MineReport, ReceivedMessage};
+use pitpet_pipeline::ports::{Attributes, Key, OutgoingMessage};
+
+use super::kinds::{Counts, FaultKind};
+use crate::table::{MemoryTable, Written};
+
+/// What must hold and did not.
+pub(super) type Finding = Result<(), String>;
+
+fn require(holds: bool, what: impl FnOnce() -> String) -> Finding {
+    if holds { Ok(()) } else { Err(what()) }
+}
+
+fn bad<E: std::fmt::Debug>(what: &'static str) -> impl FnOnce(E) -> String {
+    move |error| format!("{what}: {error:?}")
+}
+
+/// A committed block.
+struct Known {
+    hash: BlockHash,
+    events: Vec<EventId>,
+    /// Root of the log with this block.
+    root: Digest32,
+}
+
+/// A pet's life.
+struct Life {
+    owner: AccountId,
+    last_age: u64,
+    is_living: bool,
+}
+
+/// A kennel as it must be.
+struct Ledger {
+    genesis: Genesis,
+    blocks: Vec<Known>,
+    /// Full subtrees of the log, largest first: size and root.
+    peaks: Vec<(u64, Digest32)>,
+    age: u64,
+    timestamp_ms: u64,
+    nonces: BTreeMap<AccountId, u64>,
+    visits: BTreeSet<(Kind, EventId, AccountId)>,
+    posts: BTreeMap<EventId, BirthHash>,
+    lives: BTreeMap<BirthHash, Life>,
+    /// Treats by holder's card.
+    treats: BTreeMap<Key, u64>,
+    minted: u64,
+    /// Records by card and height, as receipts had them.
+    records: BTreeMap<Key, BTreeMap<u64, Vec<u8>>>,
+    published: u64,
+}
+
+/// Where an event stands in its chain.
+#[derive(Clone, Copy)]
+struct Placed {
+    kennel: KennelId,
+    height: u64,
+    index: u32,
+    /// The step at which it was committed.
+    step: u64,
+    body: Option<Digest32>,
+}
+
+/// The auditor.
+pub(super) struct Auditor {
+    ledgers: BTreeMap<KennelId, Ledger>,
+    /// Events that players made.
+    made: BTreeSet<EventId>,
+    /// Events answered with 202.
+    promised: BTreeSet<EventId>,
+    committed: BTreeMap<EventId, Placed>,
+    /// Bodies of messages that no miner can ever mine.
+    poison: Vec<String>,
+    step: u64,
+    /// By task: the step at which it received its batch.
+    received: BTreeMap<usize, u64>,
+}
+
+fn node(left: &Digest32, right: &Digest32) -> Digest32 {
+    sha256(&[&[1_u8], left.as_slice(), right.as_slice()].concat())
+}
+
+impl Ledger {
+    /// Appends to the log and gives its new root (RFC 9162, section 2.1.1).
+    fn log(&mut self, hash: &BlockHash) -> Digest32 {
+        let mut peak = (1, sha256(&[&[0_u8], hash.0.as_slice()].concat()));
+        while let Some((size, left)) = self.peaks.last().copied()
+            && size == peak.0
+        {
+            self.peaks.pop();
+            peak = (2 * size, node(&left, &peak.1));
+        }
+        self.peaks.push(peak);
+        let (last, rest) = self.peaks.split_last().expect("one was pushed");
+        rest.iter().rev().fold(last.1, |right, (_, left)| node(left, &right))
+    }
+
+    fn height(&self) -> u64 {
+        self.blocks.len() as u64 - 1
+    }
+
+    fn block(&self, height: u64) -> Option<&Known> {
+        self.blocks.get(usize::try_from(height).ok()?)
+    }
+}
+
+fn kennel_of(pk: &str) -> Option<KennelId> {
+    pk.strip_prefix("K#")?.parse().ok()
+}
+
+fn number(item: Option<&Attributes>, name: &'static str) -> u64 {
+    item.and_then(|item| item.number(name).ok()).unwrap_or_default()
+}
+
+impl Auditor {
+    /// An auditor of these kennels, founded a moment ago.
+    pub(super) fn new(geneses: &[(Genesis, BlockHash)]) -> Self {
+        let mut ledgers = BTreeMap::new();
+        for (genesis, hash) in geneses {
+            let mut ledger = Ledger {
+                blocks: Vec::new(),
+                peaks: Vec::new(),
+                age: 0,
+                timestamp_ms: genesis.created_ms,
+                nonces: BTreeMap::new(),
+                visits: BTreeSet::new(),
+                posts: BTreeMap::new(),
+                lives: BTreeMap::new(),
+                treats: BTreeMap::new(),
+                minted: 0,
+                records: BTreeMap::new(),
+                published: 0,
+                genesis: genesis.clone(),
+            };
+            let root = ledger.log(hash);
+            ledger.blocks.push(Known { hash: *hash, events: Vec::new(), root });
+            ledgers.insert(genesis.kennel(), ledger);
+        }
+        Self {
+            ledgers,
+            made: BTreeSet::new(),
+            promised: BTreeSet::new(),
+            committed: BTreeMap::new(),
+            poison: Vec::new(),
+            step: 0,
+            received: BTreeMap::new(),
+        }
+    }
+
+    /// A player made this event and may have sent it.
+    pub(super) fn made(&mut self, event: EventId) {
+        self.made.insert(event);
+    }
+
+    /// A client was told that this event is queued.
+    pub(super) fn promised(&mut self, event: EventId) {
+        self.promised.insert(event);
+    }
+
+    /// Somebody put a message into the queue that can't be mined.
+    pub(super) fn poisoned(&mut self, message: &OutgoingMessage) {
+        self.poison.push(message.body.clone());
+    }
+
+    /// A miner received a batch.
+    pub(super) fn received(&mut self, task: usize) {
+        self.received.insert(task, self.step);
+    }
+
+    /// A task goes on with what another one had begun.
+    pub(super) fn inherit(&mut self, task: usize, parent: usize) {
+        if let Some(step) = self.received.get(&parent).copied() {
+            self.received.insert(task, step);
+        }
+    }
+
+    /// The newest block of a kennel.
+    pub(super) fn head(&self, kennel: &KennelId) -> (u64, BlockHash) {
+        let ledger = &self.ledgers[kennel];
+        (ledger.height(), ledger.blocks.last().expect("the genesis block").hash)
+    }
+
+    /// An account's living pet.
+    pub(super) fn living_pet(&self, kennel: &KennelId, account: &AccountId) -> Option<BirthHash> {
+        let lives = &self.ledgers[kennel].lives;
+        lives.iter().find(|(_, life)| life.is_living && life.owner == *account).map(|(birth, _)| *birth)
+    }
+
+    /// Pets born in a kennel, dead or alive.
+    pub(super) fn pets(&self, kennel: &KennelId) -> Vec<BirthHash> {
+        self.ledgers[kennel].lives.keys().copied().collect()
+    }
+
+    /// Posts of a kennel.
+    pub(super) fn posts(&self, kennel: &KennelId) -> Vec<EventId> {
+        self.ledgers[kennel].posts.keys().copied().collect()
+    }
+
+    /// Events answered with 202, some of them.
+    pub(super) fn some_promised(&self, number: usize) -> Option<EventId> {
+        self.promised.iter().nth(number % self.promised.len().max(1)).copied()
+    }
+
+    /// Sees what a task wrote in a step.
+    pub(super) fn step(&mut self, task: usize, written: &[Written], counts: &mut Counts) -> Finding {
+        self.step += 1;
+        for change in written {
+            self.written(task, change, counts)
+                .map_err(|what| format!("{what}\n  at {} {}", change.key.pk, change.key.sk))?;
+        }
+        Ok(())
+    }
+
+    fn written(&mut self, task: usize, change: &Written, counts: &mut Counts) -> Finding {
+        let Written { key, before, after } = change;
+        match (&key.pk[..key.pk.find('#').map_or(0, |at| at + 1)], key.sk.as_str()) {
+            ("K#", "HEAD") => self.head_written(key, before.as_ref(), after.as_ref(), counts),
+            ("K#", sk) if sk.starts_with("B#") => {
+                self.block_written(key, before.as_ref(), after.as_ref(), counts)
+            }
+            ("K#", sk) if sk.starts_with("T#") => self.track_written(key, after.as_ref()),
+            ("E#", "PLACE") => self.place_written(key, before.as_ref(), after.as_ref()),
+            ("E#", "BODY") => self.body_written(key, before.as_ref(), after.as_ref()),
+            ("E#", "REJECT") => self.reject_written(task, key, after.as_ref(), counts),
+            ("P#" | "O#", "CARD") => self.card_written(key, before.as_ref(), after.as_ref()),
+            ("A#", sk) if sk.starts_with("K#") => self.card_written(key, before.as_ref(), after.as_ref()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The head moves on by one block, whose bytes are there, or its published height rises.
+    fn head_written(
+        &mut self,
+        key: &Key,
+        before: Option<&Attributes>,
+        after: Option<&Attributes>,
+        counts: &mut Counts,
+    ) -> Finding {
+        let kennel = kennel_of(&key.pk).ok_or("a head of no kennel")?;
+        let (Some(before), Some(after)) = (before, after) else {
+            return Err("a head was deleted".to_owned());
+        };
+        let hash = BlockHash(after.digest("hash").map_err(bad("the head's hash"))?);
+        if before.digest("hash") != Ok(hash.0) {
+            self.committed(kennel, after, hash, counts)?;
+        }
+        let ledger = self.ledgers.get_mut(&kennel).ok_or("a head of an unknown kennel")?;
+        let published = number(Some(after), "published_height");
+        let was = std::mem::replace(&mut ledger.published, published);
+        require(published >= was, || format!("the published height fell from {was} to {published}"))?;
+        require(published <= ledger.height(), || format!("height {published} is published, not committed"))?;
+        let swept = number(Some(after), "swept_height");
+        require(swept >= number(Some(before), "swept_height") && swept <= published, || {
+            format!("the swept height is {swept}, the published one {published}")
+        })?;
+        let note = after.text("published_checkpoint").map_err(bad("the published checkpoint"))?;
+        if before.text("published_checkpoint") != Ok(note) {
+            let claim = checkpoint::check(note, &kennel, &ledger.genesis.checkpoint)
+                .map_err(bad("the published checkpoint"))?;
+            let at = claim.size.checked_sub(1).and_then(|height| ledger.block(height));
+            require(at.is_some_and(|block| block.root == claim.root), || {
+                format!("the published checkpoint of size {} is of another history", claim.size)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// A head is the child of the head before, and its block gives it.
+    fn committed(
+        &mut self,
+        kennel: KennelId,
+        head: &Attributes,
+        hash: BlockHash,
+        counts: &mut Counts,
+    ) -> Finding {
+        let ledger = self.ledgers.get_mut(&kennel).ok_or("a head of an unknown kennel")?;
+        let height = number(Some(head), "height");
+        require(height == ledger.height() + 1, || {
+            format!("the head went from height {} to {height}", ledger.height())
+        })?;
+        let root = ledger.log(&hash);
+        let note = head.text("checkpoint").map_err(bad("the checkpoint"))?;
+        let claim =
+            checkpoint::check(note, &kennel, &ledger.genesis.checkpoint).map_err(bad("the checkpoint"))?;
+        require(claim.size == height + 1 && claim.root == root, || {
+            format!("the checkpoint of height {height} is of another history")
+        })?;
+        ledger.blocks.push(Known { hash, events: Vec::new(), root });
+        counts.blocks += 1;
+        Ok(())
+    }
+
+    /// Reads the block of a new head, once the table can be looked at.
+    pub(super) fn follow(&mut self, table: &MemoryTable, counts: &mut Counts) -> Finding {
+        let kennels: Vec<KennelId> = self.ledgers.keys().copied().collect();
+        for kennel in kennels {
+            let ledger = &self.ledgers[&kennel];
+            let (height, hash) = (ledger.height(), ledger.blocks.last().expect("genesis").hash);
+            if height == 0 || !ledger.blocks.last().expect("genesis").events.is_empty() {
+                continue;
+            }
+            let item = table
+                .item(&items::block(&kennel, height, &hash))
+                .ok_or_else(|| format!("the head names block {height}, which is not there"))?;
+            let parent = ledger.blocks[ledger.blocks.len() - 2].hash;
+            require(item.digest("parent") == Ok(parent.0), || {
+                format!("block {height} names another parent than the head before")
+            })?;
+            let bytes = item.bytes("bytes").map_err(bad("a block's bytes"))?.to_vec();
+            self.block(kennel, height, hash, parent, &bytes, counts)
+                .map_err(|what| format!("{what}\n  in block {height} of {kennel}"))?;
+        }
+        Ok(())
+    }
+
+    /// A block does to the model what its receipts say.
+    fn block(
+        &mut self,
+        kennel: KennelId,
+        height: u64,
+        hash: BlockHash,
+        parent: BlockHash,
+        bytes: &[u8],
+        counts: &mut Counts,
+    ) -> Finding {
+        let block: Block = decode(bytes).map_err(bad("a committed block"))?;
+        let header = &block.header;
+        let step = self.step;
+        let ledger = self.ledgers.get_mut(&kennel).expect("it was asked for");
+        require(header.hash() == hash, || "the bytes are another block's".to_owned())?;
+        require(header.parent == parent && header.height == height && header.kennel == kennel, || {
+            "the header doesn't follow the head before".to_owned()
+        })?;
+        require(header.timestamp_ms >= ledger.timestamp_ms, || "time runs back".to_owned())?;
+        require(!block.events.is_empty() && block.events.len() == block.receipts.len(), || {
+            "events and receipts don't pair up".to_owned()
+        })?;
+        ledger.timestamp_ms = header.timestamp_ms;
+        let signed: Vec<SignedEvent> = block
+            .events
+            .iter()
+            .map(|event| SignedEvent::read(&event.0).map_err(bad("an event")))
+            .collect::<Result<_, _>>()?;
+        let ages = signed.iter().any(|signed| signed.event.payload.kind().ages());
+        let age = ledger.age + u64::from(ages);
+        require(header.age == age, || format!("the age is {}, not {age}", header.age))?;
+        ledger.age = age;
+        for (index, (signed, receipt)) in signed.iter().zip(&block.receipts).enumerate() {
+            let (event, id) = (&signed.event, signed.id);
+            let is_known = self.made.contains(&id) || event.account == ledger.genesis.house_account();
+            require(is_known, || format!("nobody made event {id}"))?;
+            require(event.expires_ms >= header.timestamp_ms, || format!("event {id} had expired"))?;
+            let placed =
+                Placed { kennel, height, index: index as u32, step, body: event.payload.body().copied() };
+            let twice = self.committed.insert(id, placed);
+            require(twice.is_none(), || format!("event {id} is in the chain twice"))?;
+            ledger.blocks.last_mut().expect("it was pushed").events.push(id);
+            if event.payload.kind().replay_class() == ReplayClass::Nonce {
+                let last = ledger.nonces.insert(event.account, event.nonce).unwrap_or_default();
+                require(event.nonce > last, || {
+                    format!("nonce {} of event {id} is not above {last}", event.nonce)
+                })?;
+            }
+            ledger.effect(signed, age)?;
+            let receipt: Receipt = decode(&receipt.0).map_err(bad("a receipt"))?;
+            require(receipt.event == id, || "a receipt is another event's".to_owned())?;
+            for change in &receipt.changes {
+                let (key, treats, record) = match change {
+                    Change::Pet(pet) => (items::pet(&pet.birth), pet.wallet, encode(pet)),
+                    Change::Account(account) => (
+                        items::account(&account.id, &kennel),
+                        account.granted + account.free,
+                        encode(account),
+                    ),
+                    Change::Post(post) => (items::post(&post.id), 0, encode(post)),
+                };
+                ledger.treats.insert(key.clone(), treats);
+                ledger.records.entry(key).or_default().insert(height, record);
+            }
+            counts.receipts += 1;
+        }
+        let summary: Summary = decode(&block.summary.0).map_err(bad("a summary"))?;
+        let held: u64 = ledger.treats.values().sum::<u64>() + summary.totals.house;
+        require(summary.totals.minted == ledger.minted && held == ledger.minted, || {
+            format!("{} treats were minted, {held} are held", ledger.minted)
+        })?;
+        let deaths: BTreeSet<BirthHash> = block
+            .deaths
+            .iter()
+            .map(|death| decode::<Death>(&death.0).map(|death| death.pet).map_err(bad("a death")))
+            .collect::<Result<_, _>>()?;
+        let ttl = u64::from(ledger.genesis.parameters.ttl);
+        let mut due = BTreeSet::new();
+        for (birth, life) in &mut ledger.lives {
+            if life.is_living && life.last_age + ttl <= age {
+                life.is_living = false;
+                due.insert(*birth);
+            }
+        }
+        require(deaths == due, || format!("{deaths:?} died, and {due:?} should have"))
+    }
+
+    /// A block is never changed, and deleted only where another one is committed.
+    fn block_written(
+        &mut self,
+        key: &Key,
+        before: Option<&Attributes>,
+        after: Option<&Attributes>,
+        counts: &mut Counts,
+    ) -> Finding {
+        require(before.is_none() || after.is_none(), || "a block was overwritten".to_owned())?;
+        if after.is_some() {
+            return Ok(());
+        }
+        counts.garbage += 1;
+        let ledger = kennel_of(&key.pk).and_then(|kennel| self.ledgers.get(&kennel)).ok_or("of no kennel")?;
+        let mut parts = key.sk.split('#').skip(1);
+        let height = parts.next().and_then(|height| height.parse().ok()).ok_or("a block of no height")?;
+        let live = ledger.block(height).ok_or("a staged block was deleted that might still win")?;
+        require(parts.next() != Some(live.hash.to_string().as_str()), || {
+            "a live block was deleted".to_owned()
+        })
+    }
+
+    fn track_written(&mut self, key: &Key, after: Option<&Attributes>) -> Finding {
+        let ledger = kennel_of(&key.pk).and_then(|kennel| self.ledgers.get(&kennel)).ok_or("of no kennel")?;
+        let height = key.sk[2..].parse().map_err(bad("a track's height"))?;
+        let hash = after.and_then(|item| item.digest("hash").ok()).ok_or("a track was deleted")?;
+        let live = ledger.block(height);
+        require(live.is_some_and(|block| block.hash.0 == hash), || {
+            "a block was published that is not committed".to_owned()
+        })
+    }
+
+    fn event_of(key: &Key) -> Result<EventId, String> {
+        key.pk[2..].parse().map_err(bad("an event's id"))
+    }
+
+    /// A place is where the event is, for ever.
+    fn place_written(
+        &mut self,
+        key: &Key,
+        before: Option<&Attributes>,
+        after: Option<&Attributes>,
+    ) -> Finding {
+        let id = Self::event_of(key)?;
+        require(before.is_none(), || format!("the place of event {id} changed"))?;
+        let item = after.ok_or("a place was deleted")?;
+        let placed =
+            self.committed.get(&id).ok_or_else(|| format!("event {id} has a place, but no block"))?;
+        let ledger = &self.ledgers[&placed.kennel];
+        let hash = ledger.block(placed.height).map(|block| block.hash.0);
+        require(
+            item.digest("hash").ok() == hash
+                && item.number("height") == Ok(placed.height)
+                && item.number("index") == Ok(placed.index.into()),
+            || format!("event {id} is not in its place"),
+        )
+    }
+
+    /// A body is that of an accepted event, for ever.
+    fn body_written(
+        &mut self,
+        key: &Key,
+        before: Option<&Attributes>,
+        after: Option<&Attributes>,
+    ) -> Finding {
+        let id = Self::event_of(key)?;
+        require(before.is_none(), || format!("the body of event {id} changed"))?;
+        let item = after.ok_or("a body was deleted")?;
+        let placed =
+            self.committed.get(&id).ok_or_else(|| format!("event {id} has left text, but has no block"))?;
+        let salt = item.digest("salt").map_err(bad("a body's salt"))?;
+        let body = item.bytes("body").map_err(bad("a body"))?;
+        require(placed.body == Some(commitment(&salt, body)), || format!("event {id} has another body"))
+    }
+
+    /// No reject is recorded by a miner who received its batch when the event was in the chain.
+    fn reject_written(
+        &mut self,
+        task: usize,
+        key: &Key,
+        after: Option<&Attributes>,
+        counts: &mut Counts,
+    ) -> Finding {
+        let id = Self::event_of(key)?;
+        let Some(item) = after else { return Err(format!("the reject of event {id} was deleted")) };
+        counts.rejects += 1;
+        if item.number("reject") == Ok(Reject::Expired.number().into()) {
+            counts.note(FaultKind::ExpiredMessage);
+        }
+        let received = self.received.get(&task).copied().unwrap_or(self.step);
+        let placed = self.committed.get(&id);
+        require(placed.is_none_or(|placed| placed.step > received), || {
+            format!("event {id} has a receipt, and a reject was recorded over it")
+        })
+    }
+
+    /// A card comes from a committed block, holds the newest record up to its height, and never
+    /// goes back.
+    fn card_written(
+        &mut self,
+        key: &Key,
+        before: Option<&Attributes>,
+        after: Option<&Attributes>,
+    ) -> Finding {
+        let item = after.ok_or("a card was deleted")?;
+        let height = item.number("source_height").map_err(bad("a card's height"))?;
+        require(height > number(before, "source_height") || before.is_none(), || {
+            format!("a card of height {height} was written over a newer one")
+        })?;
+        let kennel = KennelId(item.digest("kennel").map_err(bad("a card's kennel"))?);
+        let ledger = self.ledgers.get(&kennel).ok_or("a card of an unknown kennel")?;
+        require(height <= ledger.height(), || format!("a card of height {height} is not committed"))?;
+        let newest = ledger.records.get(key).and_then(|records| records.range(..=height).next_back());
+        let (at, record) = newest.ok_or("a card of which no receipt knows")?;
+        require(
+            item.number("record_height") == Ok(*at) && item.bytes("record") == Ok(record.as_slice()),
+            || format!("a card of height {height} has not the record of height {at}"),
+        )
+    }
+
+    /// A miner answered: a message may have failed only by a fault of its own kennel.
+    pub(super) fn answered(batch: &[ReceivedMessage], report: &MineReport, failed: &[String]) -> Finding {
+        for received in batch.iter().filter(|received| report.failed.contains(&received.id)) {
+            let group = &received.message.group;
+            // Keys of events and pets name no kennel: they may be of any.
+            let of_this = |key: &String| {
+                key.contains(group.as_str())
+                    || !batch.iter().any(|other| key.contains(other.message.group.as_str()))
+            };
+            let is_due = report.lost > 0 || failed.iter().any(of_this);
+            require(is_due, || {
+                format!("message {} of kennel {} failed without a fault", received.id, &group[..8])
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Somebody asked for an event and got this.
+    pub(super) fn shown(&self, view: &EventView) -> Finding {
+        let id: EventId = view.id.parse().map_err(bad("an event's id"))?;
+        let Some(place) = &view.place else { return Ok(()) };
+        let placed =
+            self.committed.get(&id).ok_or_else(|| format!("event {id} was shown, and is in no block"))?;
+        let hash = self.ledgers[&placed.kennel].block(placed.height).map(|block| block.hash.to_string());
+        require(place.height == placed.height && Some(&place.block) == hash.as_ref(), || {
+            format!("event {id} was shown in another block")
+        })
+    }
+
+    /// Somebody asked for a kennel's checkpoint and got this.
+    pub(super) fn shown_checkpoint(&self, kennel: &KennelId, note: &str) -> Finding {
+        let ledger = &self.ledgers[kennel];
+        let claim =
+            checkpoint::check(note, kennel, &ledger.genesis.checkpoint).map_err(bad("a checkpoint"))?;
+        let at = claim.size.checked_sub(1).and_then(|height| ledger.block(height));
+        require(at.is_some_and(|block| block.root == claim.root), || {
+            "a checkpoint of a fork was shown".to_owned()
+        })
+    }
+
+    /// Every event that was answered with 202 has ended.
+    pub(super) fn kept_promises(&self, table: &MemoryTable, dead: &[OutgoingMessage]) -> Finding {
+        let buried = buried(dead);
+        for id in &self.promised {
+            let has_ended = self.committed.contains_key(id)
+                || table.item(&items::reject(id)).is_some()
+                || buried.contains(id);
+            require(has_ended, || {
+                format!("event {id} was answered with 202 and is neither mined, rejected nor buried")
+            })?;
+        }
+        for body in &self.poison {
+            require(dead.iter().any(|message| message.body == *body), || {
+                "a message that can't be mined is not in the dead-letter queue".to_owned()
+            })?;
+        }
+        Ok(())
+    }
+
+    /// All is as it must be when nothing has gone wrong for long enough.
+    ///
+    /// `quiet` gives each kennel's height when the faults stopped: garbage is gone up to there.
+    pub(super) fn at_rest(
+        &self,
+        table: &MemoryTable,
+        dead: &[OutgoingMessage],
+        quiet: &BTreeMap<KennelId, u64>,
+    ) -> Finding {
+        self.kept_promises(table, dead)?;
+        let all = table.all();
+        let buried = buried(dead);
+        for (kennel, ledger) in &self.ledgers {
+            let height = ledger.height();
+            require(ledger.published == height, || {
+                format!("height {} is published, and {height} committed", ledger.published)
+            })?;
+            let head = all.get(&items::head(kennel)).ok_or("no head")?;
+            require(head.text("published_checkpoint") == head.text("checkpoint"), || {
+                "the published checkpoint is not the head's".to_owned()
+            })?;
+            for (height, block) in (0..).zip(&ledger.blocks) {
+                require(all.contains_key(&items::track(kennel, height)), || {
+                    format!("height {height} has no track")
+                })?;
+                require(all.contains_key(&items::block(kennel, height, &block.hash)), || {
+                    format!("block {height} is gone")
+                })?;
+                for id in &block.events {
+                    require(all.contains_key(&items::place(id)), || format!("event {id} has no place"))?;
+                    let is_whole = self.committed[id].body.is_none()
+                        || all.contains_key(&items::body(id))
+                        || buried.contains(id);
+                    require(is_whole, || format!("the body of event {id} is lost"))?;
+                }
+            }
+            for (key, records) in &ledger.records {
+                let (at, record) = records.last_key_value().expect("never empty");
+                let card = all.get(key).ok_or_else(|| format!("no card {} {}", key.pk, key.sk))?;
+                require(card.bytes("record") == Ok(record.as_slice()), || {
+                    format!("card {} {} has not the record of height {at}", key.pk, key.sk)
+                })?;
+            }
+            let from = Key::new(items::chain(kennel), "B#");
+            for (key, _) in all.range(from..).take_while(|(key, _)| key.pk == items::chain(kennel)) {
+                let Some((height, hash)) = key.sk.strip_prefix("B#").and_then(|rest| rest.split_once('#'))
+                else {
+                    break;
+                };
+                let height: u64 = height.parse().map_err(bad("a block's height"))?;
+                let is_live = ledger.block(height).is_some_and(|block| block.hash.to_string() == hash);
+                require(is_live || height > quiet[kennel], || {
+                    format!("a staged block that lost is still there at height {height}")
+                })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The events in dead letters.
+fn buried(dead: &[OutgoingMessage]) -> BTreeSet<EventId> {
+    dead.iter()
+        .filter_map(|message| Message::read(&message.body).ok())
+        .flat_map(|message| message.entries)
+        .filter_map(|Entry { event, .. }| SignedEvent::read(&event.0).ok())
+        .map(|signed| signed.id)
+        .collect()
+}
+
+impl Ledger {
+    /// What an event does to lives, visits and treats, in the model's own words.
+    fn effect(&mut self, signed: &SignedEvent, age: u64) -> Finding {
+        let (event, id) = (&signed.event, signed.id);
+        let kind = event.payload.kind();
+        let about = match &event.payload {
+            Payload::Birth { .. } => {
+                let living = self.lives.values().any(|life| life.is_living && life.owner == event.account);
+                require(!living, || format!("birth {id} is of an owner with a living pet"))?;
+                let life = Life { owner: event.account, last_age: age, is_living: true };
+                self.lives.insert(id.into(), life);
+                self.minted += self.genesis.parameters.birth_grant;
+                return Ok(());
+            }
+            Payload::Post { pet, .. } => {
+                self.posts.insert(id, *pet);
+                *pet
+            }
+            Payload::Gift { pet, .. } => *pet,
+            Payload::Pat { post } | Payload::Share { post } | Payload::Comment { post, .. } => {
+                if kind != Kind::Comment {
+                    let is_first = self.visits.insert((kind, *post, event.account));
+                    require(is_first, || format!("event {id} visits a post a second time"))?;
+                }
+                *self.posts.get(post).ok_or_else(|| format!("event {id} is about no post"))?
+            }
+            _ => return Ok(()),
+        };
+        let life = self.lives.get_mut(&about).ok_or_else(|| format!("event {id} is about no pet"))?;
+        require(life.is_living, || format!("event {id} is about a dead pet"))?;
+        life.last_age = age;
+        Ok(())
+    }
+}

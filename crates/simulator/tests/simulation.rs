@@ -1,0 +1,56 @@
+//! The gate's share of simulation: so many seeds, whatever time they take.
+
+use std::collections::BTreeSet;
+
+use pitpet_simulator::simulation::{Counts, FaultKind, Scenario, run, run_all, shrink};
+
+/// Seeds of the gate.
+const SEEDS: u64 = 1_500;
+
+/// At least so many events, and so many faults of each kind.
+const EVENTS_MIN: u64 = 200_000;
+const FAULTS_MIN: u64 = 500;
+
+#[test]
+fn nothing_is_lost_whatever_fails() {
+    let (counts, failing) = run_all((0..SEEDS).map(Scenario::of_seed), |_| ());
+    println!("{counts}");
+    if let Some(report) = failing {
+        let smallest = shrink(&report, |_| ());
+        let failure = smallest.failure.expect("it fails still");
+        panic!(
+            "{failure}\nfound by:  {}\nsmallest:  {}",
+            report.scenario.command(),
+            smallest.scenario.command()
+        );
+    }
+    assert!(counts.events >= EVENTS_MIN, "only {} events", counts.events);
+    for kind in FaultKind::ALL {
+        assert!(counts.of(*kind) >= FAULTS_MIN, "only {} of {kind}", counts.of(*kind));
+    }
+}
+
+#[test]
+fn a_scenario_is_the_same_run_every_time() {
+    for seed in [1, 8] {
+        let scenario = Scenario { trace: true, ..Scenario::of_seed(seed) };
+        let first = run(&scenario);
+        assert_eq!(run(&scenario), first);
+        // Also when its faults are named one by one.
+        let only = Some(first.faults.iter().copied().collect());
+        let named = run(&Scenario { only, ..scenario.clone() });
+        assert_eq!((named.counts, named.faults), (first.counts, first.faults));
+    }
+}
+
+#[test]
+fn faults_can_be_left_out() {
+    let scenario = Scenario::of_seed(3);
+    let without = BTreeSet::from([FaultKind::MinerCrash, FaultKind::Throttled]);
+    let counts = run(&Scenario { without, ..scenario.clone() }).counts;
+    assert_eq!((counts.of(FaultKind::MinerCrash), counts.of(FaultKind::Throttled)), (0, 0));
+    let calm = run(&Scenario { only: Some(BTreeSet::new()), ..scenario });
+    assert_eq!((calm.faults.len(), calm.failure), (0, None));
+    let Counts { blocks, dead, .. } = calm.counts;
+    assert!(blocks > 0 && dead == 0, "{blocks} blocks and {dead} dead letters");
+}
