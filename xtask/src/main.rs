@@ -5,8 +5,8 @@
 mod bundle;
 mod hammer;
 mod module;
-mod simulate;
 mod sabotage;
+mod simulate;
 mod vectors;
 
 use clap::{Parser, Subcommand};
@@ -24,15 +24,15 @@ enum Task {
     /// Builds, pins, checks and compiles the chain module.
     #[command(subcommand)]
     Module(module::Command),
-    /// Simulates the whole pipeline from seeds; `cargo xtask simulate --help` says more.
-    #[command(disable_help_flag = true)]
-    Simulate(simulate::Arguments),
     /// Builds what is deployed to AWS Lambda: a folder for each function, checked.
     Bundle(bundle::Arguments),
     /// Breaks the deployment in copies and requires that the checks see it.
     Sabotage(sabotage::Arguments),
     /// Runs `pitpet serve` into the ground, and checks that nothing acknowledged was lost.
     Hammer(hammer::Arguments),
+    /// Simulates the whole pipeline from seeds; `cargo xtask simulate --help` says more.
+    #[command(disable_help_flag = true)]
+    Simulate(simulate::Arguments),
     /// Writes the golden vectors and the examples in the documents that are made from them.
     Vectors,
 }
@@ -40,10 +40,10 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Module(command) => module::run(command),
-        Task::Simulate(arguments) => simulate::run(&arguments),
         Task::Bundle(arguments) => bundle::run(&arguments),
         Task::Sabotage(arguments) => sabotage::run(&arguments),
         Task::Hammer(arguments) => hammer::run(&arguments),
+        Task::Simulate(arguments) => simulate::run(&arguments),
         Task::Vectors => vectors::write(),
     }
 }
