@@ -10,10 +10,11 @@ fn quoted(cell: &str) -> impl Iterator<Item = &str> {
 /// Whether a source has a test of this name, marked as one.
 fn has_test(source: &str, name: &str) -> bool {
     let lines: Vec<&str> = source.lines().collect();
-    let is_test = |line: &str| line.trim_start().starts_with("#[test]") || line.contains("#[tokio::test");
+    let is_attribute = |line: &&&str| line.trim_start().starts_with("#[");
+    let is_test = |line: &&str| line.contains("#[test]") || line.contains("#[tokio::test");
     lines.iter().enumerate().any(|(at, line)| {
         let declares = line.split("fn ").nth(1).is_some_and(|rest| rest.split('(').next() == Some(name));
-        declares && lines[at.saturating_sub(3)..at].iter().any(|line| is_test(line))
+        declares && lines[..at].iter().rev().take_while(is_attribute).any(is_test)
     })
 }
 

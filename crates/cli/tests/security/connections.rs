@@ -1,6 +1,6 @@
 //! Slow, endless and too many senders, against the whole service with short patience.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ fn read_to_end(mut stream: TcpStream) -> String {
     match stream.read_to_end(&mut answer) {
         Ok(_) => {}
         // Closed with something of ours unread.
-        Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
         Err(error) => panic!("it is not closed: {error}"),
     }
     String::from_utf8(answer).unwrap()
@@ -39,7 +39,11 @@ fn read_to_end(mut stream: TcpStream) -> String {
 
 fn exchange(address: SocketAddr, request: &[u8]) -> String {
     let mut stream = connect(address);
-    stream.write_all(request).unwrap();
+    match stream.write_all(request) {
+        Ok(()) => {}
+        Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {}
+        Err(error) => panic!("{error}"),
+    }
     read_to_end(stream)
 }
 
@@ -114,10 +118,11 @@ async fn what_is_too_large_is_refused_before_it_is_buffered() {
         // Heads.
         let long = format!("GET /healthz HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "a".repeat(64 * 1024));
         let many = format!("GET /healthz HTTP/1.1\r\nhost: x\r\n{}\r\n", "x: y\r\n".repeat(65));
-        for head in [long, many] {
-            let answer = exchange(address, head.as_bytes());
-            assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
-        }
+        let answer = exchange(address, many.as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+        // Closed in the middle of what is sent, the connection may be gone before its answer is read.
+        let answer = exchange(address, long.as_bytes());
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
         assert!(is_healthy(address));
     })
     .await;
