@@ -131,7 +131,7 @@ async fn five_kills_in_a_row_lose_nothing_that_was_acknowledged() {
     assert!(text.contains(&format!("item {} · PLACE: it is missing", lost.pk)), "{text}");
     let (code, text) = fsck(folder.path(), &["--repair"]);
     assert_eq!(code, 0, "{text}");
-    assert!(text.contains("Clean now: 1 faults were repaired"), "{text}");
+    assert!(text.contains("Clean now; faults repaired: 1"), "{text}");
     assert_eq!(fsck(folder.path(), &["--json"]).0, 0);
 
     // A damaged file is no matter of the ledger's.

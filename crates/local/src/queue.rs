@@ -213,6 +213,8 @@ pub struct Counts {
     pub visible: u64,
     /// Messages in flight.
     pub in_flight: u64,
+    /// Bytes of the bodies of both.
+    pub bytes: u64,
     /// Age of the oldest message in the main queue, ms; 0 if it is empty.
     pub oldest_age_ms: u64,
     /// Messages in the dead-letter queue.

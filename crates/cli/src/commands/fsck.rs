@@ -93,7 +93,7 @@ fn ended(summary: &Summary) -> Result<(), Failure> {
         let left = summary.faults - summary.repaired - summary.lost;
         let advice = if left > 0 { "; --repair makes good what follows from the ledger" } else { "" };
         return Err(Failure::Invalid(format!(
-            "{left} faults can be repaired, {} are losses{advice}",
+            "faults that can be repaired: {left}, losses: {}{advice}",
             summary.lost
         )));
     }
@@ -121,8 +121,8 @@ fn record(fault: &Fault) -> Value {
 fn shown(summary: &Summary) -> String {
     let verdict = match summary {
         summary if summary.faults == 0 => "Clean".to_owned(),
-        summary if summary.is_clean() => format!("Clean now: {} faults were repaired", summary.repaired),
-        summary => format!("{} faults, {} of them repaired", summary.faults, summary.repaired),
+        summary if summary.is_clean() => format!("Clean now; faults repaired: {}", summary.repaired),
+        summary => format!("Faults: {}, of which repaired: {}", summary.faults, summary.repaired),
     };
     format!(
         "{verdict}\n  \

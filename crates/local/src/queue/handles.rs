@@ -7,12 +7,12 @@ use pitpet_pipeline::ports::{Clock, DeadLetters, OutgoingMessage, Queue, QueueEr
 
 use super::FifoQueue;
 
-/// With this many messages waiting, and the oldest for longer than [`WAITING_MS_MAX`], no more are
-/// taken: what is sent now would not be mined soon, and its sender should know.
-const WAITING_MAX: u64 = 100;
-
-/// See [`WAITING_MAX`]. A message alone may wait longer, when it is tried again.
-const WAITING_MS_MAX: u64 = 3_000;
+/// While bodies of this many bytes wait in all, no more are taken: what is sent then would not be
+/// mined soon, and its sender should know.
+///
+/// An event has 300 to 450 bytes in a message, and two cores mine 400 to 1,000 of them a second
+/// (docs/figures.md): 1 MiB is 2,300 to 3,500 events, which take 3 to 9 s.
+const WAITING_BYTES_MAX: u64 = 1024 * 1024;
 
 /// How long a look at what waits is good for, ms.
 const LOOK_MS: u64 = 50;
@@ -60,16 +60,12 @@ impl QueueHandle {
         };
         // A queue that can't be counted says so itself when the message is sent.
         let Ok(counts) = self.queue.counts(now_ms).await else { return before.is_full };
-        let is_full = counts.visible > WAITING_MAX && counts.oldest_age_ms > WAITING_MS_MAX;
-        if is_full != before.is_full {
-            tracing::warn!(
-                is_full,
-                visible = counts.visible,
-                oldest_age_ms = counts.oldest_age_ms,
-                "the queue"
-            );
+        let is_full = counts.bytes > WAITING_BYTES_MAX;
+        let was_full =
+            std::mem::replace(&mut look.lock().expect("no panic while the look is locked").is_full, is_full);
+        if is_full != was_full {
+            tracing::info!(is_full, bytes = counts.bytes, oldest_age_ms = counts.oldest_age_ms, "the queue");
         }
-        look.lock().expect("no panic while the look is locked").is_full = is_full;
         is_full
     }
 }

@@ -454,6 +454,7 @@ pub(super) fn counts(transaction: &Transaction<'_>, now_ms: u64) -> rusqlite::Re
     Ok(Counts {
         visible: all.saturating_sub(in_flight),
         in_flight,
+        bytes: count("SELECT coalesce(sum(octet_length(body)), 0) FROM messages")?,
         oldest_age_ms: oldest_ms.map_or(0, |oldest_ms| now_ms.saturating_sub(oldest_ms)),
         dead: count("SELECT count(*) FROM dead")?,
     })
