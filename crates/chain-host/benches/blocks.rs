@@ -142,8 +142,8 @@ fn median(mut times: Vec<Duration>) -> Duration {
 
 /// One of the two ways to run the rules.
 enum Runner {
-    Wasm(Instance),
-    Native(Session),
+    Wasm(Box<Instance>),
+    Native(Box<Session>),
 }
 
 impl Runner {
@@ -239,9 +239,9 @@ fn main() {
         host.open(rules, &Releases::embedded(), &ArtefactCache::new(folder.path())).expect("a module");
     let chain_rules = RulesHash(rules.0);
     let wasm = |snapshot: &Snapshot| {
-        Runner::Wasm(module.instantiate().expect("an instance")).open(snapshot, chain_rules)
+        Runner::Wasm(Box::new(module.instantiate().expect("an instance"))).open(snapshot, chain_rules)
     };
-    let native = |snapshot: &Snapshot| Runner::Native(Session::new()).open(snapshot, chain_rules);
+    let native = |snapshot: &Snapshot| Runner::Native(Box::default()).open(snapshot, chain_rules);
 
     let small = snapshot(10, 10, 10, 10);
     let high = snapshot(100_000, 10, 10, 10);
@@ -266,7 +266,7 @@ fn main() {
     let bytes = Releases::embedded().find(rules).expect("the release is there");
     let artefact = Host::compile(&bytes, &target, Metering::Uncounted).expect("it compiles");
     let plain = Host::headless(target, uncounted).load(rules, &artefact).expect("it loads");
-    let plain = Runner::Wasm(plain.instantiate().expect("an instance"));
+    let plain = Runner::Wasm(Box::new(plain.instantiate().expect("an instance")));
     let (mut w, mut n, mut u) = (wasm(&large), native(&large), plain.open(&large, chain_rules));
     let times = blocks(&mut [(&mut w, 10_000), (&mut n, 10_000), (&mut u, 10_000)], 100, 21);
     println!("100 events in one block of the large kennel:");

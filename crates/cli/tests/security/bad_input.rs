@@ -16,6 +16,14 @@ use serde_json::{Value, json};
 use crate::load::{key, now_ms};
 use crate::village::{Answer, Village, account};
 
+/// The status of a refusal, its problem type, the field that it names, and a part of its text.
+type Answered = (u16, &'static str, &'static str, &'static str);
+
+/// A recorded reject: its problem type, its field, and a part of its text.
+type Recorded = (&'static str, &'static str, &'static str);
+
+type Submitted = (EventId, SubmittedEvent);
+
 const JSON: Option<&str> = Some("application/json");
 
 /// A kennel with a pet and its posts, a visitor who has patted the last one, and a dead pet.
@@ -130,7 +138,7 @@ async fn what_needs_no_state_is_refused_at_the_door_and_changes_nothing() {
     };
     let deep = |open: &str, close: &str| format!("{}{}", open.repeat(10_000), close.repeat(10_000));
     let with_body = |body: Value, salt: Value| json!({ "event": posted.event, "salt": salt, "body": body });
-    let json_cases: Vec<(&str, Value, (u16, &str, &str, &str))> = vec![
+    let json_cases: Vec<(&str, Value, Answered)> = vec![
         (
             "oversized event",
             wire(&vec![0; limits::EVENT_BYTES_MAX + 1]),
@@ -191,7 +199,7 @@ async fn what_needs_no_state_is_refused_at_the_door_and_changes_nothing() {
         ("no body", json!({ "event": posted.event }), (400, "body-presence", "body", "and its salt")),
         ("no base64", json!({ "event": "%" }), (400, "bad-request", "event", "base64")),
     ];
-    let raw_cases: Vec<(&str, Option<&str>, String, (u16, &str, &str, &str))> = vec![
+    let raw_cases: Vec<(&str, Option<&str>, String, Answered)> = vec![
         ("not JSON", JSON, "event=AAAA".into(), (400, "not-json", "body", "line 1")),
         ("cut JSON", JSON, "{\"event\":\"".into(), (400, "not-json", "body", "EOF")),
         ("deep lists", JSON, deep("[", "]"), (400, "not-json", "body", "recursion limit")),
@@ -243,7 +251,7 @@ async fn what_the_rules_refuse_is_recorded_and_changes_nothing() {
     };
     let unknown = BirthHash([7; 32]);
     let gift = |pet, amount| Payload::Gift { pet, amount };
-    let cases: Vec<(&str, (EventId, SubmittedEvent), (&str, &str, &str))> = vec![
+    let cases: Vec<(&str, Submitted, Recorded)> = vec![
         ("another's account", impostor, ("wrong-key", "key", "not the account's current one")),
         (
             "stale nonce",

@@ -146,7 +146,7 @@ impl Service {
             table: engine.durability()?,
             queue: {
                 let found = queue.durability().await?;
-                (found.journal_mode.to_string(), u64::try_from(found.synchronous)?)
+                (found.journal_mode.to_string(), u64::from(found.synchronous))
             },
         };
 

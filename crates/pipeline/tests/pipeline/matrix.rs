@@ -299,12 +299,18 @@ impl Scene {
             }
             Process::Ingest(ingest) => match (&self.request, self.case) {
                 (Some(request), UseCase::Name) => {
-                    matches!(ingest.register_name(request).now_or_never(), Some(Ok(_)))
+                    matches!(
+                        ingest.register_name(request, &mut ingest.counting()).now_or_never(),
+                        Some(Ok(_))
+                    )
                 }
-                (Some(request), _) => matches!(ingest.request_upload(request).now_or_never(), Some(Ok(_))),
+                (Some(request), _) => matches!(
+                    ingest.request_upload(request, &mut ingest.counting()).now_or_never(),
+                    Some(Ok(_))
+                ),
                 (None, _) => {
                     let events = self.entries.iter().map(submitted).collect();
-                    matches!(ingest.submit(events).now_or_never(), Some(Ok(answers)) if answers.iter().all(Result::is_ok))
+                    matches!(ingest.submit(events, &mut ingest.counting()).now_or_never(), Some(Ok(answers)) if answers.iter().all(Result::is_ok))
                 }
             },
             Process::Founder(table) => {

@@ -126,7 +126,8 @@ pub(super) async fn client(world: Arc<World>, founding: Founding, number: u32) {
             let ports = ports(&world, &process);
             let ingest = Ingest::new(ports.table, ports.queue, ports.objects, clock.clone());
             let events = entries.iter().map(submitted).collect();
-            let Some(Ok(answers)) = process.live(ingest.submit(events)).await else {
+            let submitting = async { ingest.submit(events, &mut ingest.counting()).await };
+            let Some(Ok(answers)) = process.live(submitting).await else {
                 world.turn(world.between(100 * MS, (1 + attempt) * 10 * SECOND)).await;
                 continue;
             };
