@@ -4,6 +4,7 @@
 
 mod bundle;
 mod module;
+mod sabotage;
 mod vectors;
 
 use clap::{Parser, Subcommand};
@@ -23,6 +24,8 @@ enum Task {
     Module(module::Command),
     /// Builds what is deployed to AWS Lambda: a folder for each function, checked.
     Bundle(bundle::Arguments),
+    /// Breaks the deployment in copies and requires that the checks see it.
+    Sabotage(sabotage::Arguments),
     /// Writes the golden vectors and the examples in the documents that are made from them.
     Vectors,
 }
@@ -31,6 +34,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Module(command) => module::run(command),
         Task::Bundle(arguments) => bundle::run(&arguments),
+        Task::Sabotage(arguments) => sabotage::run(&arguments),
         Task::Vectors => vectors::write(),
     }
 }

@@ -214,7 +214,7 @@ impl Miner {
     ) -> Result<(), MineError> {
         // If this fails the message stays in the queue, and comes here again.
         self.dead_letters.bury(&received.message).await?;
-        tracing::error!(message = %received.id, kennel = %received.message.group, why, "a message went to the dead-letter queue");
+        tracing::error!(message_id = %received.id, kennel = %received.message.group, why, "a message went to the dead-letter queue");
         report.buried += 1;
         Ok(())
     }
@@ -261,7 +261,7 @@ impl Miner {
                     }
                 }
                 Attempt::Trapped(trap) if now.len() == 1 => {
-                    tracing::error!(%kennel, message = %now[0].received.id, trap, "the chain module trapped on one message");
+                    tracing::error!(%kennel, message_id = %now[0].received.id, trap, "the chain module trapped on one message");
                     self.bury(&now[0].received, "the chain module trapped on it", report).await?;
                     rest = &rest[1..];
                     *done += 1;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use pitpet_aws::metrics::{Count, Measure, count, measure};
+use pitpet_aws::metrics::{Count, count, spent_in_wasm};
 use pitpet_chain::codec::decode;
 use pitpet_chain::kennel::Fault;
 use pitpet_chain_host::{
@@ -62,7 +62,7 @@ fn refused(refusal: &Refusal) -> ModuleError {
 fn call(instance: &mut Instance, operation: Operation, input: &[u8]) -> Result<Vec<u8>, ModuleError> {
     let began = Instant::now();
     let answer: Result<_, HostError> = instance.call(operation, input);
-    measure(Measure::WasmTime, began.elapsed().as_secs_f64() * 1e3);
+    spent_in_wasm(began.elapsed());
     if matches!(operation, Operation::Replay) {
         count(Count::BlocksReplayed, 1);
     }

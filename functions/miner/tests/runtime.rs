@@ -56,7 +56,9 @@ async fn a_batch_becomes_a_block_in_the_table() {
     let poison = OutgoingMessage { group: "0".repeat(64), deduplication: "p".into(), body: "rubbish".into() };
 
     let mut api = RuntimeApi::start().await;
-    let _function = api.spawn(BINARY, &variables(&engine, folder.path()));
+    let mut variables = variables(&engine, folder.path());
+    variables.push(("PITPET_STAGE", "test".to_owned()));
+    let mut function = api.spawn(BINARY, &variables);
     let answer = api.invoke(sqs::event(&[birth.clone(), poison])).await;
     assert_eq!(answer, json!({ "batchItemFailures": [{ "itemIdentifier": "m1" }] }));
     let head = read_head(&table, &founding, Consistency::Strong).await.expect("a head");
@@ -67,6 +69,28 @@ async fn a_batch_becomes_a_block_in_the_table() {
     assert_eq!(api.invoke(sqs::event(&[birth])).await, json!({ "batchItemFailures": [] }));
     let again = read_head(&table, &founding, Consistency::Strong).await.expect("a head");
     assert_eq!(again, head);
+
+    // What CloudWatch makes metrics of: a line for each invocation.
+    function.start_kill().expect("it runs");
+    let log = function.wait_with_output().await.expect("it ended").stdout;
+    let metrics: Vec<serde_json::Value> = String::from_utf8_lossy(&log)
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .filter(|line: &serde_json::Value| line.get("_aws").is_some())
+        .collect();
+    let (reasons, metrics): (Vec<_>, Vec<_>) =
+        metrics.into_iter().partition(|line| line.get("Reason").is_some());
+    assert_eq!(reasons.len(), 1, "the message that came again: {reasons:?}");
+    assert_eq!(reasons[0]["EventsRejectedByReason"], 1);
+    let [cold, warm] = &metrics[..] else { panic!("two invocations: {metrics:?}") };
+    assert_eq!(cold["_aws"]["CloudWatchMetrics"][0]["Namespace"], "PitPet");
+    assert_eq!(cold["Stage"], "test");
+    let counts = ["ColdStarts", "Blocks", "EventsMined", "MessagesFailed"].map(|name| cold[name].as_u64());
+    assert_eq!(counts, [Some(1); 4], "{cold}");
+    let batches = [cold, warm].map(|line| line["BatchSize"].as_f64().or(line["BatchSize"][0].as_f64()));
+    assert_eq!(batches, [Some(2.0), Some(1.0)]);
+    assert!(cold["WasmTime"].is_number() || cold["WasmTime"].is_array(), "{cold}");
+    assert_eq!(warm.get("Blocks"), None, "nothing is mined twice: {warm}");
 }
 
 #[tokio::test]

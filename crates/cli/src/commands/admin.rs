@@ -16,19 +16,19 @@ pub(crate) async fn run(context: &Context, args: AdminArgs) -> Result<(), Failur
     if let Some(file) = &args.deployment {
         return super::deployment::run(context, file, args.command).await;
     }
-    let token = token(&args.data_dir)?;
+    let token = || token(&args.data_dir);
     let url = context.common.url.trim_end_matches('/');
     let http = reqwest::Client::new();
     match args.command {
         AdminCommand::Kennel(AdminKennelCommand::Open { label, preset, stamp_bits, birth_bits, idle_ms }) => {
             let new = NewKennel { label, preset: preset.into(), stamp_bits, birth_bits, idle_ms };
-            let request = http.post(format!("{url}/admin/kennels")).bearer_auth(token).json(&new);
+            let request = http.post(format!("{url}/admin/kennels")).bearer_auth(token()?).json(&new);
             let answer = send(request).await?;
             let text = format!("Kennel {} is open: {}\n", text(&answer, "label"), text(&answer, "id"));
             context.print(answer, &text);
         }
         AdminCommand::Queue => {
-            let answer = send(http.get(format!("{url}/admin/queue")).bearer_auth(token)).await?;
+            let answer = send(http.get(format!("{url}/admin/queue")).bearer_auth(token()?)).await?;
             let text = format!(
                 "{} messages wait, {} are being mined, {} are dead letters\n",
                 answer["visible"], answer["in_flight"], answer["dead"]

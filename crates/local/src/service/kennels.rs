@@ -116,6 +116,7 @@ impl Admin {
         Ok(())
     }
 
+    /// Opens a kennel with this installation's keys.
     pub(super) async fn open(&self, new: &NewKennel) -> anyhow::Result<KennelId> {
         let keys = FoundingKeys {
             operator: public(&self.keys.operator),
