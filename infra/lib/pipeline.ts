@@ -70,7 +70,7 @@ export class PipelineStack extends Stack {
     props: StackProps,
   ) {
     super(scope, id, props);
-    this.addDependency(data);
+    this.addStackDependency(data);
 
     this.deadLetters = new Queue(this, 'DeadLetters', {
       fifo: true,
