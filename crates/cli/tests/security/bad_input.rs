@@ -141,7 +141,7 @@ async fn what_needs_no_state_is_refused_at_the_door_and_changes_nothing() {
     let json_cases: Vec<(&str, Value, Answered)> = vec![
         (
             "oversized event",
-            wire(&vec![0; limits::EVENT_BYTES_MAX + 1]),
+            wire(&[0; limits::EVENT_BYTES_MAX + 1]),
             (413, "too-large", "event", "1024 bytes"),
         ),
         ("truncated", wire(&good[..good.len() - 1]), (400, "malformed", "event", "Cut, trailing")),
