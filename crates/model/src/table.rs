@@ -12,7 +12,7 @@ impl Hash {
     #[must_use]
     pub fn child(self, events: Set, time: u8) -> Self {
         debug_assert!(events != 0 && events < 16 && time < 16, "a block has events");
-        Self(self.0 << 8 | u32::from(events) << 4 | u32::from(time))
+        Self((self.0 << 8) | (u32::from(events) << 4) | u32::from(time))
     }
 
     /// The block before; genesis has none and names itself.
@@ -28,7 +28,7 @@ impl Hash {
 
     /// The events that it accepts.
     pub fn events(self) -> Set {
-        (self.0 >> 4 & 0xf) as Set
+        ((self.0 >> 4) & 0xf) as Set
     }
 
     /// Its timestamp.
