@@ -69,7 +69,10 @@ impl Run<'_, '_> {
                 self.mutable(chain, height, update, stored).await?;
             }
         }
-        for items in batch.immutable.chunks(KEYS) {
+        // Two events may show one photo, and no key may be asked for twice.
+        let unique: BTreeMap<&Key, &Item> = batch.immutable.iter().map(|item| (&item.key, item)).collect();
+        let unique: Vec<&Item> = unique.into_values().collect();
+        for items in unique.chunks(KEYS) {
             let keys: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
             let found = self.fsck.table.get_many(&keys).await?;
             for (item, stored) in items.iter().zip(found) {
