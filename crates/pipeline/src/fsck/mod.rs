@@ -20,6 +20,7 @@ mod read_side;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use lru::LruCache;
 use pitpet_chain::block::{Block, Header, Summary as Sums};
@@ -185,7 +186,7 @@ struct Chain {
     /// Height up to which the read side must be whole.
     whole: u64,
     /// Publications of blocks looked back at; none where the block is not good.
-    kept: LruCache<u64, Option<PublishBatch>>,
+    kept: LruCache<u64, Option<Arc<PublishBatch>>>,
     /// Entries found of each pet's timeline.
     timelines: BTreeMap<BirthHash, u64>,
     /// Entries found among the births.
@@ -604,7 +605,7 @@ impl Run<'_, '_> {
         &self,
         chain: &mut Chain,
         height: u64,
-    ) -> Result<Option<PublishBatch>, LedgerError> {
+    ) -> Result<Option<Arc<PublishBatch>>, LedgerError> {
         if let Some(batch) = chain.kept.get(&height) {
             return Ok(batch.clone());
         }
@@ -614,7 +615,8 @@ impl Run<'_, '_> {
             let item = self.fsck.table.get(&key, Consistency::Strong).await?;
             let block = item.and_then(|item| good_block(&item, hash));
             // The nodes are the track's alone, which is not looked back at.
-            batch = block.and_then(|block| publication(&encode(&block), &[], &Bodies::new()).ok());
+            let made = block.and_then(|block| publication(&encode(&block), &[], &Bodies::new()).ok());
+            batch = made.map(Arc::new);
         }
         chain.kept.put(height, batch.clone());
         Ok(batch)

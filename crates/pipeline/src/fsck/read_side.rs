@@ -1,10 +1,12 @@
 //! The read side against the chain: every item that a block publishes, and what lies beside.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use pitpet_chain::block::{Block, Change, Receipt};
 use pitpet_chain::codec::decode;
 use pitpet_chain::event::{Payload, SignedEvent};
 use pitpet_chain::hash::{AccountId, BirthHash, Digest32, EventId};
-use pitpet_chain::state::{Phase, Post};
+use pitpet_chain::state::Phase;
 
 use super::{Chain, Flaw, Loss, Place, Run, first_difference};
 use crate::head::{LedgerError, read_head};
@@ -67,7 +69,10 @@ impl Run<'_, '_> {
                 self.mutable(chain, height, update, stored).await?;
             }
         }
-        for items in batch.immutable.chunks(KEYS) {
+        // Two events may show one photo, and no key may be asked for twice.
+        let unique: BTreeMap<&Key, &Item> = batch.immutable.iter().map(|item| (&item.key, item)).collect();
+        let unique: Vec<&Item> = unique.into_values().collect();
+        for items in unique.chunks(KEYS) {
             let keys: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
             let found = self.fsck.table.get_many(&keys).await?;
             for (item, stored) in items.iter().zip(found) {
@@ -77,15 +82,25 @@ impl Run<'_, '_> {
         for events in events.chunks(KEYS / 2) {
             self.beside(chain, block.header.timestamp_ms, events).await?;
         }
-        for (receipt, signed) in block.receipts.iter().zip(&events) {
+        // As they are after the block: an earlier event of it left them otherwise.
+        let (mut posts, mut accounts) = (BTreeMap::new(), BTreeSet::new());
+        for receipt in &block.receipts {
             let Ok(receipt) = decode::<Receipt>(&receipt.0) else { continue };
-            for change in &receipt.changes {
+            for change in receipt.changes {
                 match change {
-                    Change::Post(post) => self.post(chain, height, post).await?,
-                    Change::Account(account) => self.names(chain, height, &account.id).await?,
+                    Change::Post(post) => _ = posts.insert(post.id, post.visit_count()),
+                    Change::Account(account) => _ = accounts.insert(account.id),
                     Change::Pet(_) => {}
                 }
             }
+        }
+        for (post, visits) in posts {
+            self.post(chain, height, &post, visits).await?;
+        }
+        for account in accounts {
+            self.names(chain, height, &account).await?;
+        }
+        for signed in &events {
             self.shown_photo(chain, signed).await?;
         }
         Ok(())
@@ -260,7 +275,7 @@ impl Run<'_, '_> {
             None
         } else {
             let batch = self.publication_at(chain, source).await?;
-            batch.and_then(|batch| batch.guarded.into_iter().find(|other| other.key == update.key))
+            batch.and_then(|batch| batch.guarded.iter().find(|other| other.key == update.key).cloned())
         };
         Ok(match made.filter(|made| made.set.contains_key(group.height)) {
             None => Some(Flaw::Forged { attribute: group.height, height: source }),
@@ -404,13 +419,18 @@ impl Run<'_, '_> {
     }
 
     /// The visits of a post, once: at the block that changed its card last.
-    async fn post(&mut self, chain: &mut Chain, height: u64, post: &Post) -> Result<(), LedgerError> {
-        let card = self.fsck.table.get(&items::post(&post.id), Consistency::Eventual).await?;
+    async fn post(
+        &mut self,
+        chain: &mut Chain,
+        height: u64,
+        post: &EventId,
+        visits: u64,
+    ) -> Result<(), LedgerError> {
+        let card = self.fsck.table.get(&items::post(post), Consistency::Eventual).await?;
         if card.and_then(|card| card.number("record_height").ok()) != Some(height) {
             return Ok(());
         }
-        let pk = items::post(&post.id).pk;
-        self.count(chain, pk, "E#", post.visit_count()).await
+        self.count(chain, items::post(post).pk, "E#", visits).await
     }
 
     /// The names that an account lists, once: at the block that changed its card last.
