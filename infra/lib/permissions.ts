@@ -42,9 +42,9 @@ export function statements(name: FunctionName, to: Resources): PolicyStatement[]
   switch (name) {
     case 'ingest':
       return [
-        items('GetItem', 'K#*', 'NAME#*'),
+        items('GetItem', 'K#*', 'NAME#*', 'RATE#*'),
         items('PutItem', 'NAME#*'),
-        items('UpdateItem', 'A#*', 'U#*'),
+        items('UpdateItem', 'A#*', 'RATE#*', 'U#*'),
         items('Query', 'A#*'),
         // For the upload tickets that it signs.
         objects('media', 's3:PutObject'),

@@ -57,10 +57,10 @@ describe('each role may do exactly', () => {
     [
       'Ingest',
       [
-        'dynamodb:GetItem on table [K#* NAME#*]',
+        'dynamodb:GetItem on table [K#* NAME#* RATE#*]',
         'dynamodb:PutItem on table [NAME#*]',
         'dynamodb:Query on table [A#*]',
-        'dynamodb:UpdateItem on table [A#* U#*]',
+        'dynamodb:UpdateItem on table [A#* RATE#* U#*]',
         's3:PutObject on objects/media/*',
         'sqs:SendMessage on queue',
       ],
