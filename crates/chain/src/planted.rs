@@ -30,9 +30,8 @@ pub(crate) fn decide(
     if NONCE_UNCHECKED.load(Ordering::Relaxed)
         && let Some(account) = state.account(&event.account).filter(|account| account.nonce >= event.nonce)
     {
-        let known = account.clone();
-        state.put_account(Account { nonce: event.nonce.saturating_sub(1), ..known.clone() });
-        return rules::decide(state, moment, signed).inspect_err(|_| state.put_account(known));
+        let forgetful = Account { nonce: event.nonce.saturating_sub(1), ..account.clone() };
+        state.put_account(forgetful);
     }
     if DEDUPLICATION_OFF.load(Ordering::Relaxed)
         && matches!(event.payload.kind(), Kind::Pat | Kind::Share)

@@ -69,8 +69,6 @@ bugs! {
     OlderCard = "older-card",
     /// Garbage is collected at the head, too.
     GarbageAtHead = "garbage-at-head",
-    /// A height is swept at once, and never again, whatever is staged there later.
-    SweptTooSoon = "swept-too-soon",
     /// The nonce is not checked.
     NonceUnchecked = "nonce-unchecked",
     /// Whether an account has visited a post before is not checked.

@@ -216,7 +216,6 @@ impl Reaper {
             true => return self.sweep_height(kennel, head.height + 1, None, report).await.map(drop),
             false => head.published_height.min(head.swept_height + SWEPT_MAX),
         };
-        let wait_ms = if planted(Bug::SweptTooSoon) { 0 } else { SWEPT_AFTER_MS };
         let mut swept = head.swept_height;
         // The first block above is a child of the last one that was swept.
         let mut parent = match table.get(&items::track(kennel, swept), Consistency::Strong).await? {
@@ -238,7 +237,7 @@ impl Reaper {
                 if track.key.sk != items::track_sk(height) {
                     return Err(damaged("a published height has no track"));
                 }
-                if track.attributes.number("timestamp_ms")? + wait_ms > self.clock.now_ms() {
+                if track.attributes.number("timestamp_ms")? + SWEPT_AFTER_MS > self.clock.now_ms() {
                     break;
                 }
                 let live = BlockHash(track.attributes.digest("hash")?);

@@ -211,10 +211,6 @@ impl Scene {
                     town.reaper().reap().await.expect("it runs");
                     town.mine_all(&town.miner()).await;
                 }
-                anna.expires_ms = town.clock.now_ms() + 60_000;
-                // Of two stories one is ended already, and one is not.
-                town.send(vec![anna.act(Payload::StoryEnd { pet: id_of(&rex).into() })]);
-                town.mine_all(&town.miner()).await;
                 let garbage = items::block(&town.kennel(), town.head().await.height, &BlockHash([1; 32]));
                 let garbage = Item { key: garbage, attributes: attributes([("bytes", vec![1].into())]) };
                 town.table.put_new(&garbage).await.expect("its key is free");
