@@ -79,7 +79,9 @@ async fn what_would_wait_too_long_is_not_taken() {
     let clock = Arc::new(Set(AtomicU64::new(NOW_MS)));
     let bounded: Arc<dyn Queue> = Arc::new(QueueHandle::bounded(queue.clone(), clock.clone()));
     let free: Arc<dyn Queue> = Arc::new(QueueHandle::new(queue.clone(), clock.clone()));
-    let is_taken = async |port: &Arc<dyn Queue>, body: &str| match &port.send(&[message("a", body)]).await[..]
+    let is_taken = async |port: &Arc<dyn Queue>, body: &str| match &port
+        .send(&[OutgoingMessage { deduplication: body[body.len() - 1..].into(), ..message("a", body) }])
+        .await[..]
     {
         [Ok(())] => true,
         [Err(QueueError::Throttled)] => false,
