@@ -99,6 +99,8 @@ struct Model {
     posts: BTreeMap<EventId, ModelPost>,
     /// Whether an event of the block that is being made ages the kennel.
     aging: bool,
+    /// Whether one of them is a time event.
+    timed: bool,
 }
 
 impl Model {
@@ -254,10 +256,10 @@ impl Model {
                 if *named != parent {
                     return Err(Reject::WrongParent);
                 }
-                if now_ms - self.aged_ms < PARAMETERS.idle_ms {
+                if now_ms - self.aged_ms < PARAMETERS.idle_ms || self.timed {
                     return Err(Reject::NotIdle);
                 }
-                self.aging = true;
+                (self.aging, self.timed) = (true, true);
                 None
             }
             Payload::Rekey { .. } => unreachable!("the model has one key an account"),
@@ -282,6 +284,7 @@ impl Model {
     }
 
     fn end_block(&mut self, now_ms: u64) -> BTreeSet<BirthHash> {
+        self.timed = false;
         if std::mem::take(&mut self.aging) {
             self.age += 1;
             self.aged_ms = now_ms;
