@@ -6,8 +6,8 @@ use std::fs;
 
 use modules::fickle;
 use pitpet_chain_host::{
-    Artefact, ArtefactCache, ArtefactError, Cpu, ENGINE_VERSION, Host, LoadError, Metering, Operation,
-    Origin, Releases, RulesHash, Settings, Target,
+    Artefact, ArtefactCache, ArtefactError, Cpu, ENGINE_VERSION, FORMAT_VERSION, Host, LoadError, Metering,
+    Operation, Origin, Releases, RulesHash, Settings, Target,
 };
 
 struct Fixture {
@@ -104,8 +104,8 @@ fn a_changed_or_cut_artefact_is_never_loaded() {
     assert!(matches!(fixture.replaced(&bad), ArtefactError::Damaged(_)));
     assert!(matches!(fixture.replaced(b""), ArtefactError::Damaged(_)));
     let mut future = good;
-    future[8] = 2;
-    assert_eq!(fixture.replaced(&future), ArtefactError::Format { found: 2 });
+    future[8] += 1;
+    assert_eq!(fixture.replaced(&future), ArtefactError::Format { found: FORMAT_VERSION + 1 });
 }
 
 #[test]
