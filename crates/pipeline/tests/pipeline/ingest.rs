@@ -271,7 +271,12 @@ async fn without_the_queue_nothing_is_accepted() {
     let town = town().await;
     let mut anna = Player::new(&town, 1);
     let event = submitted(&anna.birth("Kitty", town.head().await.hash));
-    for fault in [|| Fault::RequestLost, || Fault::Throttled, || Fault::Refused] {
+    let faults: [(fn() -> Fault, &str); 3] = [
+        (|| Fault::RequestLost, "unavailable"),
+        (|| Fault::Throttled, "busy"),
+        (|| Fault::Refused, "unavailable"),
+    ];
+    for (fault, name) in faults {
         let ingest = town.ingest_with(&Faults::at_write(0, fault));
         let request = HttpRequest {
             method: "POST".to_owned(),
@@ -281,7 +286,7 @@ async fn without_the_queue_nothing_is_accepted() {
             ..HttpRequest::default()
         };
         let response = http::ingest(&ingest, &request).await;
-        refused(&town, "queue down", &response, (503, "unavailable", ""));
+        refused(&town, "queue down", &response, (503, name, ""));
         assert_eq!(response.headers["retry-after"], "1");
     }
 }
