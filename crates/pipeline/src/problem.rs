@@ -46,13 +46,8 @@ pub fn unavailable(error: &dyn std::fmt::Display) -> Problem {
 
 /// More waits than is soon mined. Nothing is wrong, so that nothing is logged.
 pub fn busy() -> Problem {
-    problem(
-        503,
-        "busy",
-        "Too much at once",
-        "More events wait to be mined than can be in a few seconds. Try again in a moment.",
-        None,
-    )
+    let detail = "More events wait to be mined than can be in a few seconds. Try again in a moment.";
+    Problem { retry_after_s: Some(2), ..problem(503, "busy", "Too much at once", detail, None) }
 }
 
 /// What a reject means for the one who sent the event.
