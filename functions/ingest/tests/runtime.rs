@@ -1,11 +1,12 @@
 //! The real binary, from spawn to answer.
 
+#[path = "../../miner/tests/support/queue.rs"]
+mod queue;
 #[path = "../../miner/tests/support/runtime_api.rs"]
 mod runtime_api;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use axum::Router;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pitpet_pipeline::head::read_founding;
@@ -14,29 +15,8 @@ use pitpet_simulator::Player;
 use pitpet_simulator::town::{QUICK, RULES, found_with, genesis, id_of, submitted};
 use runtime_api::RuntimeApi;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pitpet-ingest");
-
-/// A queue that takes every batch and shows it to the test.
-async fn queue() -> (String, mpsc::UnboundedReceiver<Value>) {
-    let (taken, batches) = mpsc::unbounded_channel();
-    let handler = move |body: String| {
-        let batch: Value = serde_json::from_str(&body).expect("JSON");
-        let entries = batch["Entries"].as_array().expect("entries");
-        let successful: Value = entries
-            .iter()
-            .map(|entry| json!({ "Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "", "SequenceNumber": "1" }))
-            .collect();
-        taken.send(batch).expect("the test is still there");
-        let answer = json!({ "Successful": successful, "Failed": [] }).to_string();
-        async move { ([("content-type", "application/x-amz-json-1.0")], answer) }
-    };
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = format!("http://{}", listener.local_addr().expect("bound"));
-    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(handler)).await });
-    (address, batches)
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_goes_into_the_queue() {
@@ -45,7 +25,7 @@ async fn an_event_goes_into_the_queue() {
     let genesis = genesis(QUICK, 1);
     found_with(&table, "town", &genesis, &NativeHost, RULES).await.expect("founded");
     let founding = read_founding(&table, &genesis.kennel()).await.expect("it is there");
-    let (queue, mut batches) = queue().await;
+    let (queue, mut batches) = queue::queue().await;
     let mut variables = runtime_api::variables(&engine, folder.path());
     variables.push(("PITPET_QUEUE_URL", format!("{queue}/123456789012/pitpet.fifo")));
     variables.push(("AWS_ENDPOINT_URL_SQS", queue));
