@@ -2,8 +2,9 @@
 //! which reads the head, opens the kennel, mines an event and commits it, and beside it a function
 //! that does nothing. The table is warm: it runs, with a kennel of some blocks in it.
 //!
-//! `cargo bench -p pitpet-miner --bench cold_start -- [RUNS]`; 31 runs of each by default, turn
-//! about. The binaries are built with the profile `lambda`, which takes minutes the first time.
+//! `cargo bench -p pitpet-miner --bench cold_start -- [RUNS] [MINER EMPTY]`; 31 runs of each by
+//! default, turn about. Unless both binaries are named, they are built with the profile `lambda`,
+//! which takes minutes the first time.
 
 #[path = "../tests/support/runtime_api.rs"]
 mod runtime_api;
@@ -25,8 +26,17 @@ use pitpet_simulator::town::{QUICK, checkpoint_key, found_with, genesis};
 use runtime_api::RuntimeApi;
 use serde_json::{Value, json};
 
-/// Builds both binaries without this bench's own dependencies, and says where they are.
+/// Says where both binaries are; those that are not named are built, without this bench's own
+/// dependencies.
 fn binaries() -> [PathBuf; 2] {
+    let named: Vec<PathBuf> = std::env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with("--") && argument.parse::<usize>().is_err())
+        .map(PathBuf::from)
+        .collect();
+    if let Ok(both) = named.try_into() {
+        return both;
+    }
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let built = Command::new(env!("CARGO"))
         .args(["build", "--profile", "lambda", "-p", "pitpet-miner", "--features", "cloud,peer", "--bins"])

@@ -271,12 +271,12 @@ async fn without_the_queue_nothing_is_accepted() {
     let town = town().await;
     let mut anna = Player::new(&town, 1);
     let event = submitted(&anna.birth("Kitty", town.head().await.hash));
-    let faults: [(fn() -> Fault, &str, &str); 3] = [
-        (|| Fault::RequestLost, "unavailable", "1"),
+    type Make = fn() -> Fault;
+    for (fault, name, retry_after) in [
+        ((|| Fault::RequestLost) as Make, "unavailable", "1"),
         (|| Fault::Throttled, "busy", "2"),
         (|| Fault::Refused, "unavailable", "1"),
-    ];
-    for (fault, name, retry_after) in faults {
+    ] {
         let ingest = town.ingest_with(&Faults::at_write(0, fault));
         let request = HttpRequest {
             method: "POST".to_owned(),
