@@ -87,7 +87,8 @@ impl DeadLetterQueue {
     }
 
     /// Gives the messages, at most 1,000, and leaves them where they are. Those that somebody else
-    /// has received are not among them.
+    /// has received are not among them; and of each group at most the first ten, because SQS gives
+    /// no further ones while those are held.
     ///
     /// # Errors
     /// [`QueueError`]; what was received by then can be received again after a minute.

@@ -1,6 +1,6 @@
 //! Cranelift without the maps from machine instructions to positions in the module.
 //!
-//! The maps are two thirds of an artefact, and all that they serve are the line numbers of a
+//! The maps are half of an artefact, and all that they serve are the line numbers of a
 //! backtrace inside the module. Every cold start would read them, check their digest and carry
 //! them along. What a trap needs to be recognised as one is kept.
 
@@ -10,7 +10,7 @@ use enumset::EnumSet;
 use wasmer::sys::{CompilerConfig, Cranelift, Features, ModuleMiddleware};
 use wasmer_compiler::{
     Compiler, FunctionBodyData, ModuleTranslationState,
-    types::{address_map::FunctionAddressMap, function::Compilation, module::CompileModuleInfo},
+    types::{function::Compilation, module::CompileModuleInfo},
 };
 use wasmer_types::{
     CompilationProgressCallback, CompileError, LocalFunctionIndex,
@@ -68,9 +68,7 @@ impl Compiler for LeanCompiler {
             self.0.compile_module(target, module, compile_info_blob, translation, bodies, progress)?;
         if let Compilation::Rkyv { compilation, .. } = &mut compiled {
             for function in compilation.functions.values_mut() {
-                let whole = &function.frame_info.address_map;
-                function.frame_info.address_map =
-                    FunctionAddressMap { instructions: Vec::new(), ..whole.clone() };
+                function.frame_info.address_map.instructions.clear();
             }
         }
         Ok(compiled)

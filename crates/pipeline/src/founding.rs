@@ -12,6 +12,18 @@ use crate::ports::{Consistency, Order, Query, Table};
 /// Kennels on one server, at most: the list is one bounded query.
 pub const KENNELS_MAX: u32 = 256;
 
+/// The list of kennels, by label.
+pub(crate) fn kennel_list(consistency: Consistency) -> Query {
+    Query {
+        pk: "KENNELS".to_owned(),
+        from: " ".to_owned(),
+        to: "\u{10ffff}".to_owned(),
+        order: Order::Ascending,
+        limit: KENNELS_MAX,
+        consistency,
+    }
+}
+
 /// A cache of founding records.
 pub struct Foundings {
     table: Arc<dyn Table>,
@@ -43,16 +55,8 @@ impl Foundings {
     /// # Errors
     /// [`LedgerError`].
     pub async fn list(&self) -> Result<Vec<Founding>, LedgerError> {
-        let query = Query {
-            pk: "KENNELS".to_owned(),
-            from: " ".to_owned(),
-            to: "\u{10ffff}".to_owned(),
-            order: Order::Ascending,
-            limit: KENNELS_MAX,
-            consistency: Consistency::Eventual,
-        };
         let mut foundings = Vec::new();
-        for item in self.table.query(&query).await? {
+        for item in self.table.query(&kennel_list(Consistency::Eventual)).await? {
             let kennel = KennelId(item.attributes.digest("kennel")?);
             foundings.push(self.get(&kennel).await?);
         }

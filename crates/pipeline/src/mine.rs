@@ -165,7 +165,8 @@ impl Miner {
     pub async fn mine(&self, batch: Vec<ReceivedMessage>) -> MineReport {
         let mut report = MineReport::default();
         let mut groups: BTreeMap<String, Vec<ReceivedMessage>> = BTreeMap::new();
-        let batch_ids: Vec<String> = batch.iter().map(|received| received.id.clone()).collect();
+        let batch_ids = planted(Bug::WholeBatchFailed)
+            .then(|| batch.iter().map(|received| received.id.clone()).collect::<Vec<_>>());
         for received in batch {
             groups.entry(received.message.group.clone()).or_default().push(received);
         }
@@ -174,18 +175,18 @@ impl Miner {
             let mut done = 0;
             if let Err(error) = self.mine_group(&group, messages, &mut done, &mut report).await {
                 tracing::error!(kennel = %group, %error, redelivered = ids.len() - done, "a batch could not be finished");
-                let failed = match planted(Bug::FollowersAcked) {
-                    true => 1,
-                    false => ids.len(),
-                };
-                report.failed.extend(ids.into_iter().skip(done).take(failed));
+                let mut failed = ids[done..].to_vec();
+                if planted(Bug::FollowersAcked) {
+                    failed.truncate(1);
+                }
+                report.failed.extend(failed);
             }
         }
         if planted(Bug::AckBeforeCommit) {
             report.failed.clear();
         }
-        if planted(Bug::WholeBatchFailed) && !report.failed.is_empty() {
-            report.failed.extend(batch_ids);
+        if !report.failed.is_empty() {
+            report.failed.extend(batch_ids.into_iter().flatten());
         }
         report
     }

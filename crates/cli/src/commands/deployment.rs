@@ -137,7 +137,7 @@ fn dead_letter_queue(deployment: &Deployment) -> Result<DeadLetterQueue, Failure
 
 async fn dead_letters(context: &Context, deployment: &Deployment) -> Result<(), Failure> {
     let letters = dead_letter_queue(deployment)?.look().await.map_err(unreachable)?;
-    let mut text = format!("{} dead letters\n", letters.len());
+    let mut text = format!("{} dead letters; of a kennel the first ten at most\n", letters.len());
     for letter in &letters {
         text.push_str(&format!("  {}  {}\n", letter.id, about(letter)));
     }

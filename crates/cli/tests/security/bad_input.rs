@@ -34,6 +34,9 @@ struct Street {
     last_post: (EventId, SubmittedEvent),
 }
 
+/// How long the reaper may take: far more than any machine needs.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
+
 const OWNER: u64 = 1;
 const VISITOR: u64 = 2;
 const MOURNER: u64 = 3;
@@ -53,7 +56,9 @@ impl Street {
         let pat = Payload::Pat { post: last_post.0 };
         village.mine(village.kennel.sign(&key(VISITOR), 0, pat, None)).await;
         // The reaper ends its story, after which nothing happens by itself.
+        let asked = std::time::Instant::now();
         while village.get(&format!("/v1/pets/{rex}")).await.body["phase"] != "ended" {
+            assert!(asked.elapsed() < PATIENCE, "the reaper ends no story");
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
         Self { village, mochi, rex, last_post }

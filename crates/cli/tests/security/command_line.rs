@@ -29,7 +29,9 @@ fn mistakes(runner: &Runner, url: &str) {
         post = runner.act("bella", &["post", "--text", &format!("Day {day}")]).id();
     }
     runner.act("dora", &["pat", &post]).json();
+    let asked = std::time::Instant::now();
     while runner.run(&["pet", &rex, "--json"]).json()["phase"] != "ended" {
+        assert!(asked.elapsed() < std::time::Duration::from_secs(120), "the reaper ends no story");
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     let check = |account: &str, args: &[&str], expected: Expect| {

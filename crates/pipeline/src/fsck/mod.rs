@@ -34,7 +34,7 @@ pub use fault::{Fault, Flaw, Loss, Place, Remedy};
 
 use crate::checkpoint;
 use crate::export_file::Opening;
-use crate::founding::KENNELS_MAX;
+use crate::founding::kennel_list;
 use crate::head::{CommittedHead, Founding, LedgerError, block_attributes, head_attributes, read_head};
 use crate::items::{self, Fields, attributes};
 use crate::ports::{
@@ -244,16 +244,8 @@ impl Run<'_, '_> {
 
     /// The kennels in the table's list.
     async fn listed(&mut self) -> Result<Vec<(String, KennelId)>, LedgerError> {
-        let query = Query {
-            pk: "KENNELS".to_owned(),
-            from: " ".to_owned(),
-            to: "\u{10ffff}".to_owned(),
-            order: Order::Ascending,
-            limit: KENNELS_MAX,
-            consistency: Consistency::Strong,
-        };
         let mut listed = Vec::new();
-        for item in self.fsck.table.query(&query).await? {
+        for item in self.fsck.table.query(&kennel_list(Consistency::Strong)).await? {
             match item.attributes.digest("kennel") {
                 Ok(id) => listed.push((item.key.sk, KennelId(id))),
                 // Only its id leads to the kennel now.
