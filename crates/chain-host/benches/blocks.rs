@@ -27,6 +27,8 @@ fn genesis() -> Genesis {
         operator: key(1),
         house: key(2),
         moderators: vec![key(3)],
+        witnesses: vec![],
+        threshold: 0,
         checkpoint: key(4),
         created_ms: CREATED_MS,
         random: [5; 32],

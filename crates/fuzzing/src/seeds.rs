@@ -123,17 +123,14 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
             }
             seeds
         }
-        "boundary" => {
-            let names = ["open", "apply", "replay", "snapshot", "ask", "encode", "verify"];
-            steps()
-                .map(|step| {
-                    let operation = names.iter().position(|name| step["operation"] == *name);
-                    let head = 0x80 | operation.expect("an operation") as u8;
-                    with_head(head, &bytes_of(&step["input"]))
-                })
-                .filter(|seed| seed.len() < 8_192)
-                .collect()
-        }
+        "boundary" => steps()
+            .map(|step| {
+                let operation = Operation::ALL.iter().position(|known| step["operation"] == known.name());
+                let head = 0x80 | operation.expect("an operation") as u8;
+                with_head(head, &bytes_of(&step["input"]))
+            })
+            .filter(|seed| seed.len() < 8_192)
+            .collect(),
         // Choices that come to something: noise from a hash, at several lengths.
         "differential" => (0..12_u8).map(|n| (0..=n).flat_map(|part| sha256(&[n, part])).collect()).collect(),
         other => panic!("there is no target {other}"),

@@ -28,6 +28,7 @@ fn natively(session: &mut Session, operation: Operation, input: &[u8]) -> Result
         Operation::Ask => session.ask(input),
         Operation::Encode => abi::encode_event(input),
         Operation::Verify => abi::verify(input),
+        Operation::Seal => abi::search_seal(input),
     }
 }
 
@@ -165,7 +166,7 @@ pub(crate) fn differential(data: &[u8]) {
                         0 => {
                             now_ms += 60_000;
                             house.expires_ms = now_ms + 60_000;
-                            house.act(Payload::Time { parent: head })
+                            house.act(Payload::Time { parent: head, statements: Vec::new() })
                         }
                         1 => {
                             let new = key(player.key.to_bytes()[0].wrapping_add(16));

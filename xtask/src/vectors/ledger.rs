@@ -36,6 +36,8 @@ pub(crate) fn genesis() -> Genesis {
         operator: public(&key("operator")),
         house: public(&key("house")),
         moderators: vec![public(&key("moderator"))],
+        witnesses: vec![],
+        threshold: 0,
         checkpoint: public(&key("checkpoint")),
         created_ms: START_MS,
         random: sha256(b"pitpet test vectors: random"),
@@ -82,6 +84,11 @@ impl Teller {
     ) -> (Vec<u8>, EventId) {
         let nonce = match payload.kind().replay_class() {
             ReplayClass::Subject => 0,
+            // An office's nonce is a time that has passed.
+            ReplayClass::Office => {
+                self.now_ms += 1;
+                self.now_ms
+            }
             ReplayClass::Nonce => {
                 self.nonce += 1;
                 self.nonce
@@ -145,7 +152,7 @@ impl Teller {
     fn time(&mut self, note: &str) {
         self.now_ms += PARAMETERS.idle_ms;
         let parent = self.head();
-        let time = self.event("house", Payload::Time { parent });
+        let time = self.event("house", Payload::Time { parent, statements: Vec::new() });
         self.block(note, &[&[&time]], &[]);
     }
 }

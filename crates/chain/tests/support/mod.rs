@@ -40,6 +40,8 @@ pub fn genesis(parameters: Parameters) -> Genesis {
         operator: public(&key("operator")),
         house: public(&key("house")),
         moderators: vec![public(&key("moderator"))],
+        witnesses: vec![],
+        threshold: 0,
         checkpoint: public(&key("checkpoint")),
         created_ms: START_MS,
         random: sha256(b"random"),
@@ -71,6 +73,11 @@ impl World {
             ReplayClass::Nonce => {
                 self.nonce += 1;
                 self.nonce
+            }
+            // An office's nonce is a time that has passed.
+            ReplayClass::Office => {
+                self.now_ms += 1;
+                self.now_ms
             }
             ReplayClass::Subject => 0,
         };

@@ -92,6 +92,8 @@ impl Server {
             operator: key([1; 32]),
             house: key([2; 32]),
             moderators: vec![],
+            witnesses: vec![],
+            threshold: 0,
             checkpoint: key(SIGNER),
             created_ms: 1_000,
             random: [random; 32],
