@@ -7,7 +7,8 @@
 //!
 //! An order is over at its end, when its pet dies or gets another owner, when it is outbid, taken
 //! or cancelled. One that is over by itself can't be taken from that moment on; what it locked
-//! comes back at the end of the block, or of a later one where very many end together.
+//! comes back at the end of the block, or of a later one where very many end together. A pet that is
+//! sold and bought back before that has its orders as before.
 
 use alloc::vec;
 use alloc::vec::Vec;

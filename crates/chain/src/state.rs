@@ -615,11 +615,6 @@ impl State {
         self.void.iter().chain(ended).take(count).map(|id| self.orders[id].clone()).collect()
     }
 
-    /// Whether an order is for what the pet is now.
-    fn holds(&self, order: &Order) -> bool {
-        self.pets.get(&order.pet).is_some_and(|pet| pet.owner == order.owner && pet.phase == order.phase)
-    }
-
     /// Writes an order, and locks the price of a new bid.
     pub fn put_order(&mut self, order: Order) {
         self.touched.insert(StateKey::Order(order.id));
@@ -637,7 +632,7 @@ impl State {
         }
         self.orders_by_end.insert((order.until_ms, order.id));
         self.orders_of.insert((order.pet, order.id));
-        if !self.holds(&order) {
+        if !is_for(&self.pets, &order) {
             self.void.insert(order.id);
         }
         self.orders.insert(order.id, order);
@@ -711,12 +706,9 @@ impl State {
     pub fn put_pet(&mut self, pet: Pet) {
         self.touched.insert(StateKey::Pet(pet.birth));
         let birth = pet.birth;
+        let mut changes_hands = false;
         if let Some(old) = self.pets.get(&birth) {
-            if (old.owner, old.phase) != (pet.owner, pet.phase) {
-                let bound = |id| (birth, EventId(id));
-                self.void
-                    .extend(self.orders_of.range(bound([0; 32])..=bound([255; 32])).map(|(_, order)| *order));
-            }
+            changes_hands = (old.owner, old.phase) != (pet.owner, pet.phase);
             if old.phase == Phase::Living {
                 self.living_by_age.remove(&(old.last_age, birth));
                 self.totals_mut().living -= 1;
@@ -729,6 +721,22 @@ impl State {
             self.totals_mut().living += 1;
         }
         self.pets.insert(birth, pet);
+        if changes_hands {
+            self.void_orders_of(&birth);
+        }
+    }
+
+    /// Finds anew which orders of a pet are void: what the records say, and nothing else, so that a
+    /// state from a snapshot agrees.
+    fn void_orders_of(&mut self, birth: &BirthHash) {
+        let bound = |id| (*birth, EventId(id));
+        for (_, id) in self.orders_of.range(bound([0; 32])..=bound([255; 32])) {
+            if is_for(&self.pets, &self.orders[id]) {
+                self.void.remove(id);
+            } else {
+                self.void.insert(*id);
+            }
+        }
     }
 
     /// Opens a post.
@@ -936,4 +944,9 @@ impl State {
         };
         if *state.totals() == totals && state.is_balanced() { Ok(state) } else { Err(Malformed) }
     }
+}
+
+/// Whether an order is for what its pet is now.
+fn is_for(pets: &BTreeMap<BirthHash, Pet>, order: &Order) -> bool {
+    pets.get(&order.pet).is_some_and(|pet| pet.owner == order.owner && pet.phase == order.phase)
 }

@@ -5,6 +5,7 @@ use pitpet_chain::codec::{Bytes, decode, encode};
 use pitpet_chain::genesis::Genesis;
 use pitpet_chain::hash::{RulesHash, sha256};
 use pitpet_chain::proof::LogProof;
+use pitpet_chain_host::Operation;
 use pitpet_pipeline::export_file::{ExportWriter, Opening};
 use pitpet_pipeline::message::{Entry, SaltedBody, pack};
 use pitpet_pipeline::query::{Segment, SegmentEntry};
