@@ -75,7 +75,7 @@ fn acts() -> impl Strategy<Value = Vec<(usize, Act)>> {
         4 => (0..8_usize).prop_map(Act::StoryEnd),
         5 => (0..8_usize).prop_map(Act::Keepsake),
         1 => Just(Act::Time),
-        3 => (0..8_usize, 0..6_u64, prop_oneof![1 => Just(0), 9 => 1..400_000_u64]).prop_map(|(pet, n, ms)| Act::Offer(pet, n, ms)),
+        3 => (0..8_usize, prop_oneof![9 => 0..6_u64, 1 => Just(1_000)], prop_oneof![1 => Just(0), 9 => 1..400_000_u64]).prop_map(|(pet, n, ms)| Act::Offer(pet, n, ms)),
         4 => (0..8_usize, 0..6_u64, prop_oneof![1 => Just(0), 9 => 1..400_000_u64]).prop_map(|(pet, n, ms)| Act::Bid(pet, n, ms)),
         1 => (0..8_usize).prop_map(Act::Cancel),
         6 => (0..4_usize, prop_oneof![5 => Just(0), 1 => Just(1)]).prop_map(|(order, n)| Act::Take(order, n)),
