@@ -110,7 +110,7 @@ macro_rules! without_session {
 }
 
 on_session!(open, apply, replay, snapshot, ask);
-without_session!(encode = abi::encode_event, verify = abi::verify, seal = abi::search_seal);
+without_session!(encode = abi::encode_event, verify = crate::verify, seal = abi::search_seal);
 
 /// Run by `cargo miri test --target i686-unknown-linux-gnu`: pointers of 32 bits, as in Wasm.
 #[cfg(all(test, miri))]

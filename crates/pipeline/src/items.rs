@@ -10,6 +10,7 @@
 //! | place | `E#event` | `PLACE` | publisher |
 //! | body | `E#event` | `BODY` | publisher |
 //! | reject | `E#event` | `REJECT` | miner |
+//! | spare body | `E#event` | `SPARE` | miner, with TTL |
 //! | pet card | `P#birth` | `CARD` | publisher |
 //! | timeline | `P#birth` | `E#height#index` | publisher |
 //! | account | `A#account` | `K#kennel` | publisher |
@@ -96,6 +97,11 @@ pub fn body(event: &EventId) -> Key {
 /// Key of an event's reject.
 pub fn reject(event: &EventId) -> Key {
     Key::new(format!("E#{event}"), "REJECT")
+}
+
+/// Key of the body of an event that one miner rejected and another may have accepted.
+pub fn spare_body(event: &EventId) -> Key {
+    Key::new(format!("E#{event}"), "SPARE")
 }
 
 /// Key of what a kennel's moderators made of an event's body.

@@ -30,6 +30,29 @@ pub fn body_update(event: &EventId, body: &SaltedBody) -> Update {
     if_absent(items::body(event), set)
 }
 
+/// Keeps the body of an event that was rejected, for as long as another miner may accept it.
+pub fn spare_update(event: &EventId, body: &SaltedBody, ttl_s: u64) -> Update {
+    let set =
+        attributes([("salt", body.salt.into()), ("body", body.body.0.clone().into()), ("ttl", ttl_s.into())]);
+    if_absent(items::spare_body(event), set)
+}
+
+/// The events of a block that have a body which is not at hand, with what they commit to.
+///
+/// # Errors
+/// [`Malformed`] if the bytes are no block.
+pub fn bodies_not_at_hand(bytes: &[u8], bodies: &Bodies) -> Result<Vec<(EventId, Digest32)>, Malformed> {
+    let block: Block = decode(bytes)?;
+    let mut found = Vec::new();
+    for event in &block.events {
+        let signed = SignedEvent::read(&event.0).map_err(|_| Malformed)?;
+        if let (Some(committed), false) = (signed.event.payload.body(), bodies.contains_key(&signed.id)) {
+            found.push((signed.id, *committed));
+        }
+    }
+    Ok(found)
+}
+
 /// The writes that publish a block.
 ///
 /// `nodes` are the nodes of the block log that it completes.

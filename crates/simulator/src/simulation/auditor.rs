@@ -244,6 +244,7 @@ impl Auditor {
             ("E#", "PLACE") => self.place_written(key, before.as_ref(), after.as_ref()),
             ("E#", "BODY") => self.body_written(key, before.as_ref(), after.as_ref()),
             ("E#", "REJECT") => self.reject_written(task, key, after.as_ref(), counts),
+            ("E#", "SPARE") => Self::spare_written(before.as_ref(), after.as_ref()),
             ("P#" | "O#" | "X#", "CARD") => self.card_written(key, before.as_ref(), after.as_ref()),
             ("A#", sk) if sk.starts_with("K#") => self.card_written(key, before.as_ref(), after.as_ref()),
             _ => Ok(()),
@@ -518,6 +519,14 @@ impl Auditor {
         let salt = item.digest("salt").map_err(bad("a body's salt"))?;
         let body = item.bytes("body").map_err(bad("a body"))?;
         require(placed.body == Some(commitment(&salt, body)), || format!("event {id} has another body"))
+    }
+
+    /// The body of a rejected event goes by itself, and nobody writes it twice.
+    fn spare_written(before: Option<&Attributes>, after: Option<&Attributes>) -> Finding {
+        require(before.is_none(), || "a spare body changed".to_owned())?;
+        require(after.is_some_and(|item| item.number("ttl").is_ok()), || {
+            "a spare body stays for ever".to_owned()
+        })
     }
 
     /// No reject is recorded by a miner who received its batch when the event was in the chain.
