@@ -3,7 +3,7 @@
 use pitpet_chain::codec::Bytes;
 use pitpet_chain::hash::{BlockHash, Digest32};
 
-use crate::head::{CommittedHead, Founding, LedgerError, damaged, path_down, read_block};
+use crate::head::{CommittedHead, Founding, LedgerError, damaged, path_down, read_block, read_head};
 use crate::items::{self, Fields, attributes};
 use crate::message::SaltedBody;
 use crate::planted::{Bug, planted};
@@ -125,6 +125,34 @@ async fn keep_spare_bodies(table: &dyn Table, bytes: &[u8], bodies: &Bodies) -> 
         table.publish(&batch).await?;
     }
     Ok(())
+}
+
+/// Publishes the blocks from a height up to the head again, whether they were published or not;
+/// gives how many. Missing items come back, items that are the same whoever writes them are
+/// overwritten, and cards that say that they are of a newer block stay. Bodies follow from no
+/// block: what is there of them stays.
+///
+/// # Errors
+/// [`LedgerError`]; what has been published stays.
+pub async fn republish(
+    table: &dyn Table,
+    founding: &Founding,
+    from_height: u64,
+    mut progress: impl FnMut(u64),
+) -> Result<u64, LedgerError> {
+    let kennel = &founding.kennel;
+    let head = read_head(table, founding, Consistency::Strong).await?;
+    // Block 0 has nothing to publish; and above a gap nothing may be published.
+    let below = from_height.max(1).saturating_sub(1).min(head.published_height);
+    let (_, path) = path_down(table, kennel, (head.height, head.hash), below).await?;
+    for (height, hash) in &path {
+        let block = read_block(table, kennel, *height, hash).await?;
+        let checkpoint = (*height == head.height).then_some(head.checkpoint.as_str());
+        publish_block(table, founding, *height, &block.bytes, &block.nodes, &Bodies::new(), checkpoint)
+            .await?;
+        progress(*height);
+    }
+    Ok(path.len() as u64)
 }
 
 /// The published height as the table has it now.
