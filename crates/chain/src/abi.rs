@@ -129,6 +129,11 @@ impl Session {
         Self { kennel: None }
     }
 
+    /// The open kennel, for native callers: it is in no export of the module.
+    pub fn kennel(&self) -> Option<&Kennel> {
+        self.kennel.as_ref()
+    }
+
     /// Founds or opens a kennel: [`Start`] to [`Opened`].
     ///
     /// # Errors
