@@ -129,11 +129,6 @@ impl Session {
         Self { kennel: None }
     }
 
-    /// The open kennel, for native callers: it is in no export of the module.
-    pub fn kennel(&self) -> Option<&Kennel> {
-        self.kennel.as_ref()
-    }
-
     /// Founds or opens a kennel: [`Start`] to [`Opened`].
     ///
     /// # Errors
@@ -240,4 +235,12 @@ pub fn verify(bytes: &[u8]) -> Result<Vec<u8>, Fault> {
         _ => return Err(Fault::Input),
     };
     header.map(|header| encode(&header.hash())).map_err(|_| Fault::Outcome)
+}
+
+// At the end of the file, where it moves no line that a panic in the module names.
+impl Session {
+    /// The open kennel, for native callers: it is in no export of the module.
+    pub fn kennel(&self) -> Option<&Kennel> {
+        self.kennel.as_ref()
+    }
 }

@@ -12,7 +12,9 @@ use pitpet_chain::kennel::{Head, NewBlock};
 use crate::checkpoint::{self, Claim};
 use crate::items::{self, Fields, attributes};
 use crate::planted::{Bug, planted};
-use crate::ports::{Attributes, Condition, Consistency, Item, ObjectError, Retry, Table, TableError, Update, Value};
+use crate::ports::{
+    Attributes, Condition, Consistency, Item, ObjectError, Retry, Table, TableError, Update, Value,
+};
 
 /// Why the ledger could not be read or moved.
 #[derive(Debug, thiserror::Error)]

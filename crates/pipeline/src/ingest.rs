@@ -24,8 +24,8 @@ use crate::ports::{
     UploadTicket,
 };
 use crate::problem::{bad_body, bad_field, bad_request, busy, problem, rejected, unavailable};
-use crate::search::{Class, Word};
 use crate::rate_limit::{Counting, RateLimiter, RateLimits, Subject};
+use crate::search::{Class, Word};
 
 /// The use case.
 pub struct Ingest {

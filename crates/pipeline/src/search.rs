@@ -120,9 +120,10 @@ mod tests {
 
     #[test]
     fn words_are_distinct_runs_in_lower_case() {
-        assert_eq!(split("Mochi, MOCHI & the Straße-cat: 3 a.m.!", 12), [
-            "mochi", "the", "straße", "cat", "3", "a", "m"
-        ]);
+        assert_eq!(
+            split("Mochi, MOCHI & the Straße-cat: 3 a.m.!", 12),
+            ["mochi", "the", "straße", "cat", "3", "a", "m"]
+        );
         assert_eq!(split("one two three four", 2), ["one", "two"]);
         assert_eq!(split("🐈 #!? …", 12), Vec::<String>::new());
         assert_eq!(split("خالد 東京タワー", 12), ["خالد", "東京タワー"]);
@@ -131,8 +132,7 @@ mod tests {
 
     #[test]
     fn a_post_is_found_by_its_tags_and_first_words() {
-        let body =
-            Body::Post { text: "Dinner at four".into(), tags: vec!["dinner".into(), "dinner".into()] };
+        let body = Body::Post { text: "Dinner at four".into(), tags: vec!["dinner".into(), "dinner".into()] };
         let words = words_of(&body, 2);
         let keys: Vec<String> = words.iter().map(Word::exactly).collect();
         assert_eq!(keys, ["t#dinner#", "w#dinner#", "w#at#"]);

@@ -9,6 +9,8 @@ use std::sync::OnceLock;
 use pitpet_chain::hash::sha256;
 use pitpet_pipeline::http::HttpResponse;
 
+use crate::policy::SCRIPT_POLICY;
+
 /// A static file.
 pub struct Asset {
     /// Its name, the last part of its address.
@@ -54,8 +56,8 @@ fn sets() -> &'static [Set] {
             .into_iter()
             .map(|files| {
                 let digests: Vec<[u8; 32]> = files.iter().map(|file| sha256(file.bytes)).collect();
-                let directory = sha256(&digests.concat()).iter().take(8).map(|byte| format!("{byte:02x}"));
-                Set { files, directory: directory.collect() }
+                let whole = sha256(&digests.concat());
+                Set { files, directory: whole.iter().take(8).map(|byte| format!("{byte:02x}")).collect() }
             })
             .collect()
     })
@@ -71,7 +73,11 @@ pub fn asset(name: &str) -> Option<String> {
 pub(crate) fn serve(directory: &str, name: &str) -> Option<HttpResponse> {
     let set = sets().iter().find(|set| set.directory == directory)?;
     let file = set.files.iter().find(|file| file.name == name)?;
-    Some(HttpResponse::new(200, file.content_type, file.bytes).immutable())
+    let mut response = HttpResponse::new(200, file.content_type, file.bytes).immutable();
+    if file.content_type.starts_with("text/javascript") {
+        response.headers.insert("content-security-policy", SCRIPT_POLICY.to_owned());
+    }
+    Some(response)
 }
 
 #[cfg(test)]

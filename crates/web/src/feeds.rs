@@ -54,7 +54,10 @@ pub(crate) async fn pet(view: &View<'_>, birth: &str) -> Result<HttpResponse, Pr
 /// A problem.
 pub(crate) async fn tag(view: &View<'_>, tag: &str) -> Result<HttpResponse, Problem> {
     let cards = view.queries.tagged(tag, None, ITEMS).await?.cards;
-    Ok(write(view, &Feed { title: format!("#{tag} – PitPet"), page: format!("/tag/{}", encoded(tag)), cards }))
+    Ok(write(
+        view,
+        &Feed { title: format!("#{tag} – PitPet"), page: format!("/tag/{}", encoded(tag)), cards },
+    ))
 }
 
 /// Posts of an account's pets.
@@ -104,7 +107,9 @@ fn item(view: &View<'_>, card: &Card) -> (String, String, String, String) {
 /// Characters that XML 1.0 can't hold are left out; maud escapes the rest.
 fn sound(text: &str) -> String {
     text.chars()
-        .filter(|c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..))
+        .filter(
+            |c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..),
+        )
         .collect()
 }
 
@@ -227,7 +232,8 @@ pub(crate) async fn sitemap(view: &View<'_>) -> Result<HttpResponse, Problem> {
 pub(crate) async fn webfinger(view: &View<'_>) -> Result<HttpResponse, Problem> {
     let resource = view.request.parameter("resource").unwrap_or_default();
     let wrong = || bad_field("resource", "resource must be acct:name@host of this site.");
-    let (name, host) = resource.strip_prefix("acct:").and_then(|account| account.split_once('@')).ok_or_else(wrong)?;
+    let (name, host) =
+        resource.strip_prefix("acct:").and_then(|account| account.split_once('@')).ok_or_else(wrong)?;
     let base = view.base();
     let own = base.split_once("://").map_or(base.as_str(), |(_, host)| host);
     if host != own && Some(host) != own.split(':').next() {

@@ -5,14 +5,9 @@ use pitpet_pipeline::http::HttpResponse;
 
 use crate::assets::asset;
 use crate::icons;
+use crate::policy::PAGE_POLICY;
 use crate::texts::Lang;
 use crate::view::View;
-
-/// What a page may load and do: its own files, and nothing inline. Wasm is compiled by the pages
-/// that sign and verify.
-pub const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
-connect-src 'self'; img-src 'self' blob:; style-src 'self'; manifest-src 'self'; form-action 'self'; \
-base-uri 'none'; frame-ancestors 'none'";
 
 /// A page to be framed.
 pub struct Page<'a> {
@@ -58,7 +53,11 @@ pub const HAS_ACCOUNTS: bool = false;
 /// Frames a page.
 pub fn page(view: &View<'_>, page: &Page<'_>) -> HttpResponse {
     let t = view.t;
-    let title = if page.title.is_empty() { format!("PitPet – {}", t.tagline) } else { format!("{} – PitPet", page.title) };
+    let title = if page.title.is_empty() {
+        format!("PitPet – {}", t.tagline)
+    } else {
+        format!("{} – PitPet", page.title)
+    };
     let picture = page.picture.map_or_else(|| asset("icon-512.png").unwrap_or_default(), str::to_owned);
     let markup = html! {
         (DOCTYPE)
@@ -103,7 +102,7 @@ pub fn page(view: &View<'_>, page: &Page<'_>) -> HttpResponse {
         }
     };
     let mut response = HttpResponse::new(page.status, "text/html; charset=utf-8", markup.into_string());
-    response.headers.insert("content-security-policy", POLICY.to_owned());
+    response.headers.insert("content-security-policy", PAGE_POLICY.to_owned());
     response.headers.insert("referrer-policy", "same-origin".to_owned());
     response.headers.insert("cross-origin-opener-policy", "same-origin".to_owned());
     response.headers.insert("content-language", view.lang.code().to_owned());
@@ -127,8 +126,9 @@ fn top(view: &View<'_>, kind: &str) -> Markup {
                         (link("/rules", t.nav_rules, &["rules"]))
                         (link("/ledger", t.nav_ledger, &["ledger", "kennel", "block"]))
                         @if HAS_ACCOUNTS {
-                            (link("/signin", t.nav_signin, &["signin"]))
-                            (link("/join", t.nav_join, &["join"]))
+                            li data-signed-out { a href=(view.href("/signin")) aria-current=[(kind == "signin").then_some("page")] { (t.nav_signin) } }
+                            li data-signed-out { a href=(view.href("/join")) aria-current=[(kind == "join").then_some("page")] { (t.nav_join) } }
+                            li data-signed-in hidden { a href=(view.href("/me")) aria-current=[(kind == "me").then_some("page")] { (t.nav_me) } }
                         }
                     }
                 }

@@ -10,6 +10,7 @@ pub mod layout;
 mod pages;
 mod parts;
 mod photos;
+pub mod policy;
 pub mod texts;
 pub mod view;
 
@@ -64,7 +65,9 @@ async fn route(view: &View<'_>) -> Result<HttpResponse, Problem> {
         [name] if name.starts_with('@') => {
             // Names are lower case; who types another one means the same.
             match name.chars().any(|c| c.is_ascii_uppercase()) {
-                true => Ok(found(&view.href(format!("/{}", view::encoded(&name.to_lowercase()).replace("%40", "@"))))),
+                true => Ok(found(
+                    &view.href(format!("/{}", view::encoded(&name.to_lowercase()).replace("%40", "@"))),
+                )),
                 false => pages::account::page(view, &name[1..]).await,
             }
         }

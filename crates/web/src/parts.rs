@@ -55,7 +55,8 @@ pub(crate) async fn life(view: &View<'_>, pet: &PetView) -> Result<Markup, Probl
         };
         return Ok(html! { div.life { (bar(0, pet.ttl)) p.state { (state) } } });
     }
-    let kennel = pet.kennel.parse().map_err(|_| pitpet_pipeline::problem::not_found("such kennel", "kennel"))?;
+    let kennel =
+        pet.kennel.parse().map_err(|_| pitpet_pipeline::problem::not_found("such kennel", "kennel"))?;
     let left_ms = pet.remaining.saturating_mul(view.queries.pace_ms(&kennel).await?);
     let words = (t.life)(pet.remaining, pet.ttl, &(t.about)(left_ms));
     Ok(html! { div.life { (bar(pet.remaining, pet.ttl)) p { (words) } } })
@@ -72,7 +73,9 @@ fn bar(left: u64, of: u32) -> Markup {
         _ => "on-life",
     };
     let pieces = if of <= u64::from(PIECES_MAX) { of } else { 1 };
-    let piece = |at: u64, end: u64| format!("M{at} 3a3 3 0 0 1 3-3h{}a3 3 0 0 1 0 6h-{}a3 3 0 0 1-3-3z", end - at - 6, end - at - 6);
+    let piece = |at: u64, end: u64| {
+        format!("M{at} 3a3 3 0 0 1 3-3h{}a3 3 0 0 1 0 6h-{}a3 3 0 0 1-3-3z", end - at - 6, end - at - 6)
+    };
     let (mut on, mut off) = (String::new(), String::new());
     if pieces == 1 {
         off = piece(0, WIDTH);
@@ -94,33 +97,58 @@ fn bar(left: u64, of: u32) -> Markup {
     }
 }
 
-/// What one may do to a post, with how often it was done; scripts turn it on.
-pub(crate) fn actions(view: &View<'_>, card: &Card, more: bool) -> Markup {
+/// What may be done, and what to say it was done to.
+struct Deeds<'a> {
+    pet: &'a PetView,
+    /// The post, if it is one.
+    post: Option<&'a Card>,
+    /// In a list only what is done most.
+    more: bool,
+}
+
+/// Buttons, with how often each was done; scripts turn them on.
+fn deeds(view: &View<'_>, of: &Deeds<'_>) -> Markup {
     let t = view.t;
-    let button = |act: &str, label: &str, count: Option<(u64, String)>| {
+    let pet = of.pet;
+    let counted = |act: &str, label: &str, count: u64, words: &str| {
         html! {
             button type="button" data-act=(act) disabled title=(label) {
-                (icon(act))
-                @match count {
-                    Some((n, words)) => { span aria-hidden="true" data-count { (n) } span.vh { (label) ", " (words) } }
-                    None => { span.vh { (label) } }
-                }
+                (icon(act)) span aria-hidden="true" data-count=(act) { (count) } span.vh { (label) ", " (words) }
             }
         }
     };
+    // Those of the owner are shown by scripts to the owner.
+    let named = |act: &str, label: &str, is_shown: bool| {
+        html! { button type="button" data-act=(act) disabled hidden[!is_shown] { (icon(act)) (label) } }
+    };
+    let is_living = pet.phase == "living" && pet.remaining > 0;
     html! {
-        div.actions role="group" aria-label=((t.actions_of)(name(view, &card.pet))) data-actions data-post=(card.entry.id)
-            data-pet=(card.pet.birth) data-kennel=(card.pet.kennel) data-owner=(card.pet.owner) data-kind=(card.entry.kind)
-            data-phase=(card.pet.phase) {
-            @if card.entry.kind == "post" {
-                (button("pat", t.act_pat, Some((card.pats, (t.pats)(card.pats)))))
-                (button("share", t.act_share, Some((card.shares, (t.shares)(card.shares)))))
-                (button("comment", t.act_comment, Some((card.comments, (t.comments)(card.comments)))))
+        div.actions role="group" aria-label=((t.actions_of)(name(view, pet))) data-actions data-pet=(pet.birth)
+            data-kennel=(pet.kennel) data-owner=(pet.owner) data-phase=(pet.phase)
+            data-post=[of.post.map(|card| &card.entry.id)] {
+            @if let Some(card) = of.post {
+                (counted("pat", t.act_pat, card.pats, &(t.pats)(card.pats)))
+                (counted("share", t.act_share, card.shares, &(t.shares)(card.shares)))
+                (counted("comment", t.act_comment, card.comments, &(t.comments)(card.comments)))
             }
-            @if more || card.entry.kind != "post" { (button("gift", t.act_gift, None)) }
-            @if more { (button("bookmark", t.act_bookmark, None)) }
+            @if is_living {
+                @if of.more || of.post.is_none() { (named("gift", t.act_gift, true)) }
+                @if of.more && of.post.is_none() { (named("post", t.act_post, false)) }
+            } @else if pet.phase == "ended" && of.more && of.post.is_none() {
+                (named("keepsake", t.act_keepsake, false))
+            }
         }
     }
+}
+
+/// What one may do about a birth or post; `more` where it has a page to itself.
+pub(crate) fn actions(view: &View<'_>, card: &Card, more: bool) -> Markup {
+    deeds(view, &Deeds { pet: &card.pet, post: (card.entry.kind == "post").then_some(card), more })
+}
+
+/// What one may do for a pet.
+pub(crate) fn pet_actions(view: &View<'_>, pet: &PetView) -> Markup {
+    deeds(view, &Deeds { pet, post: None, more: true })
 }
 
 /// Tags as links.
@@ -221,12 +249,13 @@ pub(crate) fn check(view: &View<'_>, kennel: &str, height: u64, event: Option<&s
         section.proof aria-labelledby="check" {
             h2 #check { (t.check_title) }
             p.soft { (t.check_text) }
-            div.row {
-                button.check type="button" data-check data-kennel=(kennel) data-height=(height) disabled { (t.check_button) }
+            // Shown by scripts: without them there is nothing to run a block with.
+            button.check type="button" data-check data-kennel=(kennel) data-height=(height) hidden { (t.check_button) }
+            div.verdict role="status" {}
+            p.row {
                 @if let Some(event) = event { a href=(format!("/v1/events/{event}")) { (t.check_receipt) } }
                 a href=(view.href(format!("/ledger/{kennel}/{height}"))) { ((t.check_block)(height)) }
             }
-            div.verdict role="status" {}
         }
     }
 }

@@ -25,8 +25,8 @@ impl<'a> View<'a> {
     /// Reads the request.
     pub fn new(queries: &'a Queries, request: &'a HttpRequest) -> Self {
         let chosen = request.parameter("lang").and_then(Lang::from_code);
-        let lang = chosen
-            .unwrap_or_else(|| Lang::accepted(request.accept_language.as_deref().unwrap_or_default()));
+        let lang =
+            chosen.unwrap_or_else(|| Lang::accepted(request.accept_language.as_deref().unwrap_or_default()));
         Self { queries, request, lang, t: lang.texts(), chosen: chosen.is_some(), now_ms: queries.now_ms() }
     }
 

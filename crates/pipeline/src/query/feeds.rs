@@ -75,7 +75,8 @@ impl Queries {
         let mut unseen = None;
         for founding in foundings.iter().take(MERGED_MAX) {
             let head = self.head(founding).await?;
-            let (items, rest) = self.kennel_feed(founding, &head, cursor, limit, Consistency::Eventual).await?;
+            let (items, rest) =
+                self.kennel_feed(founding, &head, cursor, limit, Consistency::Eventual).await?;
             found.extend(items);
             unseen = unseen.max(rest);
         }

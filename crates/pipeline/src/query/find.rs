@@ -127,7 +127,8 @@ impl Queries {
             left = Some(match left {
                 None => having,
                 Some(before) => {
-                    let both: HashSet<&Vec<u8>> = before.keys().filter(|id| having.contains_key(*id)).collect();
+                    let both: HashSet<&Vec<u8>> =
+                        before.keys().filter(|id| having.contains_key(*id)).collect();
                     let both: Vec<Vec<u8>> = both.into_iter().cloned().collect();
                     both.into_iter().filter_map(|id| having.remove_entry(&id)).collect()
                 }

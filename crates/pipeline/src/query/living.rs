@@ -177,7 +177,8 @@ impl Queries {
     /// A problem.
     pub async fn pace_ms(&self, kennel: &KennelId) -> Result<u64, Problem> {
         let now_ms = self.clock.now_ms();
-        let known = self.memory.paces.lock().expect("no panic while the memory is locked").get(kennel).copied();
+        let known =
+            self.memory.paces.lock().expect("no panic while the memory is locked").get(kennel).copied();
         if let Some((measured_ms, pace_ms)) = known
             && now_ms.saturating_sub(measured_ms) < PACE_KEPT_MS
         {

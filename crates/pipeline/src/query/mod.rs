@@ -24,10 +24,10 @@ use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, EventId, KennelId, Rul
 use pitpet_chain::reject::Reject;
 
 pub use cards::{AccountCard, PetCard, read_account, read_pet, remaining_words};
+pub use export::{ExportManifest, Segment, SegmentEntry, StoredBody};
 pub use find::{FOUND_MAX, Found};
 pub use living::Ranking;
 pub use pages::{Card, Cards, PostPage, SiteSettings};
-pub use export::{ExportManifest, Segment, SegmentEntry, StoredBody};
 
 use crate::api::*;
 use crate::checkpoint;

@@ -140,9 +140,7 @@ impl Queries {
         };
         // Read consistently: what is missed once would be missed for good.
         let (height, mut entries) = match known {
-            Some((height, entries))
-                if entries.len() >= most && day_of(entries.first()) + 1 >= today =>
-            {
+            Some((height, entries)) if entries.len() >= most && day_of(entries.first()) + 1 >= today => {
                 (height, entries)
             }
             _ => {
@@ -257,8 +255,10 @@ impl Queries {
         let head = self.head(&founding).await?;
         let kennels = [(founding, head)];
         let item = Item { key, attributes };
-        let (mut cards, visits) =
-            futures::try_join!(self.cards(std::slice::from_ref(&item), &kennels), self.visits(id, cursor, limit))?;
+        let (mut cards, visits) = futures::try_join!(
+            self.cards(std::slice::from_ref(&item), &kennels),
+            self.visits(id, cursor, limit)
+        )?;
         let card = cards.pop().ok_or_else(|| not_found("such post yet", "id"))?;
         Ok(PostPage { card, visits })
     }

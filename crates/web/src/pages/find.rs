@@ -39,7 +39,14 @@ pub(crate) async fn search(view: &View<'_>) -> Result<HttpResponse, Problem> {
     };
     Ok(layout::page(
         view,
-        &Page { title: &title, description: t.search_hint, kind: "search", unlisted: true, main, ..Page::default() },
+        &Page {
+            title: &title,
+            description: t.search_hint,
+            kind: "search",
+            unlisted: true,
+            main,
+            ..Page::default()
+        },
     ))
 }
 

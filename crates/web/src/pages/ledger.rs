@@ -1,7 +1,7 @@
 //! The ledger: kennels, blocks, and what is in a block. The pages for whoever wants to know.
 
 use maud::{Markup, html};
-use pitpet_chain::block::{Block, Change, Death, Receipt};
+use pitpet_chain::block::{Change, Death, Receipt};
 use pitpet_chain::codec::decode;
 use pitpet_chain::event::{Payload, SignedEvent};
 use pitpet_chain::reject::Reject;
@@ -254,9 +254,15 @@ fn event(view: &View<'_>, index: usize, signed: &SignedEvent, receipt: &Receipt)
     let subject = match &event.payload {
         Payload::Birth { .. } => pet(&signed.id),
         Payload::Post { pet: of, .. } => html! { (pet(of)) (post(&signed.id)) },
-        Payload::Pat { post: of } | Payload::Share { post: of } | Payload::Comment { post: of, .. } => post(of),
-        Payload::Gift { pet: of, .. } | Payload::StoryEnd { pet: of } | Payload::Keepsake { pet: of } => pet(of),
-        Payload::Transfer { to, .. } => html! { dt { (t.account) } dd { a href=(view.href(format!("/account/{to}"))) { code { (to.to_string()) } } } },
+        Payload::Pat { post: of } | Payload::Share { post: of } | Payload::Comment { post: of, .. } => {
+            post(of)
+        }
+        Payload::Gift { pet: of, .. } | Payload::StoryEnd { pet: of } | Payload::Keepsake { pet: of } => {
+            pet(of)
+        }
+        Payload::Transfer { to, .. } => {
+            html! { dt { (t.account) } dd { a href=(view.href(format!("/account/{to}"))) { code { (to.to_string()) } } } }
+        }
         _ => html! {},
     };
     html! {

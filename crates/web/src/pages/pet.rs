@@ -25,7 +25,8 @@ pub(crate) async fn page(view: &View<'_>, birth: &str) -> Result<HttpResponse, P
     let cursor = view.request.cursor()?;
     let pet = view.queries.pet(birth).await?;
     let timeline = view.queries.timeline(birth, cursor, EVENTS).await?;
-    let hash: BirthHash = pet.birth.parse().map_err(|_| pitpet_pipeline::problem::not_found("such pet", "birth"))?;
+    let hash: BirthHash =
+        pet.birth.parse().map_err(|_| pitpet_pipeline::problem::not_found("such pet", "birth"))?;
     let mut posts = view.queries.posts_of(&[hash], POSTS + 1).await?;
     posts.retain(|card| card.entry.kind == "post");
     posts.truncate(POSTS as usize);
@@ -42,36 +43,13 @@ pub(crate) async fn page(view: &View<'_>, birth: &str) -> Result<HttpResponse, P
     let is_over = pet.phase != "living";
     let until_ms = if is_over { pet.died_ms } else { view.now_ms };
     let lived = (t.about)(until_ms.saturating_sub(pet.born_ms));
-    let birth_card = pitpet_pipeline::query::Card {
-        entry: EntryView {
-            id: pet.birth.clone(),
-            kind: "birth".to_owned(),
-            kennel: pet.kennel.clone(),
-            pet: pet.birth.clone(),
-            pet_name: None,
-            account: pet.owner.clone(),
-            height: pet.born_height,
-            index: 0,
-            timestamp_ms: pet.born_ms,
-            age: 0,
-            text: None,
-            tags: Vec::new(),
-            photo_url: None,
-            post: None,
-            amount: None,
-        },
-        pet: pet.clone(),
-        pats: 0,
-        shares: 0,
-        comments: 0,
-    };
     let main = html! {
         article class=[is_over.then_some("ended")] {
             div.profile {
                 div.frame {
                     (large(&pet.photo_url, &(t.photo_of)(name)))
                     (life)
-                    @if !is_over { (parts::actions(view, &birth_card, true)) }
+                    (parts::pet_actions(view, &pet))
                 }
                 div {
                     h1 dir="auto" { (name) }
@@ -152,7 +130,9 @@ fn chart(view: &View<'_>, pet: &PetView, newest_first: &[EntryView], until_ms: u
     let cared: Vec<&EntryView> = newest_first
         .iter()
         .rev()
-        .filter(|entry| matches!(entry.kind.as_str(), "birth" | "post" | "pat" | "share" | "comment" | "gift"))
+        .filter(|entry| {
+            matches!(entry.kind.as_str(), "birth" | "post" | "pat" | "share" | "comment" | "gift")
+        })
         .collect();
     let Some(first) = cared.first() else { return html! {} };
     let (from_ms, to_ms) = (first.timestamp_ms, until_ms.max(first.timestamp_ms + 1));
@@ -172,8 +152,7 @@ fn chart(view: &View<'_>, pet: &PetView, newest_first: &[EntryView], until_ms: u
     let line = line.join(" ");
     let (left, right) = (points.first().map_or(30, |p| p.0), points.last().map_or(30, |p| p.0));
     let floor = y(0);
-    let label: Vec<String> = vec![(t.pet_life)
-        .to_owned(), (t.pet_life_caption)(pet.ttl)];
+    let label: Vec<String> = vec![(t.pet_life).to_owned(), (t.pet_life_caption)(pet.ttl)];
     let (title, caption) = (&label[0], &label[1]);
     html! {
         figure.chart {

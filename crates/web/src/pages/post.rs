@@ -23,7 +23,8 @@ pub(crate) async fn page(view: &View<'_>, id: &str) -> Result<HttpResponse, Prob
     if card.entry.kind == "birth" {
         return Ok(crate::found(&view.href(parts::pet_path(pet))));
     }
-    let names = view.queries.names_of(found.visits.entries.iter().map(|entry| entry.account.as_str())).await?;
+    let names =
+        view.queries.names_of(found.visits.entries.iter().map(|entry| entry.account.as_str())).await?;
     let who = |account: &str| Who::of(view, account, names.get(account));
     let name = parts::name(view, pet);
     let life = parts::life(view, pet).await?;

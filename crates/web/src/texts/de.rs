@@ -30,14 +30,26 @@ fn about(ms: u64) -> String {
 }
 
 const MONTHS: [&str; 12] = [
-    "Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November",
+    "Januar",
+    "Februar",
+    "März",
+    "April",
+    "Mai",
+    "Juni",
+    "Juli",
+    "August",
+    "September",
+    "Oktober",
+    "November",
     "Dezember",
 ];
 
 fn parameter(name: &str) -> &'static str {
     match name {
         "ttl" => "Alter, die ein Tier ohne Ereignis lebt.",
-        "age_interval_ms" => "Mindestzeit zwischen zwei Altern in Millisekunden; 0: Jeder Block mit einem Ereignis, das altern lässt, ist ein Alter.",
+        "age_interval_ms" => {
+            "Mindestzeit zwischen zwei Altern in Millisekunden; 0: Jeder Block mit einem Ereignis, das altern lässt, ist ein Alter."
+        }
         "idle_ms" => "Stille, nach der Zeit geschürft wird, in Millisekunden.",
         "living_max" => "Lebende Tiere zur gleichen Zeit.",
         "accounts_max" => "Konten mit einem Eintrag zur gleichen Zeit.",
@@ -64,7 +76,9 @@ fn reject(reject: Reject) -> &'static str {
         Reject::WrongKennel => "Das Ereignis ist für einen anderen Kennel signiert.",
         Reject::Expired => "Die Zeit, in der das Ereignis gelten sollte, war vorbei.",
         Reject::ExpiresTooFar => "Ein Ereignis gilt höchstens 24 Stunden voraus.",
-        Reject::NonceRange => "Die Nonce liegt zwischen 1 und dem Ablauf; Arten, die es nur einmal gibt, haben 0.",
+        Reject::NonceRange => {
+            "Die Nonce liegt zwischen 1 und dem Ablauf; Arten, die es nur einmal gibt, haben 0."
+        }
         Reject::AmountRange => "Die Menge liegt zwischen 1 und 2⁵³ − 1.",
         Reject::WeakStamp => "Der Arbeitsnachweis am Ereignis ist zu klein.",
         Reject::BadSignature => "Die Signatur stammt nicht vom Schlüssel des Ereignisses.",
@@ -74,14 +88,18 @@ fn reject(reject: Reject) -> &'static str {
         Reject::UnknownPet => "In diesem Kennel gibt es kein solches Tier.",
         Reject::DeadPet => "Das Tier ist gestorben.",
         Reject::UnknownPost => "In diesem Kennel gibt es keinen solchen offenen Beitrag.",
-        Reject::ClosedPost => "Der Beitrag ist geschlossen: Sein Tier ist gestorben, oder er ist älter als ein Leben.",
+        Reject::ClosedPost => {
+            "Der Beitrag ist geschlossen: Sein Tier ist gestorben, oder er ist älter als ein Leben."
+        }
         Reject::NotOwner => "Das Tier gehört einem anderen Konto.",
         Reject::OwnPet => "Niemand streichelt oder teilt einen Beitrag des eigenen Tiers.",
         Reject::AlreadyDone => "Das Konto hat das bei diesem Beitrag schon getan: je einmal.",
         Reject::PostFull => "Der Beitrag fasst keine weiteren Besuche.",
         Reject::TooManyComments => "Das Konto hat diesen Beitrag so oft kommentiert, wie es darf.",
         Reject::TooManyPosts => "Das Tier hat so viele offene Beiträge, wie es haben darf.",
-        Reject::HasLivingPet => "Das Konto hat hier ein lebendes Tier; mehr als eines auf einmal gibt es nicht.",
+        Reject::HasLivingPet => {
+            "Das Konto hat hier ein lebendes Tier; mehr als eines auf einmal gibt es nicht."
+        }
         Reject::StaleAnchor => "Die Geburt ist nicht an einen Block der letzten Stunde gebunden.",
         Reject::KennelFull => "Der Kennel hat keinen freien Platz für ein Tier.",
         Reject::AccountsFull => "Der Kennel hat so viele Konten, wie er fasst.",
@@ -110,6 +128,7 @@ pub(super) static DE: Texts = Texts {
     nav_ledger: "Kassenbuch",
     nav_signin: "Anmelden",
     nav_join: "Mitmachen",
+    nav_me: "Mein Tier",
     nav_about: "Über PitPet",
     nav_help: "Hilfe",
     nav_privacy: "Datenschutz",
@@ -132,7 +151,8 @@ pub(super) static DE: Texts = Texts {
     act_share: "Teilen",
     act_comment: "Kommentieren",
     act_gift: "Leckerlis geben",
-    act_bookmark: "Merken",
+    act_post: "Schreiben",
+    act_keepsake: "Andenken machen",
     actions_of: |name| format!("Für {name}"),
     pats: |n| format!("{n} mal gestreichelt"),
     shares: |n| format!("{n} mal geteilt"),
@@ -157,12 +177,20 @@ pub(super) static DE: Texts = Texts {
     pet_lived: "Gelebt",
     pet_posts: "Beiträge",
     pet_life: "Ein Leben bisher",
-    pet_life_caption: |of| format!("Jeder Punkt ist ein Moment, in dem sich jemand gekümmert hat und das Leben wieder bei {of} war."),
+    pet_life_caption: |of| {
+        format!(
+            "Jeder Punkt ist ein Moment, in dem sich jemand gekümmert hat und das Leben wieder bei {of} war."
+        )
+    },
     pet_timeline: "Die ganze Geschichte",
     pet_other_lives: "Andere Geschichten aus demselben Zuhause",
     pet_end_title: "Hier endet die Geschichte",
     pet_end_text: |name, lived, closed| {
-        let closed = if closed { " Die Geschichte ist für immer geschlossen; diese Seite bleibt, und mit ihr der Beweis für jeden Tag." } else { " Die letzte Seite wird gerade geschrieben." };
+        let closed = if closed {
+            " Die Geschichte ist für immer geschlossen; diese Seite bleibt, und mit ihr der Beweis für jeden Tag."
+        } else {
+            " Die letzte Seite wird gerade geschrieben."
+        };
         format!("{name} hat {lived} gelebt.{closed}")
     },
     keepsake_title: "Andenken",

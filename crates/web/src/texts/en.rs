@@ -29,12 +29,15 @@ fn about(ms: u64) -> String {
     }
 }
 
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 fn parameter(name: &str) -> &'static str {
     match name {
         "ttl" => "Ages that a pet lives without an event.",
-        "age_interval_ms" => "Least time between two ages, in milliseconds; 0: every block with an event that ages is an age.",
+        "age_interval_ms" => {
+            "Least time between two ages, in milliseconds; 0: every block with an event that ages is an age."
+        }
         "idle_ms" => "Silence after which time is mined, in milliseconds.",
         "living_max" => "Living pets at one time.",
         "accounts_max" => "Accounts with a record at one time.",
@@ -61,7 +64,9 @@ fn reject(reject: Reject) -> &'static str {
         Reject::WrongKennel => "The event is signed for another kennel.",
         Reject::Expired => "The event's time to be mined had passed.",
         Reject::ExpiresTooFar => "The event may expire at most 24 hours ahead.",
-        Reject::NonceRange => "The nonce must be from 1 to the expiry; kinds that are unique by themselves have 0.",
+        Reject::NonceRange => {
+            "The nonce must be from 1 to the expiry; kinds that are unique by themselves have 0."
+        }
         Reject::AmountRange => "The amount must be from 1 to 2⁵³ − 1.",
         Reject::WeakStamp => "The proof of work on the event is too small.",
         Reject::BadSignature => "The signature is not that of the event's key.",
@@ -107,6 +112,7 @@ pub(super) static EN: Texts = Texts {
     nav_ledger: "Ledger",
     nav_signin: "Sign in",
     nav_join: "Join",
+    nav_me: "My pet",
     nav_about: "About",
     nav_help: "Help",
     nav_privacy: "Privacy",
@@ -129,7 +135,8 @@ pub(super) static EN: Texts = Texts {
     act_share: "Share",
     act_comment: "Comment",
     act_gift: "Give treats",
-    act_bookmark: "Bookmark",
+    act_post: "Post",
+    act_keepsake: "Make a keepsake",
     actions_of: |name| format!("For {name}"),
     pats: |n| count(n, "pat", "pats"),
     shares: |n| count(n, "share", "shares"),
@@ -159,7 +166,11 @@ pub(super) static EN: Texts = Texts {
     pet_other_lives: "Other stories of the same home",
     pet_end_title: "The story ends here",
     pet_end_text: |name, lived, closed| {
-        let closed = if closed { " The story is closed for good; this page stays, and so does the proof of each day of it." } else { " The last page is being written." };
+        let closed = if closed {
+            " The story is closed for good; this page stays, and so does the proof of each day of it."
+        } else {
+            " The last page is being written."
+        };
         format!("{name} lived {lived}.{closed}")
     },
     keepsake_title: "Keepsake",
