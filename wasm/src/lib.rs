@@ -1,4 +1,4 @@
-//! The chain module: the rules behind the seven operations that a host can call, and nothing else.
+//! The chain module: the rules behind the eight operations that a host can call, and nothing else.
 //!
 //! The interface is described in `pitpet-chain-host`. One instance keeps one kennel, which `open` puts here and the
 //! other operations use; a panic traps. After a

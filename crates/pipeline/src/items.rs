@@ -13,6 +13,11 @@
 //! | pet card | `P#birth` | `CARD` | publisher |
 //! | timeline | `P#birth` | `E#height#index` | publisher |
 //! | account | `A#account` | `K#kennel` | publisher |
+//! | keys of the offices | `K#kennel` | `KEYS` | publisher |
+//! | order | `X#order` | `CARD` | publisher |
+//! | trade | `Y#kennel` | `time#height#index#kennel` | publisher |
+//! | verdict | `E#event` | `VERDICT#kennel` | publisher |
+//! | moderation log | `V#kennel` | `time#height#index#kennel` | publisher |
 //! | account's name | `A#account` | `N#name` | ingest |
 //! | account's pet | `A#account` | `P#time#height#index#kennel` | publisher |
 //! | word | `W#beginning` | `class#word#time#height#index#kennel` | publisher; of a name: ingest |
@@ -55,6 +60,11 @@ pub fn head(kennel: &KennelId) -> Key {
     Key::new(chain(kennel), "HEAD")
 }
 
+/// Key of the keys of a kennel's offices.
+pub fn keys(kennel: &KennelId) -> Key {
+    Key::new(chain(kennel), "KEYS")
+}
+
 /// Sort keys of the blocks staged at a height begin with this.
 pub fn block_prefix(height: u64) -> String {
     format!("B#{height:020}#")
@@ -88,6 +98,26 @@ pub fn body(event: &EventId) -> Key {
 /// Key of an event's reject.
 pub fn reject(event: &EventId) -> Key {
     Key::new(format!("E#{event}"), "REJECT")
+}
+
+/// Key of what a kennel's moderators made of an event's body.
+pub fn verdict(event: &EventId, kennel: &KennelId) -> Key {
+    Key::new(format!("E#{event}"), format!("VERDICT#{kennel}"))
+}
+
+/// Key of an offer or bid.
+pub fn order(id: &EventId) -> Key {
+    Key::new(format!("X#{id}"), "CARD")
+}
+
+/// Partition of a kennel's trades.
+pub fn trades_pk(kennel: &KennelId) -> String {
+    format!("Y#{kennel}")
+}
+
+/// Partition of a kennel's moderation log.
+pub fn verdicts_pk(kennel: &KennelId) -> String {
+    format!("V#{kennel}")
 }
 
 /// Key of a pet's card.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use pitpet_chain::block::{Block, Change, Death, Receipt};
+use pitpet_chain::block::{Block, Change, Death, Ending, EndingReason, Receipt};
 use pitpet_chain::body::Body;
 use pitpet_chain::codec::{Malformed, decode, encode};
 use pitpet_chain::event::{Kind, Payload, SignedEvent};
@@ -107,6 +107,7 @@ pub fn publication(bytes: &[u8], nodes: &[Digest32], bodies: &Bodies) -> Result<
             batch.guarded.push(body_update(&signed.id, body));
         }
         let mut about: Option<BirthHash> = None;
+        let feed_sk = items::feed_sk(time, height, index, &kennel);
         for change in &receipt.changes {
             let (key, record) = match change {
                 Change::Pet(pet) => {
@@ -115,10 +116,43 @@ pub fn publication(bytes: &[u8], nodes: &[Digest32], bodies: &Bodies) -> Result<
                 }
                 Change::Account(account) => (items::account(&account.id, &kennel), encode(account)),
                 Change::Post(post) => (items::post(&post.id), encode(post)),
+                Change::Order(order) => {
+                    about = Some(order.pet);
+                    (items::order(&order.id), encode(order))
+                }
+                Change::Keys(keys) => (items::keys(&kennel), encode(keys)),
+                Change::Closed(order) => {
+                    close(&mut mutable, order, height, "cancelled");
+                    continue;
+                }
+                Change::Trade(trade) => {
+                    close(&mut mutable, &trade.order, height, "taken");
+                    let sold = attributes([
+                        ("id", signed.id.0.into()),
+                        ("record", encode(trade).into()),
+                        ("height", height.into()),
+                        ("timestamp_ms", time.into()),
+                    ]);
+                    let key = Key::new(items::trades_pk(&kennel), feed_sk.clone());
+                    batch.immutable.push(Item { key, attributes: sold });
+                    continue;
+                }
             };
             let set = mutable.entry(key).or_default();
             set.extend(attributes([("record", record.into()), ("kennel", kennel.0.into())]));
             set.insert("record_height".to_owned(), height.into());
+        }
+        if let Payload::Moderate { target, verdict, .. } = &signed.event.payload {
+            let verdict = attributes([
+                ("verdict_height", height.into()),
+                ("verdict", u64::from(*verdict as u8).into()),
+                ("by", signed.id.0.into()),
+            ]);
+            mutable.entry(items::verdict(target, &kennel)).or_default().extend(verdict.clone());
+            let mut logged = verdict;
+            logged.extend(attributes([("target", target.0.into()), ("timestamp_ms", time.into())]));
+            let key = Key::new(items::verdicts_pk(&kennel), feed_sk);
+            batch.immutable.push(Item { key, attributes: logged });
         }
         let body = bodies.get(&signed.id).and_then(|body| Body::read(kind, &body.body.0).ok());
         let words = body.map(|body| search::words_of(&body, bodies.words_max)).unwrap_or_default();
@@ -137,6 +171,21 @@ pub fn publication(bytes: &[u8], nodes: &[Digest32], bodies: &Bodies) -> Result<
         let key = Key::new(items::dead_pk(&kennel), death.pet.to_string());
         batch.immutable.push(Item { key, attributes: attributes([("died_height", height.into())]) });
     }
+    for ending in &block.endings {
+        let ending: Ending = decode(&ending.0)?;
+        let reason = match ending.reason {
+            EndingReason::TimeUp => "time-up",
+            EndingReason::PetChanged => "pet-changed",
+            EndingReason::Outbid => "outbid",
+        };
+        close(&mut mutable, &ending.order, height, reason);
+        let unlocked = attributes([
+            ("unlocked_height", height.into()),
+            ("free", ending.free.into()),
+            ("orders", ending.orders.into()),
+        ]);
+        mutable.entry(items::account(&ending.account, &kennel)).or_default().extend(unlocked);
+    }
     batch.guarded.extend(mutable.into_iter().map(|(key, mut set)| {
         set.insert(SOURCE_HEIGHT.to_owned(), height.into());
         let below = if planted(Bug::OlderCard) { u64::MAX } else { height };
@@ -144,6 +193,12 @@ pub fn publication(bytes: &[u8], nodes: &[Digest32], bodies: &Bodies) -> Result<
         Update { key, set, remove: Vec::new(), condition, retry: Retry::Allowed }
     }));
     Ok(batch)
+}
+
+/// An order is open no more.
+fn close(mutable: &mut BTreeMap<Key, Attributes>, order: &EventId, height: u64, reason: &str) {
+    let closed = attributes([("closed_height", height.into()), ("closed_reason", reason.to_owned().into())]);
+    mutable.entry(items::order(order)).or_default().extend(closed);
 }
 
 /// An event in its block.
@@ -185,6 +240,9 @@ fn entries(batch: &mut PublishBatch, place: &Place<'_>) {
             set("post", post.0.into());
         }
         Payload::Gift { amount, .. } => set("amount", (*amount).into()),
+        Payload::Offer { price, .. } | Payload::Bid { price, .. } | Payload::Take { price, .. } => {
+            set("amount", (*price).into());
+        }
         _ => {}
     }
     if let Some(photo) = photo {

@@ -110,7 +110,7 @@ pub fn words_of(body: &Body, words_max: usize) -> Vec<Word> {
             }
             listed(Class::Tag, distinct).chain(listed(Class::Text, split(text, words_max))).collect()
         }
-        Body::Comment { .. } => Vec::new(),
+        Body::Comment { .. } | Body::Moderate { .. } => Vec::new(),
     }
 }
 

@@ -220,7 +220,7 @@ pub(super) fn entry_view(item: &Attributes, texts: &HashMap<EventId, Body>) -> R
         Some(Body::Birth { story, .. }) => (Some(story.clone()), Vec::new()),
         Some(Body::Post { text, tags }) => (Some(text.clone()), tags.clone()),
         Some(Body::Comment { text }) => (Some(text.clone()), Vec::new()),
-        None => (None, Vec::new()),
+        Some(Body::Moderate { .. }) | None => (None, Vec::new()),
     };
     let pet_name = match texts.get(&pet) {
         Some(Body::Birth { name, .. }) => Some(name.clone()),

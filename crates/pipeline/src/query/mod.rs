@@ -21,6 +21,7 @@ use pitpet_chain::codec::{decode, encode};
 use pitpet_chain::event::{Kind, SignedEvent};
 use pitpet_chain::genesis::Parameters;
 use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, EventId, KennelId, RulesHash};
+use pitpet_chain::mining;
 use pitpet_chain::reject::Reject;
 
 pub use cards::{AccountCard, PetCard, read_account, read_pet, remaining_words};
@@ -183,6 +184,18 @@ impl Queries {
             accounts: totals.accounts,
             minted: totals.minted,
             house: totals.house,
+            locked: totals.locked,
+            orders: totals.orders,
+            mining: MiningView {
+                over: mining::after(&head.summary.mining, head.height, &head.hash).began.to_string(),
+                sealed: head.summary.mining.sealed,
+                difficulty: head.summary.mining.difficulty,
+                last_aging_ms: totals.last_aging_ms,
+            },
+            upgrade: head.summary.upgrade.map(|upgrade| UpgradeView {
+                rules_hash: upgrade.rules_hash.to_string(),
+                at_height: upgrade.at_height,
+            }),
             parameters: parameters_view(parameters),
             checkpoint_key: checkpoint::verifier_key(&founding.kennel, &founding.genesis.checkpoint)
                 .unwrap_or_default(),

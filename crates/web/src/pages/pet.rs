@@ -66,9 +66,9 @@ pub(crate) async fn page(view: &View<'_>, birth: &str) -> Result<HttpResponse, P
                         div { dt { (t.pet_lived) } dd { (lived) } }
                         div { dt { (t.pet_wallet) } dd { ((t.treats)(pet.wallet)) } }
                         div { dt { (t.pet_posts) } dd { (pet.posts) } }
-                        div { dt { (t.act_pat) } dd { (pet.pats) } }
-                        div { dt { (t.act_share) } dd { (pet.shares) } }
-                        div { dt { (t.act_comment) } dd { (pet.comments) } }
+                        div { dt { (t.pet_pats) } dd { (pet.pats) } }
+                        div { dt { (t.pet_shares) } dd { (pet.shares) } }
+                        div { dt { (t.pet_comments) } dd { (pet.comments) } }
                     }
                     @if cursor.is_none() { (chart(view, &pet, &timeline.entries, until_ms)) }
                 }

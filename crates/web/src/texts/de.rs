@@ -82,6 +82,34 @@ fn reject(reject: Reject) -> &'static str {
         Reject::AmountRange => "Die Menge liegt zwischen 1 und 2⁵³ − 1.",
         Reject::WeakStamp => "Der Arbeitsnachweis am Ereignis ist zu klein.",
         Reject::BadSignature => "Die Signatur stammt nicht vom Schlüssel des Ereignisses.",
+        Reject::PriceRange => "Der Preis liegt zwischen 1 und 2⁵³ − 1.",
+        Reject::UntilRange => "Ein Angebot endet in der Zukunft, höchstens 30 Tage voraus.",
+        Reject::KeysRange => {
+            "Es sind zu viele Schlüssel, einer steht doppelt, oder die Schwelle ist nicht mehr als die Hälfte der Zeugen."
+        }
+        Reject::UnknownOrder => {
+            "Es gibt kein solches offenes Angebot: genommen, zurückgezogen, überboten oder abgelaufen."
+        }
+        Reject::NotMaker => "Das Angebot stammt von einem anderen Konto.",
+        Reject::SelfTrade => "Niemand handelt mit sich selbst.",
+        Reject::AlreadyOffered => "Das Tier ist schon angeboten.",
+        Reject::BeyondSupply => "Der Preis ist höher als alle Leckerlis, die es gibt.",
+        Reject::WrongPrice => "Der Preis ist nicht der des Angebots.",
+        Reject::TooManyOrders => "Das Konto hat so viele offene Angebote, wie es haben darf.",
+        Reject::OrdersFull => "Der Kennel hat so viele offene Angebote, wie er fasst.",
+        Reject::BidTooLow => {
+            "Für das Tier wird schon so oft geboten wie möglich, und dies liegt nicht über dem niedrigsten Gebot."
+        }
+        Reject::StaleSeal => "Das Siegel gilt nicht dem Block, mit dem das jetzige Alter begann.",
+        Reject::WeakSeal => "Der Arbeitsnachweis des Siegels ist zu klein.",
+        Reject::AlreadySealed => "Das jetzige Alter hat schon sein Siegel.",
+        Reject::TooFewStatements => "Es stimmen weniger Zeitzeugen überein, als es müssen.",
+        Reject::BadStatement => {
+            "Eine Aussage ist von keinem Zeitzeugen, außer der Reihe oder falsch signiert."
+        }
+        Reject::NotOperator => "Das darf nur der Betreiber.",
+        Reject::NotModerator => "Das darf nur die Moderation.",
+        Reject::PastHeight => "Der Block dieser Höhe ist schon geschürft.",
         Reject::WrongKey => "Der Schlüssel ist nicht der jetzige des Kontos.",
         Reject::StaleNonce => "Ein Ereignis mit dieser oder einer höheren Nonce wurde schon angenommen.",
         Reject::NotHouse => "Das darf nur das Haus.",
@@ -176,6 +204,9 @@ pub(super) static DE: Texts = Texts {
     pet_died: "Gestorben",
     pet_lived: "Gelebt",
     pet_posts: "Beiträge",
+    pet_pats: "Gestreichelt",
+    pet_shares: "Geteilt",
+    pet_comments: "Kommentare",
     pet_life: "Ein Leben bisher",
     pet_life_caption: |of| {
         format!(

@@ -70,6 +70,30 @@ fn reject(reject: Reject) -> &'static str {
         Reject::AmountRange => "The amount must be from 1 to 2⁵³ − 1.",
         Reject::WeakStamp => "The proof of work on the event is too small.",
         Reject::BadSignature => "The signature is not that of the event's key.",
+        Reject::PriceRange => "The price must be from 1 to 2⁵³ − 1.",
+        Reject::UntilRange => "An order ends in the future, at most 30 days ahead.",
+        Reject::KeysRange => {
+            "There are too many keys, one twice, or a threshold of no more than half the witnesses."
+        }
+        Reject::UnknownOrder => {
+            "There is no such open order: it was taken, cancelled or outbid, or its time was up."
+        }
+        Reject::NotMaker => "The order was made by another account.",
+        Reject::SelfTrade => "Nobody trades with themselves.",
+        Reject::AlreadyOffered => "The pet is on offer already.",
+        Reject::BeyondSupply => "The price is more than all treats there are.",
+        Reject::WrongPrice => "The price is not that of the order.",
+        Reject::TooManyOrders => "The account has as many open orders as it may.",
+        Reject::OrdersFull => "The kennel has as many open orders as it takes.",
+        Reject::BidTooLow => "The pet has as many bids as it takes, and this one is not above the lowest.",
+        Reject::StaleSeal => "The seal is not over the block that began the present age.",
+        Reject::WeakSeal => "The proof of work of the seal is too small.",
+        Reject::AlreadySealed => "The present age has its seal.",
+        Reject::TooFewStatements => "Fewer time witnesses agree than have to.",
+        Reject::BadStatement => "A statement is of no time witness, out of order, or badly signed.",
+        Reject::NotOperator => "Only the operator may do this.",
+        Reject::NotModerator => "Only a moderator may do this.",
+        Reject::PastHeight => "The block of this height has been mined already.",
         Reject::WrongKey => "The key is not the account's current one.",
         Reject::StaleNonce => "An event with this or a higher nonce was accepted before.",
         Reject::NotHouse => "Only the house may do this.",
@@ -160,6 +184,9 @@ pub(super) static EN: Texts = Texts {
     pet_died: "Died",
     pet_lived: "Lived",
     pet_posts: "Posts",
+    pet_pats: "Pats",
+    pet_shares: "Shares",
+    pet_comments: "Comments",
     pet_life: "A life so far",
     pet_life_caption: |of| format!("Each dot is a moment when somebody cared, and life was back at {of}."),
     pet_timeline: "The whole story",
