@@ -278,3 +278,11 @@ pub fn search_seal(bytes: &[u8]) -> Result<Vec<u8>, Fault> {
     let work = Work::new(&kennel, &over, &account, purpose, difficulty);
     Ok(encode(&work.search(search.first, search.tries)))
 }
+
+// At the end of the file, where it moves no line that a panic in the module names.
+impl Session {
+    /// The open kennel, for native callers: it is in no export of the module.
+    pub fn kennel(&self) -> Option<&Kennel> {
+        self.kennel.as_ref()
+    }
+}

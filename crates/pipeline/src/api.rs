@@ -374,6 +374,8 @@ pub struct EntryView {
     pub index: u32,
     /// The block's timestamp.
     pub timestamp_ms: u64,
+    /// The kennel's age after its block.
+    pub age: u64,
     /// The text: of a post or comment, or a birth's story.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,

@@ -20,6 +20,8 @@
 //! | verdict | `E#event` | `VERDICT#kennel` | publisher |
 //! | moderation log | `V#kennel` | `time#height#index#kennel` | publisher |
 //! | account's name | `A#account` | `N#name` | ingest |
+//! | account's pet | `A#account` | `P#time#height#index#kennel` | publisher |
+//! | word | `W#beginning` | `class#word#time#height#index#kennel` | publisher; of a name: ingest |
 //! | post card | `O#post` | `CARD` | publisher |
 //! | post's visit | `O#post` | `E#height#index` | publisher |
 //! | feed | `F#kennel#day` | `time#height#index#kennel` | publisher |
@@ -152,6 +154,11 @@ pub fn account(account: &AccountId, kennel: &KennelId) -> Key {
 /// Key of an account's name.
 pub fn account_name(account: &AccountId, name: &str) -> Key {
     Key::new(account_pk(account), format!("N#{name}"))
+}
+
+/// Key of an entry of the pets born to an account; `feed_sk` is that of the birth.
+pub fn account_pet(account: &AccountId, feed_sk: &str) -> Key {
+    Key::new(account_pk(account), format!("P#{feed_sk}"))
 }
 
 /// Key of a post's card.

@@ -52,6 +52,8 @@ pub struct MinerSettings {
     pub snapshot_every: u64,
     /// Mining goes on while at most this many blocks are unpublished.
     pub unpublished_max: u64,
+    /// Words of a text that it can be found by, 0 to 12; each is one more item written.
+    pub search_words_max: usize,
 }
 
 impl Default for MinerSettings {
@@ -60,6 +62,7 @@ impl Default for MinerSettings {
             open_kennels_max: NonZeroUsize::new(crate::kennels::OPEN_KENNELS_MAX).expect("8 is not zero"),
             snapshot_every: 256,
             unpublished_max: 1_000,
+            search_words_max: crate::search::WORDS_MAX,
         }
     }
 }
@@ -305,7 +308,7 @@ impl Miner {
         let kennel_id = founding.kennel;
         // Failing here changes nothing: the messages are redelivered.
         let head = read_head(self.table.as_ref(), founding, Consistency::Strong).await?;
-        let bodies = bodies_of(works);
+        let bodies = bodies_of(works).indexed(self.settings.search_words_max);
         let mut is_published = self.publish_backlog(founding, &head, &bodies).await?;
         let mut kennel = self.kennels.take(founding, &head).await?;
 

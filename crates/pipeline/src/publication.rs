@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use pitpet_chain::block::{Block, Change, Death, Ending, EndingReason, Receipt};
+use pitpet_chain::body::Body;
 use pitpet_chain::codec::{Malformed, decode, encode};
 use pitpet_chain::event::{Kind, Payload, SignedEvent};
 use pitpet_chain::hash::{BirthHash, Digest32, EventId};
@@ -12,9 +13,45 @@ use crate::items::{self, attributes};
 use crate::message::SaltedBody;
 use crate::planted::{Bug, planted};
 use crate::ports::{Attributes, Condition, Item, Key, PublishBatch, Retry, Update, Value};
+use crate::search;
 
-/// Bodies at hand, by event.
-pub type Bodies = BTreeMap<EventId, SaltedBody>;
+/// Bodies at hand, by event, and how many of their words can be searched for.
+#[derive(Clone, Debug)]
+pub struct Bodies {
+    bodies: BTreeMap<EventId, SaltedBody>,
+    words_max: usize,
+}
+
+impl Default for Bodies {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Bodies {
+    /// None at hand.
+    pub fn new() -> Self {
+        Self { bodies: BTreeMap::new(), words_max: search::WORDS_MAX }
+    }
+
+    /// Of each text, this many words can be searched for, at most [`search::WORDS_MAX`].
+    #[must_use]
+    pub fn indexed(mut self, words_max: usize) -> Self {
+        self.words_max = words_max.min(search::WORDS_MAX);
+        self
+    }
+
+    /// An event's body.
+    pub fn get(&self, event: &EventId) -> Option<&SaltedBody> {
+        self.bodies.get(event)
+    }
+}
+
+impl FromIterator<(EventId, SaltedBody)> for Bodies {
+    fn from_iter<T: IntoIterator<Item = (EventId, SaltedBody)>>(bodies: T) -> Self {
+        Self { bodies: bodies.into_iter().collect(), ..Self::new() }
+    }
+}
 
 /// The guard of mutable read-side items: the height that they come from.
 pub const SOURCE_HEIGHT: &str = "source_height";
@@ -140,7 +177,9 @@ pub fn publication(bytes: &[u8], nodes: &[Digest32], bodies: &Bodies) -> Result<
             let key = Key::new(items::verdicts_pk(&kennel), feed_sk);
             batch.immutable.push(Item { key, attributes: logged });
         }
-        entries(&mut batch, &Place { block: &block, index, signed: &signed, about });
+        let body = bodies.get(&signed.id).and_then(|body| Body::read(kind, &body.body.0).ok());
+        let words = body.map(|body| search::words_of(&body, bodies.words_max)).unwrap_or_default();
+        entries(&mut batch, &Place { block: &block, index, signed: &signed, about, words });
     }
     for death in &block.deaths {
         let death: Death = decode(&death.0)?;
@@ -191,6 +230,8 @@ struct Place<'a> {
     index: u32,
     signed: &'a SignedEvent,
     about: Option<BirthHash>,
+    /// By which it can be found.
+    words: Vec<search::Word>,
 }
 
 /// The entries of timelines, posts and feeds.
@@ -209,6 +250,7 @@ fn entries(batch: &mut PublishBatch, place: &Place<'_>) {
         ("height", height.into()),
         ("index", index.into()),
         ("timestamp_ms", time.into()),
+        ("age", header.age.into()),
     ]);
     let mut set = |name: &str, value: Value| {
         entry.insert(name.to_owned(), value);
@@ -240,10 +282,14 @@ fn entries(batch: &mut PublishBatch, place: &Place<'_>) {
         }
         Payload::Birth { .. } => {
             put(Key::new(items::births_pk(kennel), feed_sk.clone()));
+            put(items::account_pet(&event.account, &feed_sk));
         }
         _ => {}
     }
     if matches!(kind, Kind::Birth | Kind::Post) {
+        for word in &place.words {
+            put(word.key(&feed_sk));
+        }
         put(Key::new(items::feed_pk(kennel, time / items::DAY_MS), feed_sk));
     }
 }

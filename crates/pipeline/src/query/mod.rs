@@ -6,6 +6,9 @@
 mod cards;
 mod export;
 mod feeds;
+mod find;
+mod living;
+mod pages;
 mod proofs;
 
 use std::num::NonZeroUsize;
@@ -23,6 +26,9 @@ use pitpet_chain::reject::Reject;
 
 pub use cards::{AccountCard, PetCard, read_account, read_pet, remaining_words};
 pub use export::{ExportManifest, Segment, SegmentEntry, StoredBody};
+pub use find::{FOUND_MAX, Found};
+pub use living::Ranking;
+pub use pages::{Card, Cards, PostPage, SiteSettings};
 
 use crate::api::*;
 use crate::checkpoint;
@@ -57,6 +63,9 @@ pub struct Queries {
     foundings: Foundings,
     replicas: Kennels,
     settings: QuerySettings,
+    site: SiteSettings,
+    memory: living::Memory,
+    newest: pages::Newest,
 }
 
 /// Whether an answer carries its proof.
@@ -83,7 +92,29 @@ impl Queries {
         let replicas =
             Kennels::new(Arc::new(NativeHost), table.clone(), objects.clone(), settings.replicas_max);
         let foundings = Foundings::new(table.clone());
-        Self { table, objects, clock, foundings, replicas, settings }
+        Self {
+            table,
+            objects,
+            clock,
+            foundings,
+            replicas,
+            settings,
+            site: SiteSettings::default(),
+            memory: living::Memory::default(),
+            newest: pages::Newest::default(),
+        }
+    }
+
+    /// Says what the pages have to know of the site.
+    #[must_use]
+    pub fn with_site(mut self, site: SiteSettings) -> Self {
+        self.site = site;
+        self
+    }
+
+    /// What the pages have to know of the site.
+    pub fn site(&self) -> &SiteSettings {
+        &self.site
     }
 
     /// Finds a kennel by id or label.
@@ -226,6 +257,19 @@ impl Queries {
             deaths,
             bytes: base64_of(&stored.bytes),
         })
+    }
+
+    /// A published block itself, with the count of its bytes.
+    ///
+    /// # Errors
+    /// A problem with status 404 if the kennel is not that high yet.
+    pub async fn block_record(&self, founding: &Founding, height: u64) -> Result<(usize, Block), Problem> {
+        let (_, stored) = self
+            .published_block(founding, height)
+            .await?
+            .ok_or_else(|| not_found("block at this height yet", "height"))?;
+        let block = decode(&stored.bytes).map_err(|_| damaged("a block"))?;
+        Ok((stored.bytes.len(), block))
     }
 
     /// Blocks, newest first; `cursor` is the height to go on below.
