@@ -83,7 +83,7 @@ pub fn bodies_not_at_hand(bytes: &[u8], bodies: &Bodies) -> Result<Vec<(EventId,
     let mut found = Vec::new();
     for event in &block.events {
         let signed = SignedEvent::read(&event.0).map_err(|_| Malformed)?;
-        if let (Some(committed), false) = (signed.event.payload.body(), bodies.contains_key(&signed.id)) {
+        if let (Some(committed), false) = (signed.event.payload.body(), bodies.get(&signed.id).is_some()) {
             found.push((signed.id, *committed));
         }
     }

@@ -485,6 +485,7 @@ async fn feed(State(inner): Shared) -> Json<EntriesView> {
             height: block.header.height,
             index: 0,
             timestamp_ms: block.header.timestamp_ms,
+            age: block.header.age,
             text: Some(story),
             tags: vec![],
             photo_url: None,
