@@ -311,6 +311,47 @@ pub(super) async fn reaper(world: Arc<World>) {
     }
 }
 
+/// Somebody who wants one pet, in whichever kennel of the line has room for it.
+pub(super) async fn settler(world: Arc<World>, first: Founding, number: u32) {
+    let clock = MachineClock::new(&world);
+    let seed = u8::try_from(100 + number).expect("a few settlers");
+    let settings = QuerySettings { wait_ms_max: 0, replicas_max: NonZeroUsize::MIN };
+    let mut nonce = 0;
+    loop {
+        world.turn(world.between(SECOND, 20 * SECOND)).await;
+        wander(&world, &clock);
+        let process = Process::start(&world, Role::Query, format!("query of settler {number}"));
+        let ports_of_query = ports(&world, &process);
+        let queries = Queries::new(ports_of_query.table, ports_of_query.objects, clock.clone(), settings);
+        // While there is no room, or nobody to ask, the settler asks again.
+        let place = process.live(queries.birthplace(Some(&first.label), None)).await;
+        let Some(Ok(view)) = place else { continue };
+        let kennel: KennelId = view.id.parse().expect("a kennel's id");
+        let founding = Founding { kennel, label: view.label, genesis: first.genesis.clone() };
+        let mut player = Player::of(&founding, seed, world.clock.now_ms());
+        player.nonce = nonce;
+        let birth = player.birth("Settler", view.anchor.parse().expect("a block's hash"));
+        nonce = player.nonce;
+        let id = id_of(&birth);
+        world.auditor().made(id);
+        let process = Process::start(&world, Role::Ingest, format!("ingest of settler {number}"));
+        let ports = ports(&world, &process);
+        let ingest = Ingest::new(ports.table, ports.queue, ports.objects, clock.clone());
+        let events = vec![submitted(&birth)];
+        if let Some(Ok(answers)) =
+            process.live(async { ingest.submit(events, &mut ingest.counting()).await }).await
+            && matches!(answers.first(), Some(Ok(_)))
+        {
+            world.auditor().promised(id);
+        }
+        // Long enough to be mined in most runs; a second pet would be born in another kennel.
+        world.turn(120 * SECOND).await;
+        if world.auditor().pets(&kennel).contains(&id.into()) {
+            return;
+        }
+    }
+}
+
 /// Somebody who looks at events and checkpoints.
 pub(super) async fn reader(world: Arc<World>, kennels: Vec<Founding>) {
     let process = Process::start(&world, Role::Query, "query".to_owned());
