@@ -30,7 +30,8 @@ pub(crate) fn pin(built: &Built) -> anyhow::Result<()> {
     let table = workspace().join("crates").join("chain-host").join("src").join("releases_table.rs");
     write(table, table_text(&pinned).as_bytes())?;
     let manifest = workspace().join("wasmer.toml");
-    let text = fs::read_to_string(&manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
+    let text =
+        fs::read_to_string(&manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
     write(manifest, with_rules(&text, built.rules)?.as_bytes())?;
     println!("pinned {} as the newest of {}", built.rules, pinned.len());
     Ok(())

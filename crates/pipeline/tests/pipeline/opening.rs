@@ -224,15 +224,16 @@ async fn a_label_that_was_taken_meanwhile_is_passed_over() {
 
 #[tokio::test]
 async fn the_miner_founds_nothing_that_follows_no_kennel_of_its_own() {
-    let town = Town::found(of(1)).await;
+    let first = Town::found(of(1)).await.kennel();
     let stranger = pitpet_chain::hash::PublicKey(key(77).verifying_key().to_bytes());
     let base = genesis(of(1), 50);
     let forged: [(&str, Genesis, KennelId); 3] = [
-        ("operator", Genesis { operator: stranger, ..base.clone() }, town.kennel()),
-        ("parameters", Genesis { parameters: of(2), ..base.clone() }, town.kennel()),
+        ("operator", Genesis { operator: stranger, ..base.clone() }, first),
+        ("parameters", Genesis { parameters: of(2), ..base.clone() }, first),
         ("predecessor", base, KennelId([9; 32])),
     ];
     for (what, genesis, after) in forged {
+        let town = Town::found(of(1)).await;
         let kennel = genesis.kennel();
         let item = attributes([
             ("genesis", encode(&genesis).into()),

@@ -312,7 +312,7 @@ impl Auditor {
             let count = listed.iter().filter(|listed| *listed == kennel).count();
             require(count == 1, || format!("kennel {kennel} stands {count} times in the list"))?;
         }
-        let founding = |kennel: &KennelId| {
+        let founding = |kennel: &KennelId| -> Result<Founding, String> {
             let item = all.get(&items::genesis(kennel)).ok_or("no genesis")?;
             let label = item.text("label").map_err(bad("a label"))?.to_owned();
             Ok(Founding { kennel: *kennel, genesis: self.ledgers[kennel].genesis.clone(), label })
