@@ -302,7 +302,10 @@ mod tests {
 
     const RULES: RulesHash = RulesHash([1; 32]);
 
-    fn chain(ledger: &Ledger) -> Vec<(String, Printed)> {
+    /// Blocks under the hashes that they are printed under.
+    type Named = Vec<(String, Printed)>;
+
+    fn chain(ledger: &Ledger) -> Named {
         ledger.blocks().iter().map(|block| (block.hash.clone(), block.clone())).collect()
     }
 
@@ -366,7 +369,7 @@ mod tests {
         let loaded = Ledger::load(RULES, sound.clone()).unwrap();
         assert_eq!(chain(&loaded), sound);
         assert!(Ledger::load(RulesHash([2; 32]), sound.clone()).is_err(), "other rules, other blocks");
-        let refused = |change: &dyn Fn(&mut Vec<(String, Printed)>)| {
+        let refused = |change: &dyn Fn(&mut Named)| {
             let mut chain = sound.clone();
             change(&mut chain);
             Ledger::load(RULES, chain).err().expect("a forged chain")

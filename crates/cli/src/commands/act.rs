@@ -165,12 +165,11 @@ pub(crate) async fn birth(context: &Context, args: BirthArgs) -> Result<(), Fail
         *recovery = actor.account.recovery().map(public);
     }
     let mut kennel = actor.kennel_for_birth(args.kennel.as_deref()).await?;
-    let key = actor.client.key_in(&kennel, &actor.account).await?;
+    let mut key = actor.client.key_in(&kennel, &actor.account).await?;
     actor.client.upload(actor.account.id, key, &photo).await?;
     let done = format!("{} is born.", args.name);
     let mut tried = 1;
     loop {
-        let key = actor.client.key_in(&kennel, &actor.account).await?;
         let born = actor.perform_with(context, &kennel, key, act.clone(), &done).await;
         let is_full =
             |failure: &Failure| matches!(failure.problem_name(), Some("kennel-full" | "accounts-full"));
@@ -181,6 +180,7 @@ pub(crate) async fn birth(context: &Context, args: BirthArgs) -> Result<(), Fail
                 if next.id == kennel.id || tried == BIRTHPLACES_MAX {
                     return Err(failure);
                 }
+                key = actor.client.key_in(&next, &actor.account).await?;
                 kennel = next;
                 tried += 1;
             }

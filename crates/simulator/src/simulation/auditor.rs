@@ -299,8 +299,12 @@ impl Auditor {
         require(self.ledgers.contains_key(&kennel), || "a kennel is listed that nobody prepared".to_owned())
     }
 
-    /// Kennels that opened by themselves. All that were prepared are open and listed once, and
-    /// none was opened without need: the one before it has no more places than are kept.
+    /// The genesis of a kennel that was founded or prepared.
+    pub(super) fn genesis(&self, kennel: &KennelId) -> Option<Genesis> {
+        self.ledgers.get(kennel).map(|ledger| ledger.genesis.clone())
+    }
+
+    /// Kennels that opened by themselves. All that were prepared are listed, each once.
     pub(super) fn opened(&self, table: &MemoryTable) -> Result<Vec<Founding>, String> {
         let all = table.all();
         let listed: Vec<KennelId> = all
