@@ -13,9 +13,9 @@
 //!    block 0, its signed checkpoint, and last the line's label in the list, so that no kennel is
 //!    listed that isn't whole. It signs only for the successor of a kennel whose head it signed.
 //!
-//! Until the kennel is listed, every run of the reaper does its part again; each step of both
-//! can be repeated, and whoever repeats it gets the same kennel, because the reservation holds
-//! all that its id follows from. The kennel's random bytes are a hash of its predecessor's id,
+//! Until the kennel is listed, every run of the reaper that finds places short does its part again;
+//! each step of both can be repeated, and whoever repeats it gets the same kennel, because the
+//! reservation holds all that its id follows from. The kennel's random bytes are a hash of its predecessor's id,
 //! which is random itself: so nothing here needs a source of randomness.
 
 use std::collections::BTreeMap;

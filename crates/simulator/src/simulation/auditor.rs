@@ -152,6 +152,14 @@ fn kennel_of(pk: &str) -> Option<KennelId> {
     pk.strip_prefix("K#")?.parse().ok()
 }
 
+/// The kennels in the list.
+fn listed(all: &BTreeMap<Key, Attributes>) -> Result<Vec<KennelId>, String> {
+    all.iter()
+        .filter(|(key, _)| key.pk == "KENNELS")
+        .map(|(_, item)| item.digest("kennel").map(KennelId).map_err(bad("a place in the list")))
+        .collect()
+}
+
 fn number(item: Option<&Attributes>, name: &'static str) -> u64 {
     item.and_then(|item| item.number(name).ok()).unwrap_or_default()
 }
@@ -304,24 +312,22 @@ impl Auditor {
         self.ledgers.get(kennel).map(|ledger| ledger.genesis.clone())
     }
 
-    /// Kennels that opened by themselves. All that were prepared are listed, each once.
+    /// Kennels that opened by themselves. None is listed twice, and those there were from the
+    /// beginning still are.
     pub(super) fn opened(&self, table: &MemoryTable) -> Result<Vec<Founding>, String> {
         let all = table.all();
-        let listed: Vec<KennelId> = all
-            .iter()
-            .filter(|(key, _)| key.pk == "KENNELS")
-            .map(|(_, item)| item.digest("kennel").map(KennelId).map_err(bad("a place in the list")))
-            .collect::<Result<_, _>>()?;
+        let listed = listed(&all)?;
         for kennel in self.ledgers.keys() {
             let count = listed.iter().filter(|listed| *listed == kennel).count();
-            require(count == 1, || format!("kennel {kennel} stands {count} times in the list"))?;
+            let is_sound = count == 1 || (count == 0 && self.opened.contains_key(kennel));
+            require(is_sound, || format!("kennel {kennel} stands {count} times in the list"))?;
         }
         let founding = |kennel: &KennelId| -> Result<Founding, String> {
             let item = all.get(&items::genesis(kennel)).ok_or("no genesis")?;
             let label = item.text("label").map_err(bad("a label"))?.to_owned();
             Ok(Founding { kennel: *kennel, genesis: self.ledgers[kennel].genesis.clone(), label })
         };
-        self.opened.keys().map(founding).collect()
+        self.opened.keys().filter(|kennel| listed.contains(kennel)).map(founding).collect()
     }
 
     /// The head moves on by one block, whose bytes are there, or its published height rises.
@@ -706,6 +712,11 @@ impl Auditor {
         let all = table.all();
         let buried = buried(dead);
         for (kennel, ledger) in &self.ledgers {
+            // Places came free before it was founded. The next one that is needed will be this one.
+            if self.opened.contains_key(kennel) && !listed(&all)?.contains(kennel) {
+                require(ledger.height() == 0, || "a kennel that isn't listed has events".to_owned())?;
+                continue;
+            }
             let height = ledger.height();
             require(ledger.published == height, || {
                 format!("height {} is published, and {height} committed", ledger.published)
