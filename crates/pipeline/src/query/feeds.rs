@@ -8,7 +8,7 @@ use pitpet_chain::hash::{AccountId, BirthHash, EventId, KennelId};
 
 use super::{Queries, cards, parse_id};
 use crate::api::{EntriesView, EntryView, PetView, Problem};
-use crate::head::{Founding, damaged};
+use crate::head::{CommittedHead, Founding, damaged};
 use crate::items::{self, Fields};
 use crate::ports::{Attributes, Consistency, Item, Order, Query};
 
@@ -16,12 +16,13 @@ use crate::ports::{Attributes, Consistency, Item, Order, Query};
 const DAYS_MAX: u64 = 14;
 
 /// Kennels merged into one feed, at most.
-const MERGED_MAX: usize = 16;
+pub(super) const MERGED_MAX: usize = 16;
 
 /// Entries of a page, at most.
 pub(super) const PAGE_MAX: u32 = 100;
 
-fn before(cursor: Option<&str>, pk: String, from: &str, limit: u32) -> Query {
+/// What stands before a cursor, newest first.
+pub(super) fn before(cursor: Option<&str>, pk: String, from: &str, limit: u32) -> Query {
     Query {
         pk,
         from: from.to_owned(),
@@ -34,6 +35,12 @@ fn before(cursor: Option<&str>, pk: String, from: &str, limit: u32) -> Query {
     }
 }
 
+/// The text of a body's item; none if it was erased.
+pub(super) fn text(item: &Attributes) -> Option<Body> {
+    let bytes = item.bytes("body").ok()?;
+    [Kind::Birth, Kind::Post, Kind::Comment].into_iter().find_map(|kind| Body::read(kind, bytes).ok())
+}
+
 impl Queries {
     /// Reads bodies by event; erased and missing ones are left out.
     pub(super) async fn texts(&self, events: &[EventId]) -> Result<HashMap<EventId, Body>, Problem> {
@@ -41,11 +48,7 @@ impl Queries {
         for chunk in events.chunks(100) {
             let keys: Vec<_> = chunk.iter().map(items::body).collect();
             for (event, item) in chunk.iter().zip(self.table.get_many(&keys).await?) {
-                let Some(bytes) = item.as_ref().and_then(|item| item.bytes("body").ok()) else { continue };
-                let body = [Kind::Birth, Kind::Post, Kind::Comment]
-                    .into_iter()
-                    .find_map(|kind| Body::read(kind, bytes).ok().map(|body| (kind, body)));
-                if let Some((_, body)) = body {
+                if let Some(body) = item.as_ref().and_then(text) {
                     texts.insert(*event, body);
                 }
             }
@@ -71,7 +74,9 @@ impl Queries {
         let mut found = Vec::new();
         let mut unseen = None;
         for founding in foundings.iter().take(MERGED_MAX) {
-            let (items, rest) = self.kennel_feed(founding, cursor, limit).await?;
+            let head = self.head(founding).await?;
+            let (items, rest) =
+                self.kennel_feed(founding, &head, cursor, limit, Consistency::Eventual).await?;
             found.extend(items);
             unseen = unseen.max(rest);
         }
@@ -85,13 +90,14 @@ impl Queries {
     }
 
     /// Entries of one kennel, and the cursor of those that were not looked for, if there may be some.
-    async fn kennel_feed(
+    pub(super) async fn kennel_feed(
         &self,
         founding: &Founding,
+        head: &CommittedHead,
         cursor: Option<&str>,
         limit: u32,
+        consistency: Consistency,
     ) -> Result<(Vec<Item>, Option<String>), Problem> {
-        let head = self.head(founding).await?;
         let newest_ms = cursor
             .and_then(|cursor| cursor.get(..15))
             .and_then(|time| time.parse::<u64>().ok())
@@ -104,6 +110,7 @@ impl Queries {
         let mut day = newest;
         while found.len() <= limit as usize && day >= oldest {
             let query = before(cursor, items::feed_pk(&founding.kennel, day), "0", limit);
+            let query = Query { consistency, ..query };
             found.extend(
                 self.table
                     .query(&query)
@@ -203,7 +210,8 @@ impl Queries {
     }
 }
 
-fn entry_view(item: &Attributes, texts: &HashMap<EventId, Body>) -> Result<EntryView, Problem> {
+/// What an entry says.
+pub(super) fn entry_view(item: &Attributes, texts: &HashMap<EventId, Body>) -> Result<EntryView, Problem> {
     let id = EventId(item.digest("id")?);
     let pet = EventId(item.digest("pet")?);
     let kind = u8::try_from(item.number("kind")?).ok().and_then(Kind::from_number);
@@ -212,7 +220,7 @@ fn entry_view(item: &Attributes, texts: &HashMap<EventId, Body>) -> Result<Entry
         Some(Body::Birth { story, .. }) => (Some(story.clone()), Vec::new()),
         Some(Body::Post { text, tags }) => (Some(text.clone()), tags.clone()),
         Some(Body::Comment { text }) => (Some(text.clone()), Vec::new()),
-        None => (None, Vec::new()),
+        Some(Body::Moderate { .. }) | None => (None, Vec::new()),
     };
     let pet_name = match texts.get(&pet) {
         Some(Body::Birth { name, .. }) => Some(name.clone()),
@@ -228,6 +236,7 @@ fn entry_view(item: &Attributes, texts: &HashMap<EventId, Body>) -> Result<Entry
         height: item.number("height")?,
         index: u32::try_from(item.number("index")?).map_err(|_| damaged("an entry"))?,
         timestamp_ms: item.number("timestamp_ms")?,
+        age: item.number("age")?,
         text,
         tags,
         photo_url: item.digest("photo").ok().map(|photo| cards::photo_url(&photo)),

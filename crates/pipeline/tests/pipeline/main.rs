@@ -11,3 +11,4 @@ mod query;
 mod rate_limit;
 mod reaper;
 mod snapshots;
+mod spare;
