@@ -52,8 +52,9 @@ export function statements(name: FunctionName, to: Resources): PolicyStatement[]
       ];
     case 'miner':
       return [
-        items('GetItem', 'E#*', 'K#*'),
-        items('PutItem', 'K#*'),
+        // The list of kennels: it founds and lists those that the reaper prepared.
+        items('GetItem', 'E#*', 'K#*', 'KENNELS'),
+        items('PutItem', 'K#*', 'KENNELS'),
         // Its own staged block that lost.
         items('DeleteItem', 'K#*'),
         items('UpdateItem', 'A#*', 'E#*', 'K#*', 'O#*', 'P#*'),
@@ -75,6 +76,8 @@ export function statements(name: FunctionName, to: Resources): PolicyStatement[]
       return [
         items('GetItem', 'K#*', 'M#*', 'P#*', 'U#*'),
         items('Query', 'D#*', 'K#*', 'KENNELS', 'U#*'),
+        // The reservation and the genesis of the next kennel.
+        items('PutItem', 'K#*'),
         items('UpdateItem', 'A#*', 'K#*', 'O#*', 'P#*'),
         items('BatchWriteItem', ...PUBLISHED),
         items('DeleteItem', 'D#*', 'K#*', 'U#*'),

@@ -70,8 +70,8 @@ describe('each role may do exactly', () => {
       [
         `dynamodb:BatchWriteItem on table [${PUBLISHED}]`,
         'dynamodb:DeleteItem on table [K#*]',
-        'dynamodb:GetItem on table [E#* K#*]',
-        'dynamodb:PutItem on table [K#*]',
+        'dynamodb:GetItem on table [E#* K#* KENNELS]',
+        'dynamodb:PutItem on table [K#* KENNELS]',
         'dynamodb:UpdateItem on table [A#* E#* K#* O#* P#*]',
         's3:DeleteObject on objects/snapshot/*',
         's3:GetObject on objects/snapshot/*',
@@ -90,6 +90,7 @@ describe('each role may do exactly', () => {
         `dynamodb:BatchWriteItem on table [${PUBLISHED}]`,
         'dynamodb:DeleteItem on table [D#* K#* U#*]',
         'dynamodb:GetItem on table [K#* M#* P#* U#*]',
+        'dynamodb:PutItem on table [K#*]',
         'dynamodb:Query on table [D#* K#* KENNELS U#*]',
         'dynamodb:UpdateItem on table [A#* K#* O#* P#*]',
         's3:DeleteObject on objects/media/*',

@@ -74,6 +74,25 @@ fn the_rules_are_pure() {
 }
 
 #[test]
+fn the_packaged_command_has_the_rules_and_no_engine() {
+    let allowed = [
+        "ed25519-dalek",
+        "hex",
+        "pitpet-chain",
+        "pitpet-chain-host",
+        "pitpet-pipeline",
+        "serde",
+        "serde_json",
+    ];
+    let metadata = metadata();
+    assert_only(&direct(&metadata), "pitpet-chain-command", &allowed);
+    let packages = metadata.workspace_packages();
+    let command = packages.iter().find(|package| package.name == "pitpet-chain-command").expect("a member");
+    let host = command.dependencies.iter().find(|dependency| dependency.name == "pitpet-chain-host");
+    assert!(host.expect("a dependency").features.is_empty(), "an engine would be in it");
+}
+
+#[test]
 fn the_use_cases_know_no_adapter() {
     let metadata = metadata();
     let pipeline = reached(&metadata, "pitpet-pipeline");

@@ -159,7 +159,7 @@ pub(crate) struct BirthArgs {
     /// Story
     #[arg(long, default_value = "")]
     pub(crate) story: String,
-    /// Kennel, by label or id [default: your own with a free place, else `town`, else any]
+    /// Kennel, by label or id [default: your own with a free place, else the one of `town`, `town-2`, … that has room]
     #[arg(long)]
     pub(crate) kennel: Option<String>,
 }
@@ -447,6 +447,9 @@ pub(crate) enum AdminKennelCommand {
         /// Silence after which time is mined, ms, instead of the preset's; 60000 to 43200000
         #[arg(long, value_name = "MS")]
         idle_ms: Option<u64>,
+        /// Living pets at one time, instead of the preset's; 1 to 1024
+        #[arg(long, value_name = "PETS")]
+        living_max: Option<u32>,
     },
 }
 

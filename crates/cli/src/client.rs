@@ -249,6 +249,15 @@ impl Client {
         Ok((kennel, view))
     }
 
+    /// The kennel in which the server wants the account's next pet to be born.
+    ///
+    /// # Errors
+    /// [`Failure::Refused`] while no kennel has a free place; else as [`Failure`] says.
+    pub async fn birthplace(&self, account: &AccountId) -> Result<Kennel, Failure> {
+        let view: KennelView = self.get("v1/birthplace", &[("account", account.to_string())]).await?;
+        self.adopt(&view)
+    }
+
     /// Checks a kennel's view: its id against its genesis, its label against what it meant before.
     ///
     /// # Errors

@@ -171,8 +171,11 @@ pub struct KennelView {
     pub published_height: u64,
     /// Living pets.
     pub living: u32,
-    /// Places for births.
+    /// Places for births of accounts that have a record here.
     pub free_places: u32,
+    /// Places for births of accounts that have none; see `GET /v1/birthplace`.
+    #[serde(default)]
+    pub newcomer_places: u32,
     /// Pets ever born.
     pub pets: u32,
     /// Accounts with a record.
@@ -323,6 +326,9 @@ pub struct PetView {
 pub struct HoldingView {
     /// The kennel.
     pub kennel: String,
+    /// Its short name on this server.
+    #[serde(default)]
+    pub label: String,
     /// Granted treats, for posts only.
     pub granted: u64,
     /// Free treats.
@@ -341,6 +347,19 @@ pub struct HoldingView {
     pub key: Option<String>,
 }
 
+/// What an account has over all kennels. Treats stay in their kennel.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SumsView {
+    /// Granted treats.
+    pub granted: u64,
+    /// Free treats.
+    pub free: u64,
+    /// Living pets.
+    pub living: u64,
+    /// Dead pets and keepsakes.
+    pub holdings: u64,
+}
+
 /// An account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AccountView {
@@ -348,6 +367,9 @@ pub struct AccountView {
     pub id: String,
     /// Names registered for it.
     pub names: Vec<String>,
+    /// Over all kennels.
+    #[serde(default)]
+    pub sums: SumsView,
     /// By kennel.
     pub kennels: Vec<HoldingView>,
 }

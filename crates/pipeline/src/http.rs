@@ -235,6 +235,17 @@ pub const ROUTES: &[Route] = &[
     },
     Route {
         method: "GET",
+        path: "/v1/birthplace",
+        summary: "The kennel in which a pet is to be born",
+        parameters: &[
+            ("account", "Whose pet, by id or name: its own kennel first, if a place there is free."),
+            ("line", "The label of the first kennel of a line; default `town`."),
+        ],
+        request: None,
+        answer: (200, Answer::Json("KennelView")),
+    },
+    Route {
+        method: "GET",
         path: "/v1/kennels/{kennel}",
         summary: "A kennel by id or label",
         parameters: &[],
@@ -317,7 +328,11 @@ pub const ROUTES: &[Route] = &[
         method: "GET",
         path: "/v1/feed",
         summary: "Births and posts, newest first",
-        parameters: &[("kennel", "Only this kennel, by id or label."), PAGING[0], PAGING[1]],
+        parameters: &[
+            ("kennel", "Only this kennel, by id or label; else the 16 newest are merged."),
+            PAGING[0],
+            PAGING[1],
+        ],
         request: None,
         answer: (200, Answer::Json("EntriesView")),
     },
@@ -496,6 +511,10 @@ async fn answer(
             HttpResponse::json(200, &queries.visits(id, request.cursor()?, request.limit()?).await?)
         }
         ["v1", "kennels"] => HttpResponse::json(200, &queries.kennels().await?),
+        ["v1", "birthplace"] => {
+            let (line, account) = (request.parameter("line"), request.parameter("account"));
+            HttpResponse::json(200, &queries.birthplace(line, account).await?)
+        }
         ["v1", "kennels", kennel] => HttpResponse::json(200, &queries.kennel(kennel).await?),
         ["v1", "kennels", kennel, "checkpoint"] => {
             HttpResponse::new(200, "text/plain; charset=utf-8", queries.checkpoint(kennel).await?)

@@ -2,8 +2,9 @@
 //!
 //! | item | pk | sk | writer |
 //! |---|---|---|---|
-//! | kennel list | `KENNELS` | label | operator |
-//! | genesis | `K#kennel` | `GENESIS` | operator |
+//! | kennel list | `KENNELS` | label | operator; miner, by condition |
+//! | genesis | `K#kennel` | `GENESIS` | operator; reaper, by condition |
+//! | next kennel | `K#kennel` | `NEXT` | reaper, by condition |
 //! | head | `K#kennel` | `HEAD` | miner, by condition |
 //! | block | `K#kennel` | `B#height#hash` | miner, staged |
 //! | track | `K#kennel` | `T#height` | publisher |
@@ -54,6 +55,11 @@ pub fn chain(kennel: &KennelId) -> String {
 /// Key of a genesis.
 pub fn genesis(kennel: &KennelId) -> Key {
     Key::new(chain(kennel), "GENESIS")
+}
+
+/// Key of the reservation of a kennel's successor.
+pub fn next_kennel(kennel: &KennelId) -> Key {
+    Key::new(chain(kennel), "NEXT")
 }
 
 /// Key of a head.

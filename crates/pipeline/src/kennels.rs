@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use lru::LruCache;
 use pitpet_chain::abi::{Opened, Replay, Start};
 use pitpet_chain::codec::{Bytes, decode, encode};
-use pitpet_chain::hash::{BlockHash, KennelId};
+use pitpet_chain::hash::{BlockHash, KennelId, RulesHash};
 use pitpet_chain::kennel::{Head, NewBlock};
 
 use crate::head::{CommittedHead, Founding, LedgerError, damaged, path_down, read_block};
@@ -181,6 +181,18 @@ impl Kennels {
             return Ok(Some(kennel));
         }
         Ok(self.catch_up(founding, &mut kennel, target).await?.then_some(kennel))
+    }
+
+    /// The block that founds a kennel by these rules.
+    ///
+    /// # Errors
+    /// [`LedgerError::Module`].
+    pub(crate) fn found(&self, founding: &Founding, rules: RulesHash) -> Result<NewBlock, LedgerError> {
+        let genesis = Some(Bytes(encode(&founding.genesis)));
+        let start = Start { rules_hash: rules, genesis, snapshot: None };
+        let (_, opened) = self.modules.open(&rules.0, &encode(&start))?;
+        let opened: Opened = read_answer(&opened)?;
+        opened.block.ok_or_else(|| ModuleError::Trap("the module founded without a block".to_owned()).into())
     }
 
     fn open_from(&self, start: &Start) -> Result<OpenKennel, LedgerError> {

@@ -21,6 +21,7 @@ pub mod message;
 pub mod mine;
 pub mod native;
 pub mod openapi;
+pub mod opening;
 pub mod planted;
 pub mod ports;
 pub mod problem;

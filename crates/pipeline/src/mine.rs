@@ -26,6 +26,7 @@ use crate::head::{
 use crate::items::{self, attributes};
 use crate::kennels::{Kennels, OpenKennel, read_answer};
 use crate::message::Message;
+use crate::opening::{self, Opening};
 use crate::planted::{Bug, planted};
 use crate::ports::{
     Clock, Consistency, DeadLetters, ModuleError, Objects, OutgoingMessage, PublishBatch, Table, TableError,
@@ -266,11 +267,22 @@ impl Miner {
             return Err(MineError::WrongCheckpointKey);
         }
         let mut rest = &works[..];
+        if rest.iter().any(|work| work.message.entries.is_empty()) {
+            self.open(&founding).await?;
+        }
         let mut alone = false;
         let mut lost = 0;
         while !rest.is_empty() {
             let now = if alone { &rest[..1] } else { rest };
-            match self.attempt(&founding, now, report).await? {
+            let attempt = match self.attempt(&founding, now, report).await {
+                // It is prepared, and somebody knew its id before the message that opens it came.
+                Err(MineError::Ledger(LedgerError::UnknownKennel)) => {
+                    self.open(&founding).await?;
+                    self.attempt(&founding, now, report).await?
+                }
+                attempt => attempt?,
+            };
+            match attempt {
                 Attempt::Done(count) => {
                     rest = &rest[count..];
                     *done += count;
@@ -296,6 +308,26 @@ impl Miner {
             }
         }
         Ok(())
+    }
+
+    /// Founds and lists a kennel that the reaper prepared; whatever of it is done already stays as
+    /// it is.
+    ///
+    /// The table is not trusted for what a kennel is founded on: the genesis must have the keys
+    /// and parameters of a kennel whose head this miner's key has signed.
+    async fn open(&self, founding: &Founding) -> Result<(), MineError> {
+        let table = self.table.as_ref();
+        let Some(Opening { after, rules }) = Opening::read(table, &founding.kennel).await? else {
+            // An operator opened it, with the checkpoint key.
+            return Ok(());
+        };
+        let before = self.foundings.get(&after).await?;
+        if !opening::is_akin(&before.genesis, &founding.genesis) {
+            return Err(damaged("a genesis has other keys or parameters than the kennel before it").into());
+        }
+        read_head(table, &before, Consistency::Strong).await?;
+        let block = self.kennels.found(founding, rules)?;
+        Ok(opening::found(table, founding, &block, &self.key).await?)
     }
 
     /// Makes at most one block of the first of these messages.

@@ -34,6 +34,7 @@ use crate::http::{Answer, ROUTES, Route};
         api::BlockSummaryView,
         api::PetView,
         api::HoldingView,
+        api::SumsView,
         api::AccountView,
         api::EntryView,
         api::EntriesView,

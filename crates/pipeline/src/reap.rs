@@ -1,5 +1,6 @@
 //! The reaper: on a schedule it mines time on idle kennels, ends the stories of the dead,
-//! finishes publishing, and clears garbage and unused uploads.
+//! finishes publishing, prepares kennels before places run out, and clears garbage and unused
+//! uploads.
 //!
 //! Its events go through the queue like everyone's and are deterministic byte for byte within a
 //! period, so that two runs do no harm.
@@ -16,6 +17,7 @@ use crate::founding::Foundings;
 use crate::head::{CommittedHead, Founding, LedgerError, damaged, read_head};
 use crate::items::{self, DAY_MS, Fields as _, attributes};
 use crate::message::{Entry, pack};
+use crate::opening::{self, Seen};
 use crate::planted::{Bug, planted};
 use crate::ports::{
     Clock, Condition, Consistency, Key, Objects, Order, Query, Queue, Retry, Table, TableError, Update,
@@ -63,6 +65,8 @@ pub struct ReapReport {
     pub garbage: u64,
     /// Unused uploads deleted.
     pub uploads: u64,
+    /// Kennels that are being opened, because places run out.
+    pub opening: u64,
     /// Kennels that could not be looked after; the log says why.
     pub failed: u64,
 }
@@ -96,9 +100,21 @@ impl Reaper {
     /// [`LedgerError`] if the list of kennels can't be read. A kennel that fails doesn't stop the others.
     pub async fn reap(&self) -> Result<ReapReport, LedgerError> {
         let mut report = ReapReport::default();
+        let mut kennels = Vec::new();
         for founding in self.foundings.list().await? {
-            if let Err(error) = self.reap_kennel(&founding, &mut report).await {
+            let mut newest = None;
+            if let Err(error) = self.reap_kennel(&founding, &mut newest, &mut report).await {
                 tracing::error!(kennel = %founding.kennel, %error, "the reaper could not look after a kennel");
+                report.failed += 1;
+            }
+            let newest = newest.map(|head| (head.summary.totals, head.header.rules_hash));
+            kennels.push(Seen { founding, newest });
+        }
+        let (table, queue) = (self.table.as_ref(), self.queue.as_ref());
+        match opening::prepare(table, queue, self.clock.now_ms(), &kennels).await {
+            Ok(opening) => report.opening += opening,
+            Err(error) => {
+                tracing::error!(%error, "the reaper could not prepare the next kennel");
                 report.failed += 1;
             }
         }
@@ -109,8 +125,15 @@ impl Reaper {
         Ok(report)
     }
 
-    async fn reap_kennel(&self, founding: &Founding, report: &mut ReapReport) -> Result<(), LedgerError> {
+    /// Looks after a kennel; gives its head as soon as it is read, whatever fails then.
+    async fn reap_kennel(
+        &self,
+        founding: &Founding,
+        newest: &mut Option<CommittedHead>,
+        report: &mut ReapReport,
+    ) -> Result<(), LedgerError> {
         let head = read_head(self.table.as_ref(), founding, Consistency::Strong).await?;
+        *newest = Some(head.clone());
         let now_ms = self.clock.now_ms();
         let is_left = now_ms.saturating_sub(head.header.timestamp_ms) > PUBLISH_GRACE_MS;
         if head.published_height < head.height && is_left {

@@ -51,6 +51,9 @@ struct Arguments {
     /// Times that each player acts, 1 to 1,000.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     acts: Option<u32>,
+    /// Accounts that look for a kennel with room, 0 to 64: kennels open by themselves.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(0..=64))]
+    settlers: Option<u32>,
     /// Kinds of fault that don't happen.
     #[arg(long, value_delimiter = ',')]
     without: Vec<FaultKind>,
@@ -80,6 +83,7 @@ impl Arguments {
             miners: self.miners.unwrap_or(usual.miners),
             players: self.players.unwrap_or(usual.players),
             acts: self.acts.unwrap_or(usual.acts),
+            settlers: self.settlers.unwrap_or(usual.settlers),
             without: self.without.iter().copied().collect(),
             only,
             trace: self.seed.is_some(),

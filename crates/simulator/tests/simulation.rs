@@ -31,6 +31,17 @@ fn nothing_is_lost_whatever_fails() {
 }
 
 #[test]
+fn kennels_open_by_themselves_and_none_twice() {
+    let scenarios = (0..150).map(|seed| Scenario { settlers: 8, ..Scenario::of_seed(seed) });
+    let (counts, failing) = run_all(scenarios, |_| ());
+    println!("{counts}");
+    if let Some(report) = failing {
+        panic!("{}\nfound by:  {}", report.failure.expect("it fails"), report.scenario.command());
+    }
+    assert!(counts.opened >= 450, "only {} kennels opened in {} runs", counts.opened, counts.runs);
+}
+
+#[test]
 fn a_scenario_is_the_same_run_every_time() {
     for seed in [1, 8] {
         let scenario = Scenario { trace: true, ..Scenario::of_seed(seed) };

@@ -11,7 +11,7 @@ async fn handle(town: &Town) -> Value {
 }
 
 fn report(times: u64) -> Value {
-    json!({ "times": times, "stories": 0, "published": 0, "garbage": 0, "uploads": 0, "failed": 0 })
+    json!({ "times": times, "stories": 0, "published": 0, "garbage": 0, "uploads": 0, "opening": 0, "failed": 0 })
 }
 
 #[tokio::test]

@@ -272,8 +272,8 @@ fn request(method: &str, path: &str, body: Vec<u8>) -> HttpRequest {
         content_type: Some("application/json".to_owned()),
         body,
         source: None,
-        accept_language: None,
         host: None,
+        accept_language: None,
     }
 }
 

@@ -29,8 +29,20 @@ pub(crate) fn pin(built: &Built) -> anyhow::Result<()> {
     pinned.push(built.rules);
     let table = workspace().join("crates").join("chain-host").join("src").join("releases_table.rs");
     write(table, table_text(&pinned).as_bytes())?;
+    let manifest = workspace().join("wasmer.toml");
+    let text =
+        fs::read_to_string(&manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
+    write(manifest, with_rules(&text, built.rules)?.as_bytes())?;
     println!("pinned {} as the newest of {}", built.rules, pinned.len());
     Ok(())
+}
+
+/// The manifest of what is published, with these rules as the newest.
+fn with_rules(manifest: &str, rules: RulesHash) -> anyhow::Result<String> {
+    const FOLDER: &str = "\"wasm/releases/";
+    let (before, rest) = manifest.split_once(FOLDER).context("wasmer.toml names no released module")?;
+    let (_, after) = rest.split_once('"').context("wasmer.toml has an open string")?;
+    Ok(format!("{before}{FOLDER}{rules}.wasm\"{after}"))
 }
 
 /// Reads how a pinned module was built.
@@ -85,4 +97,18 @@ fn table_text(pinned: &[RulesHash]) -> String {
         );
     }
     text + "];\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manifest_names_the_newest_rules() {
+        let manifest = "a = 1\nsource = \"wasm/releases/ab.wasm\"\nb = \"c\"\n";
+        let rules = RulesHash([0xcd; 32]);
+        let expected = format!("a = 1\nsource = \"wasm/releases/{rules}.wasm\"\nb = \"c\"\n");
+        assert_eq!(with_rules(manifest, rules).unwrap(), expected);
+        assert!(with_rules("", rules).is_err());
+    }
 }

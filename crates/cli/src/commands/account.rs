@@ -93,12 +93,19 @@ fn described(view: &AccountView) -> String {
     }
     for holding in &view.kennels {
         text.push_str(&format!(
-            "  kennel {}\n    {} treats for posts, {} free; {} dead pets and keepsakes\n",
-            holding.kennel, holding.granted, holding.free, holding.holdings
+            "  kennel {} {}\n    {} treats for posts, {} free; {} dead pets and keepsakes\n",
+            holding.label, holding.kennel, holding.granted, holding.free, holding.holdings
         ));
         if let Some(pet) = &holding.pet {
             text.push_str(&format!("    living pet {pet}\n"));
         }
+    }
+    if view.kennels.len() > 1 {
+        let sums = &view.sums;
+        text.push_str(&format!(
+            "  together\n    {} treats for posts, {} free; {} living pets, {} dead pets and keepsakes\n",
+            sums.granted, sums.free, sums.living, sums.holdings
+        ));
     }
     text
 }

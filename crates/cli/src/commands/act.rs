@@ -10,14 +10,13 @@ use pitpet_cli::failure::Failure;
 use pitpet_cli::kennel::Kennel;
 use pitpet_cli::keys::{Account, public};
 use pitpet_cli::photo::Photo;
-use pitpet_pipeline::api::KennelView;
 use serde_json::{Value, json};
 
 use crate::args::{AtPet, AtPost, BirthArgs, CommentArgs, GiftArgs, PostArgs, TransferArgs};
 use crate::context::{Context, Reporter};
 
-/// Kennel that newcomers are sent to.
-const HOME_KENNEL: &str = "town";
+/// Kennels tried for one birth, each of which may be full by the time it is mined.
+const BIRTHPLACES_MAX: u32 = 3;
 
 /// An account at work on a server.
 pub(crate) struct Actor {
@@ -94,24 +93,12 @@ impl Actor {
         }
     }
 
-    /// The kennel for a birth: the one asked for, the account's own, `town`, or any with room.
+    /// The kennel for a birth: the one asked for, or where the server says that there is room.
     async fn kennel_for_birth(&self, asked: Option<&str>) -> Result<Kennel, Failure> {
-        if let Some(name) = asked {
-            return Ok(self.client.kennel(name).await?.0);
+        match asked {
+            Some(name) => Ok(self.client.kennel(name).await?.0),
+            None => self.client.birthplace(&self.account.id).await,
         }
-        let own = self.client.known_account(&self.account.id).await?;
-        let restarts = |view: &KennelView| {
-            own.iter().flat_map(|own| &own.kennels).any(|h| h.kennel == view.id && h.pet.is_none())
-        };
-        let kennels = self.client.kennels().await?;
-        let open = || kennels.iter().filter(|view| view.free_places > 0);
-        let chosen = open()
-            .find(|view| restarts(view))
-            .or_else(|| open().find(|view| view.label == HOME_KENNEL))
-            .or_else(|| open().next());
-        self.client.adopt(
-            chosen.ok_or_else(|| Failure::Unreachable("no kennel of this server has a free place".into()))?,
-        )
     }
 }
 
@@ -202,10 +189,29 @@ pub(crate) async fn birth(context: &Context, args: BirthArgs) -> Result<(), Fail
     if let Act::Birth { recovery, .. } = &mut act {
         *recovery = actor.account.recovery().map(public);
     }
-    let kennel = actor.kennel_for_birth(args.kennel.as_deref()).await?;
-    let key = actor.client.key_in(&kennel, &actor.account).await?;
+    let mut kennel = actor.kennel_for_birth(args.kennel.as_deref()).await?;
+    let mut key = actor.client.key_in(&kennel, &actor.account).await?;
     actor.client.upload(actor.account.id, key, &photo).await?;
-    actor.perform_with(context, &kennel, key, act, &format!("{} is born.", args.name)).await
+    let done = format!("{} is born.", args.name);
+    let mut tried = 1;
+    loop {
+        let born = actor.perform_with(context, &kennel, key, act.clone(), &done).await;
+        let is_full =
+            |failure: &Failure| matches!(failure.problem_name(), Some("kennel-full" | "accounts-full"));
+        match born {
+            // Others took the last places meanwhile: there is room elsewhere, or soon will be.
+            Err(failure) if args.kennel.is_none() && is_full(&failure) => {
+                let next = actor.kennel_for_birth(None).await?;
+                if next.id == kennel.id || tried == BIRTHPLACES_MAX {
+                    return Err(failure);
+                }
+                key = actor.client.key_in(&next, &actor.account).await?;
+                kennel = next;
+                tried += 1;
+            }
+            born => return born,
+        }
+    }
 }
 
 /// `post`

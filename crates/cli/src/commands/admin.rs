@@ -24,8 +24,15 @@ pub(crate) async fn run(context: &Context, args: AdminArgs) -> Result<(), Failur
     let url = context.common.url.trim_end_matches('/');
     let http = reqwest::Client::new();
     match args.command {
-        AdminCommand::Kennel(AdminKennelCommand::Open { label, preset, stamp_bits, birth_bits, idle_ms }) => {
-            let new = NewKennel { label, preset: preset.into(), stamp_bits, birth_bits, idle_ms };
+        AdminCommand::Kennel(AdminKennelCommand::Open {
+            label,
+            preset,
+            stamp_bits,
+            birth_bits,
+            idle_ms,
+            living_max,
+        }) => {
+            let new = NewKennel { label, preset: preset.into(), stamp_bits, birth_bits, idle_ms, living_max };
             let request = http.post(format!("{url}/admin/kennels")).bearer_auth(token()?).json(&new);
             let answer = send(request).await?;
             let text = format!("Kennel {} is open: {}\n", text(&answer, "label"), text(&answer, "id"));

@@ -24,8 +24,15 @@ use crate::context::Context;
 pub(crate) async fn run(context: &Context, file: &Path, command: AdminCommand) -> Result<(), Failure> {
     let deployment = Deployment::read(file)?;
     match command {
-        AdminCommand::Kennel(AdminKennelCommand::Open { label, preset, stamp_bits, birth_bits, idle_ms }) => {
-            let new = NewKennel { label, preset: preset.into(), stamp_bits, birth_bits, idle_ms };
+        AdminCommand::Kennel(AdminKennelCommand::Open {
+            label,
+            preset,
+            stamp_bits,
+            birth_bits,
+            idle_ms,
+            living_max,
+        }) => {
+            let new = NewKennel { label, preset: preset.into(), stamp_bits, birth_bits, idle_ms, living_max };
             open(context, &deployment, &new).await
         }
         AdminCommand::Queue => queue(context, &deployment).await,

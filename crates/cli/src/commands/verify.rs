@@ -16,7 +16,7 @@ use pitpet_cli::pins::Pins;
 use pitpet_miner::WasmModules;
 use pitpet_pipeline::checkpoint::Claim;
 use pitpet_pipeline::export_file::{self, ExportReader, ReadError};
-use pitpet_pipeline::verify::{KennelTrust, KeySource, RulesTrust, Terms, Verdict, Verifier, VerifyError};
+use pitpet_pipeline::verify::{KennelTrust, Terms, Verdict, Verifier, VerifyError, report};
 use serde_json::{Value, json};
 use tokio::task::block_in_place;
 
@@ -35,8 +35,9 @@ pub(crate) async fn run(context: &Context, args: VerifyArgs) -> Result<(), Failu
     } else {
         vec![block_in_place(|| file(context, &args, Path::new(&ledger)))?]
     };
-    let text: Vec<String> = verdicts.iter().map(|(label, verdict)| shown(label, verdict)).collect();
-    let ledgers: Vec<Value> = verdicts.iter().map(|(label, verdict)| record(label, verdict)).collect();
+    let text: Vec<String> = verdicts.iter().map(|(label, verdict)| report::words(label, verdict)).collect();
+    let ledgers: Vec<Value> =
+        verdicts.iter().map(|(label, verdict)| report::record(label, verdict)).collect();
     context.print(json!({ "valid": true, "ledgers": ledgers }), &text.join("\n"));
     Ok(())
 }
@@ -179,85 +180,4 @@ pub(super) fn modules(context: &Context) -> Result<WasmModules, Failure> {
         Releases::with_folder(rules_folder(context)),
         ArtefactCache::new(context.keys.path().join("artefacts")),
     ))
-}
-
-fn shown(label: &str, verdict: &Verdict) -> String {
-    let bodies = &verdict.bodies;
-    let kennel_trust = match verdict.kennel_trust {
-        KennelTrust::Given(_) => "as given",
-        KennelTrust::Remembered(_) => "as seen before",
-        KennelTrust::FirstUse => "taken as shown, this first time; --genesis would hold it to an id",
-    };
-    let rules_trust = match verdict.rules_trust {
-        RulesTrust::Pinned => "pinned in this release",
-        RulesTrust::Allowed => "NOT known to this release: trusted because --allow-rules says so",
-    };
-    let key_source = match verdict.key_source {
-        KeySource::Genesis => "the genesis names it",
-        KeySource::Given => "as given",
-    };
-    let extends = verdict.extends.map_or(String::new(), |claim| {
-        format!("\n  before     agrees with checkpoint {}, seen before", claim.size)
-    });
-    format!(
-        "Valid: {label}\n  \
-         genesis    kennel {} ({kennel_trust})\n             block 0 {}\n  \
-         head       block {} {}\n  \
-         executed   {} blocks, {} events, every signature checked\n  \
-         bodies     {} present, {} erased, {} missing; {} events have none\n  \
-         rules      {} ({rules_trust})\n  \
-         checkpoint {} signed by {} ({key_source}){extends}\n",
-        verdict.kennel,
-        verdict.genesis_block,
-        verdict.height,
-        verdict.head,
-        verdict.blocks,
-        verdict.events,
-        bodies.present,
-        bodies.erased,
-        bodies.missing,
-        bodies.none,
-        verdict.rules,
-        verdict.checkpoint.size,
-        verdict.checkpoint_key,
-    )
-}
-
-fn record(label: &str, verdict: &Verdict) -> Value {
-    let bodies = &verdict.bodies;
-    json!({
-        "ledger": label,
-        "kennel": verdict.kennel.to_string(),
-        "kennel_trust": match verdict.kennel_trust {
-            KennelTrust::Given(_) => "given",
-            KennelTrust::Remembered(_) => "remembered",
-            KennelTrust::FirstUse => "first-use",
-        },
-        "genesis_block": verdict.genesis_block.to_string(),
-        "height": verdict.height,
-        "head": verdict.head.to_string(),
-        "timestamp_ms": verdict.timestamp_ms,
-        "blocks": verdict.blocks,
-        "events": verdict.events,
-        "bodies": {
-            "present": bodies.present, "erased": bodies.erased, "missing": bodies.missing, "none": bodies.none
-        },
-        "rules": [{
-            "hash": verdict.rules.to_string(),
-            "trust": match verdict.rules_trust {
-                RulesTrust::Pinned => "pinned",
-                RulesTrust::Allowed => "allowed",
-            },
-        }],
-        "checkpoint": {
-            "size": verdict.checkpoint.size,
-            "root": hex::encode(verdict.checkpoint.root),
-            "key": verdict.checkpoint_key.to_string(),
-            "key_source": match verdict.key_source {
-                KeySource::Genesis => "genesis",
-                KeySource::Given => "given",
-            },
-        },
-        "extends": verdict.extends.map(|claim| claim.size),
-    })
 }

@@ -36,7 +36,7 @@ use pitpet_cli::client::now_ms;
 use pitpet_pipeline::api::{
     AccountView, EntriesView, EntryView, EventView, HoldingView, KennelView, KennelsView, MiningView,
     NameView, ParametersView, PetView, PlaceView, Problem, ProofView, Submission, SubmittedEvent,
-    SubmittedRequest,
+    SubmittedRequest, SumsView,
 };
 use pitpet_pipeline::ports::UploadTicket;
 use serde_json::json;
@@ -117,6 +117,7 @@ impl Server {
             .route("/v1/events", post(submit))
             .route("/v1/events/{id}", get(event))
             .route("/v1/kennels", get(kennels))
+            .route("/v1/birthplace", get(birthplace))
             .route("/v1/kennels/{kennel}", get(kennel_view))
             .route("/v1/kennels/{kennel}/checkpoint", get(checkpoint))
             .route("/v1/pets/{birth}", get(pet))
@@ -251,6 +252,7 @@ impl Inner {
             published_height: head.height,
             living: totals.living,
             free_places: p.living_max - totals.living,
+            newcomer_places: p.living_max - totals.living,
             pets: totals.pets,
             accounts: totals.accounts,
             minted: totals.minted,
@@ -398,6 +400,10 @@ async fn kennels(State(inner): Shared) -> Json<KennelsView> {
     Json(KennelsView { kennels: vec![inner.lock().unwrap().view()] })
 }
 
+async fn birthplace(State(inner): Shared) -> Json<KennelView> {
+    Json(inner.lock().unwrap().view())
+}
+
 async fn kennel_view(State(inner): Shared, Path(kennel): Path<String>) -> Response {
     let view = inner.lock().unwrap().view();
     if kennel == view.label || kennel == view.id {
@@ -455,8 +461,10 @@ async fn account(State(inner): Shared, Path(asked): Path<String>) -> Response {
     Json(AccountView {
         id: record.id.to_string(),
         names: inner.names.iter().filter(|(_, id)| **id == record.id).map(|(name, _)| name.clone()).collect(),
+        sums: SumsView::default(),
         kennels: vec![HoldingView {
             kennel: inner.kennel.id().to_string(),
+            label: "classic".into(),
             granted: record.granted,
             free: record.free,
             pet: record.pet.map(|pet| pet.to_string()),

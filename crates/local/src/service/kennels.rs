@@ -55,12 +55,22 @@ pub struct NewKennel {
     /// Instead of the preset's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_ms: Option<u64>,
+    /// Instead of the preset's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub living_max: Option<u32>,
 }
 
 impl NewKennel {
     /// A kennel with a preset's parameters.
     pub fn new(label: impl Into<String>, preset: Preset) -> Self {
-        Self { label: label.into(), preset, stamp_bits: None, birth_bits: None, idle_ms: None }
+        Self {
+            label: label.into(),
+            preset,
+            stamp_bits: None,
+            birth_bits: None,
+            idle_ms: None,
+            living_max: None,
+        }
     }
 
     fn parameters(&self) -> Parameters {
@@ -69,6 +79,7 @@ impl NewKennel {
             stamp_bits: self.stamp_bits.unwrap_or(preset.stamp_bits),
             birth_bits: self.birth_bits.unwrap_or(preset.birth_bits),
             idle_ms: self.idle_ms.unwrap_or(preset.idle_ms),
+            living_max: self.living_max.unwrap_or(preset.living_max),
             ..preset
         }
     }

@@ -6,7 +6,7 @@ use pitpet_chain::codec::decode;
 use pitpet_chain::hash::{AccountId, BirthHash, KennelId};
 use pitpet_chain::state::{Account, Pet, Phase};
 
-use crate::api::{AccountView, HoldingView, PetView};
+use crate::api::{AccountView, HoldingView, PetView, SumsView};
 use crate::head::{CommittedHead, Founding, LedgerError, damaged};
 use crate::items::{self, Fields};
 use crate::ports::{Attributes, Consistency, Order, Query, Table};
@@ -163,12 +163,15 @@ pub(super) fn pet_view(
     }
 }
 
-pub(super) fn account_view(id: &AccountId, card: &AccountCard) -> AccountView {
-    let kennels = card
+/// An account over all kennels: `labels` are those of its records' kennels.
+pub(super) fn account_view(id: &AccountId, card: &AccountCard, labels: Vec<String>) -> AccountView {
+    let kennels: Vec<HoldingView> = card
         .records
         .iter()
-        .map(|(kennel, account)| HoldingView {
+        .zip(labels)
+        .map(|((kennel, account), label)| HoldingView {
             kennel: kennel.to_string(),
+            label,
             granted: account.granted,
             free: account.free,
             pet: account.pet.map(|pet| pet.to_string()),
@@ -178,7 +181,14 @@ pub(super) fn account_view(id: &AccountId, card: &AccountCard) -> AccountView {
             key: account.key.map(|key| key.to_string()),
         })
         .collect();
-    AccountView { id: id.to_string(), names: card.names.clone(), kennels }
+    // Treats are at most 2^53 - 1 in each of at most 256 kennels.
+    let sums = SumsView {
+        granted: kennels.iter().map(|holding| holding.granted).sum(),
+        free: kennels.iter().map(|holding| holding.free).sum(),
+        living: kennels.iter().filter(|holding| holding.pet.is_some()).count() as u64,
+        holdings: kennels.iter().map(|holding| u64::from(holding.holdings)).sum(),
+    };
+    AccountView { id: id.to_string(), names: card.names.clone(), sums, kennels }
 }
 
 #[cfg(test)]

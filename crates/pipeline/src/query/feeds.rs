@@ -15,8 +15,24 @@ use crate::ports::{Attributes, Consistency, Item, Order, Query};
 /// Days that one request for a kennel's feed goes back; the cursor goes on from there.
 const DAYS_MAX: u64 = 14;
 
-/// Kennels merged into one feed, at most.
-pub(super) const MERGED_MAX: usize = 16;
+/// Kennels merged into one feed, at most: each costs two reads or more.
+const MERGED_MAX: usize = 16;
+
+/// The kennels whose feeds are merged into a page: those founded by the time where it begins, of
+/// which the newest. It depends on that time alone, so that the pages behind a cursor stay what
+/// they are while new posts arrive and kennels open: a later kennel has nothing as old.
+pub(super) fn merged(mut kennels: Vec<Founding>, cursor: Option<&str>) -> Vec<Founding> {
+    let begin_ms = time_of(cursor);
+    kennels.retain(|kennel| kennel.genesis.created_ms <= begin_ms);
+    kennels.sort_by_key(|kennel| (std::cmp::Reverse(kennel.genesis.created_ms), kennel.kennel));
+    kennels.truncate(MERGED_MAX);
+    kennels
+}
+
+/// The time that a cursor begins with, ms; without one the end of time.
+fn time_of(cursor: Option<&str>) -> u64 {
+    cursor.and_then(|cursor| cursor.get(..15)).and_then(|time| time.parse().ok()).unwrap_or(u64::MAX)
+}
 
 /// Entries of a page, at most.
 pub(super) const PAGE_MAX: u32 = 100;
@@ -69,11 +85,11 @@ impl Queries {
         let limit = limit.clamp(1, PAGE_MAX);
         let foundings = match kennel {
             Some(name) => vec![self.founding(name).await?],
-            None => self.foundings.list().await?,
+            None => merged(self.foundings.list().await?, cursor),
         };
         let mut found = Vec::new();
         let mut unseen = None;
-        for founding in foundings.iter().take(MERGED_MAX) {
+        for founding in &foundings {
             let head = self.head(founding).await?;
             let (items, rest) =
                 self.kennel_feed(founding, &head, cursor, limit, Consistency::Eventual).await?;
@@ -98,11 +114,7 @@ impl Queries {
         limit: u32,
         consistency: Consistency,
     ) -> Result<(Vec<Item>, Option<String>), Problem> {
-        let newest_ms = cursor
-            .and_then(|cursor| cursor.get(..15))
-            .and_then(|time| time.parse::<u64>().ok())
-            .unwrap_or(u64::MAX)
-            .min(head.header.timestamp_ms);
+        let newest_ms = time_of(cursor).min(head.header.timestamp_ms);
         let newest = newest_ms / items::DAY_MS;
         let first = founding.genesis.created_ms / items::DAY_MS;
         let oldest = first.max(newest.saturating_sub(DAYS_MAX));

@@ -3,6 +3,7 @@
 //! State proofs come from native replicas of the kennels, opened as the miner opens them; whoever
 //! gets a proof checks it against the signed checkpoint, so that a replica is not trusted.
 
+mod birthplace;
 mod cards;
 mod export;
 mod feeds;
@@ -37,6 +38,7 @@ use crate::head::{CommittedHead, Founding, LedgerError, StoredBlock, damaged, re
 use crate::items::{self, Fields};
 use crate::kennels::Kennels;
 use crate::native::NativeHost;
+use crate::opening;
 use crate::ports::{Attributes, Clock, Consistency, Objects, Order, Query, Table};
 use crate::problem::{bad_field, not_found, problem, rejected};
 
@@ -166,8 +168,6 @@ impl Queries {
             BlockHash(hash) if hash == [0; 32] => head.hash,
             anchor => anchor,
         };
-        let places = parameters.living_max.saturating_sub(totals.living);
-        let births = pitpet_chain::limits::PETS_MAX.saturating_sub(totals.pets);
         Ok(KennelView {
             id: founding.kennel.to_string(),
             label: founding.label.clone(),
@@ -179,7 +179,8 @@ impl Queries {
             anchor: anchor.to_string(),
             published_height: head.published_height,
             living: totals.living,
-            free_places: places.min(births),
+            free_places: opening::free_places(parameters, totals),
+            newcomer_places: opening::newcomer_places(parameters, totals),
             pets: totals.pets,
             accounts: totals.accounts,
             minted: totals.minted,
@@ -434,16 +435,24 @@ impl Queries {
     /// A problem with status 404 if the name isn't registered. An id that has done nothing yet is
     /// an account without holdings.
     pub async fn account(&self, name: &str) -> Result<AccountView, Problem> {
-        let id = match name.parse::<AccountId>() {
-            Ok(id) => id,
-            Err(_) if name.is_empty() || name.len() > 64 => return Err(not_found("such account", "account")),
+        let id = self.account_id(name).await?;
+        let card = read_account(self.table.as_ref(), &id).await?;
+        let mut labels = Vec::new();
+        for (kennel, _) in &card.records {
+            labels.push(self.foundings.get(kennel).await?.label);
+        }
+        Ok(cards::account_view(&id, &card, labels))
+    }
+
+    async fn account_id(&self, name: &str) -> Result<AccountId, Problem> {
+        match name.parse::<AccountId>() {
+            Ok(id) => Ok(id),
+            Err(_) if name.is_empty() || name.len() > 64 => Err(not_found("such account", "account")),
             Err(_) => {
                 let item = self.table.get(&items::name(name), Consistency::Eventual).await?;
-                AccountId(item.ok_or_else(|| not_found("such account", "account"))?.digest("account")?)
+                Ok(AccountId(item.ok_or_else(|| not_found("such account", "account"))?.digest("account")?))
             }
-        };
-        let card = read_account(self.table.as_ref(), &id).await?;
-        Ok(cards::account_view(&id, &card))
+        }
     }
 
     /// The clock's now, ms.

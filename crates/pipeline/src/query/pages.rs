@@ -10,7 +10,6 @@ use pitpet_chain::event::Kind;
 use pitpet_chain::hash::{AccountId, BirthHash, EventId, KennelId};
 use pitpet_chain::state::Post;
 
-use super::feeds::MERGED_MAX;
 use super::{Queries, cards, feeds, parse_id};
 use crate::api::{EntriesView, EntryView, PetView, Problem};
 use crate::head::{CommittedHead, Founding, LedgerError, damaged, head_of};
@@ -78,8 +77,7 @@ pub(super) struct Newest {
 impl Queries {
     /// The kennels that are merged into one page, each with its head, in two reads.
     pub(super) async fn heads(&self) -> Result<Vec<(Founding, CommittedHead)>, LedgerError> {
-        let mut foundings = self.foundings.list().await?;
-        foundings.truncate(MERGED_MAX);
+        let foundings = feeds::merged(self.foundings.list().await?, None);
         let keys: Vec<Key> = foundings.iter().map(|founding| items::head(&founding.kennel)).collect();
         if keys.is_empty() {
             return Ok(Vec::new());

@@ -14,6 +14,7 @@
 
 mod bodies;
 mod flaw;
+pub mod report;
 
 use pitpet_chain::abi::{Opened, Replay, Start};
 use pitpet_chain::block::{Block, Header, Summary, VERSION};

@@ -5,6 +5,7 @@ mod crashes;
 mod founding;
 mod ingest;
 mod matrix;
+mod opening;
 mod poison;
 mod publishing;
 mod query;

@@ -14,7 +14,7 @@ use pitpet_simulator::town::{QUICK, id_of};
 use pitpet_simulator::{Player, Town};
 use serde::de::DeserializeOwned;
 
-async fn get(queries: &Queries, target: &str) -> HttpResponse {
+pub(super) async fn get(queries: &Queries, target: &str) -> HttpResponse {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let request = HttpRequest {
         method: "GET".to_owned(),
@@ -29,7 +29,7 @@ async fn get(queries: &Queries, target: &str) -> HttpResponse {
     http::query(queries, &request).await.expect("a path of the API")
 }
 
-async fn read<T: DeserializeOwned>(queries: &Queries, target: &str) -> T {
+pub(super) async fn read<T: DeserializeOwned>(queries: &Queries, target: &str) -> T {
     let response = get(queries, target).await;
     assert_eq!(response.status, 200, "{target}: {}", String::from_utf8_lossy(&response.body));
     serde_json::from_slice(&response.body).expect("the view")

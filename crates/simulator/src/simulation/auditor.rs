@@ -11,11 +11,12 @@ use pitpet_chain::body::commitment;
 use pitpet_chain::codec::{decode, encode};
 use pitpet_chain::event::{Kind, Payload, ReplayClass, SignedEvent};
 use pitpet_chain::genesis::Genesis;
-use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, Digest32, EventId, KennelId, sha256};
+use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, Digest32, EventId, KennelId, RulesHash, sha256};
 use pitpet_chain::reject::Reject;
 use pitpet_chain::state::Side;
 use pitpet_pipeline::api::EventView;
 use pitpet_pipeline::checkpoint;
+use pitpet_pipeline::head::Founding;
 use pitpet_pipeline::items::{self, Fields as _};
 use pitpet_pipeline::message::{Entry, Message};
 use pitpet_pipeline::mine::{MineReport, ReceivedMessage};
@@ -92,6 +93,8 @@ pub(super) struct Auditor {
     committed: BTreeMap<EventId, Placed>,
     /// Bodies of messages that no miner can ever mine.
     poison: Vec<String>,
+    /// Kennels that opened by themselves, each with its predecessor.
+    opened: BTreeMap<KennelId, KennelId>,
     step: u64,
     /// By task: the step at which it received its batch.
     received: BTreeMap<usize, u64>,
@@ -102,6 +105,29 @@ fn node(left: &Digest32, right: &Digest32) -> Digest32 {
 }
 
 impl Ledger {
+    /// A kennel founded a moment ago.
+    fn new(genesis: &Genesis, hash: &BlockHash) -> Self {
+        let mut ledger = Self {
+            blocks: Vec::new(),
+            peaks: Vec::new(),
+            age: 0,
+            timestamp_ms: genesis.created_ms,
+            nonces: BTreeMap::new(),
+            visits: BTreeSet::new(),
+            posts: BTreeMap::new(),
+            lives: BTreeMap::new(),
+            treats: BTreeMap::new(),
+            minted: 0,
+            house: 0,
+            records: BTreeMap::new(),
+            published: 0,
+            genesis: genesis.clone(),
+        };
+        let root = ledger.log(hash);
+        ledger.blocks.push(Known { hash: *hash, events: Vec::new(), root });
+        ledger
+    }
+
     /// Appends to the log and gives its new root (RFC 9162, section 2.1.1).
     fn log(&mut self, hash: &BlockHash) -> Digest32 {
         let mut peak = (1, sha256(&[&[0_u8], hash.0.as_slice()].concat()));
@@ -129,6 +155,14 @@ fn kennel_of(pk: &str) -> Option<KennelId> {
     pk.strip_prefix("K#")?.parse().ok()
 }
 
+/// The kennels in the list.
+fn listed(all: &BTreeMap<Key, Attributes>) -> Result<Vec<KennelId>, String> {
+    all.iter()
+        .filter(|(key, _)| key.pk == "KENNELS")
+        .map(|(_, item)| item.digest("kennel").map(KennelId).map_err(bad("a place in the list")))
+        .collect()
+}
+
 fn number(item: Option<&Attributes>, name: &'static str) -> u64 {
     item.and_then(|item| item.number(name).ok()).unwrap_or_default()
 }
@@ -136,34 +170,15 @@ fn number(item: Option<&Attributes>, name: &'static str) -> u64 {
 impl Auditor {
     /// An auditor of these kennels, founded a moment ago.
     pub(super) fn new(geneses: &[(Genesis, BlockHash)]) -> Self {
-        let mut ledgers = BTreeMap::new();
-        for (genesis, hash) in geneses {
-            let mut ledger = Ledger {
-                blocks: Vec::new(),
-                peaks: Vec::new(),
-                age: 0,
-                timestamp_ms: genesis.created_ms,
-                nonces: BTreeMap::new(),
-                visits: BTreeSet::new(),
-                posts: BTreeMap::new(),
-                lives: BTreeMap::new(),
-                treats: BTreeMap::new(),
-                minted: 0,
-                house: 0,
-                records: BTreeMap::new(),
-                published: 0,
-                genesis: genesis.clone(),
-            };
-            let root = ledger.log(hash);
-            ledger.blocks.push(Known { hash: *hash, events: Vec::new(), root });
-            ledgers.insert(genesis.kennel(), ledger);
-        }
+        let ledgers = geneses.iter().map(|(genesis, hash)| (genesis.kennel(), Ledger::new(genesis, hash)));
+        let ledgers = ledgers.collect();
         Self {
             ledgers,
             made: BTreeSet::new(),
             promised: BTreeSet::new(),
             committed: BTreeMap::new(),
             poison: Vec::new(),
+            opened: BTreeMap::new(),
             step: 0,
             received: BTreeMap::new(),
         }
@@ -236,6 +251,15 @@ impl Auditor {
     fn written(&mut self, task: usize, change: &Written, counts: &mut Counts) -> Finding {
         let Written { key, before, after } = change;
         match (&key.pk[..key.pk.find('#').map_or(0, |at| at + 1)], key.sk.as_str()) {
+            ("K#", "GENESIS") => self.genesis_written(key, before.as_ref(), after.as_ref()),
+            ("K#", "NEXT") | ("", _) if key.sk == "NEXT" || key.pk == "KENNELS" => {
+                // A reservation and a place in the list are for ever.
+                require(before.is_none() && after.is_some(), || "it was changed".to_owned())?;
+                match after.as_ref().and_then(|item| item.digest("kennel").ok()).map(KennelId) {
+                    Some(kennel) => self.listed(kennel),
+                    None => Ok(()),
+                }
+            }
             ("K#", "HEAD") => self.head_written(key, before.as_ref(), after.as_ref(), counts),
             ("K#", sk) if sk.starts_with("B#") => {
                 self.block_written(key, before.as_ref(), after.as_ref(), counts)
@@ -251,6 +275,65 @@ impl Auditor {
         }
     }
 
+    /// A kennel is prepared: the one successor of another one, of whose keys and parameters it is.
+    fn genesis_written(
+        &mut self,
+        key: &Key,
+        before: Option<&Attributes>,
+        after: Option<&Attributes>,
+    ) -> Finding {
+        let kennel = kennel_of(&key.pk).ok_or("a genesis of no kennel")?;
+        let item = after.ok_or("a genesis was deleted")?;
+        let bytes = item.bytes("genesis").map_err(bad("a genesis"))?;
+        if let Some(before) = before {
+            return require(before.bytes("genesis") == Ok(bytes), || "a genesis was changed".to_owned());
+        }
+        let genesis: Genesis = decode(bytes).map_err(bad("a genesis"))?;
+        let after = KennelId(item.digest("after").map_err(bad("a predecessor"))?);
+        let known = self.ledgers.get(&after).ok_or("the predecessor is unknown")?;
+        let expected =
+            Genesis { created_ms: genesis.created_ms, random: genesis.random, ..known.genesis.clone() };
+        require(genesis == expected && genesis.kennel() == kennel, || {
+            "a successor has other keys or parameters than its predecessor".to_owned()
+        })?;
+        let other = self.opened.iter().find(|(_, before)| **before == after);
+        require(other.is_none(), || format!("a kennel has two successors: {kennel} and another one"))?;
+        let rules = RulesHash(item.digest("rules").map_err(bad("the rules"))?);
+        let founded = pitpet_chain::kennel::Kennel::found(genesis.clone(), rules);
+        let (_, block) = founded.map_err(bad("a successor's genesis"))?;
+        self.ledgers.insert(kennel, Ledger::new(&genesis, &block.head.hash));
+        self.opened.insert(kennel, after);
+        Ok(())
+    }
+
+    /// A kennel is listed once it is whole.
+    fn listed(&self, kennel: KennelId) -> Finding {
+        require(self.ledgers.contains_key(&kennel), || "a kennel is listed that nobody prepared".to_owned())
+    }
+
+    /// The genesis of a kennel that was founded or prepared.
+    pub(super) fn genesis(&self, kennel: &KennelId) -> Option<Genesis> {
+        self.ledgers.get(kennel).map(|ledger| ledger.genesis.clone())
+    }
+
+    /// Kennels that opened by themselves. None is listed twice, and those there were from the
+    /// beginning still are.
+    pub(super) fn opened(&self, table: &MemoryTable) -> Result<Vec<Founding>, String> {
+        let all = table.all();
+        let listed = listed(&all)?;
+        for kennel in self.ledgers.keys() {
+            let count = listed.iter().filter(|listed| *listed == kennel).count();
+            let is_sound = count == 1 || (count == 0 && self.opened.contains_key(kennel));
+            require(is_sound, || format!("kennel {kennel} stands {count} times in the list"))?;
+        }
+        let founding = |kennel: &KennelId| -> Result<Founding, String> {
+            let item = all.get(&items::genesis(kennel)).ok_or("no genesis")?;
+            let label = item.text("label").map_err(bad("a label"))?.to_owned();
+            Ok(Founding { kennel: *kennel, genesis: self.ledgers[kennel].genesis.clone(), label })
+        };
+        self.opened.keys().filter(|kennel| listed.contains(kennel)).map(founding).collect()
+    }
+
     /// The head moves on by one block, whose bytes are there, or its published height rises.
     fn head_written(
         &mut self,
@@ -260,8 +343,18 @@ impl Auditor {
         counts: &mut Counts,
     ) -> Finding {
         let kennel = kennel_of(&key.pk).ok_or("a head of no kennel")?;
-        let (Some(before), Some(after)) = (before, after) else {
-            return Err("a head was deleted".to_owned());
+        let after = after.ok_or("a head was deleted")?;
+        let Some(before) = before else {
+            // A kennel is founded: with the block that follows from its genesis.
+            let ledger = self.ledgers.get_mut(&kennel).ok_or("a head of an unknown kennel")?;
+            let first = ledger.blocks.first().expect("the genesis block");
+            let claim = after.text("checkpoint").map_err(bad("the checkpoint"))?;
+            let claim = checkpoint::check(claim, &kennel, &ledger.genesis.checkpoint)
+                .map_err(bad("the checkpoint"))?;
+            let is_first = number(Some(after), "height") == 0 && after.digest("hash") == Ok(first.hash.0);
+            return require(is_first && claim.size == 1 && claim.root == first.root, || {
+                "a kennel's first head is not of its genesis block".to_owned()
+            });
         };
         let hash = BlockHash(after.digest("hash").map_err(bad("the head's hash"))?);
         if before.digest("hash") != Ok(hash.0) {
@@ -578,6 +671,14 @@ impl Auditor {
     pub(super) fn answered(batch: &[ReceivedMessage], report: &MineReport, failed: &[String]) -> Finding {
         for received in batch.iter().filter(|received| report.failed.contains(&received.id)) {
             let group = &received.message.group;
+            // Opening a kennel takes reads of the one before it.
+            let opens = |other: &ReceivedMessage| {
+                other.message.group == *group
+                    && Message::read(&other.message.body).is_ok_and(|message| message.entries.is_empty())
+            };
+            if batch.iter().any(opens) && !failed.is_empty() {
+                continue;
+            }
             // Keys of events and pets name no kennel: they may be of any.
             let of_this = |key: &String| {
                 key.contains(group.as_str())
@@ -646,6 +747,11 @@ impl Auditor {
         let all = table.all();
         let buried = buried(dead);
         for (kennel, ledger) in &self.ledgers {
+            // Places came free before it was founded. The next one that is needed will be this one.
+            if self.opened.contains_key(kennel) && !listed(&all)?.contains(kennel) {
+                require(ledger.height() == 0, || "a kennel that isn't listed has events".to_owned())?;
+                continue;
+            }
             let height = ledger.height();
             require(ledger.published == height, || {
                 format!("height {} is published, and {height} committed", ledger.published)
@@ -684,7 +790,7 @@ impl Auditor {
                 };
                 let height: u64 = height.parse().map_err(bad("a block's height"))?;
                 let is_live = ledger.block(height).is_some_and(|block| block.hash.to_string() == hash);
-                require(is_live || height > quiet[kennel], || {
+                require(is_live || height > quiet.get(kennel).copied().unwrap_or_default(), || {
                     format!("a staged block that lost is still there at height {height}")
                 })?;
             }

@@ -119,6 +119,8 @@ pub struct Counts {
     pub dead: u64,
     /// Staged blocks collected.
     pub garbage: u64,
+    /// Kennels that opened by themselves.
+    pub opened: u64,
     /// Faults by kind.
     pub faults: BTreeMap<FaultKind, u64>,
 }
@@ -143,6 +145,7 @@ impl Counts {
         self.rejects += other.rejects;
         self.dead += other.dead;
         self.garbage += other.garbage;
+        self.opened += other.opened;
         for (kind, count) in &other.faults {
             *self.faults.entry(*kind).or_default() += count;
         }
@@ -156,6 +159,7 @@ impl fmt::Display for Counts {
         writeln!(f, "{:>9} blocks with {} receipts", self.blocks, self.receipts)?;
         writeln!(f, "{:>9} rejects, {} dead letters", self.rejects, self.dead)?;
         writeln!(f, "{:>9} staged blocks collected", self.garbage)?;
+        writeln!(f, "{:>9} kennels opened by themselves", self.opened)?;
         for kind in FaultKind::ALL {
             writeln!(f, "{:>9} {kind}", self.of(*kind))?;
         }

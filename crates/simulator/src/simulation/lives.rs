@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use pitpet_chain::abi::{Batch, Replay, Start};
 use pitpet_chain::codec::{Bytes, decode, encode};
 use pitpet_chain::event::Payload;
+use pitpet_chain::genesis::Genesis;
 use pitpet_chain::hash::{BlockHash, EventId, KennelId};
 use pitpet_chain::proof::{EventProof, LogProof};
 use pitpet_pipeline::api::EventView;
@@ -315,6 +316,50 @@ pub(super) async fn reaper(world: Arc<World>) {
     }
 }
 
+/// Somebody who wants one pet, in whichever kennel of the line has room for it.
+pub(super) async fn settler(world: Arc<World>, first: Founding, number: u32) {
+    let clock = MachineClock::new(&world);
+    let seed = u8::try_from(100 + number).expect("a few settlers");
+    let settings = QuerySettings { wait_ms_max: 0, replicas_max: NonZeroUsize::MIN };
+    let mut nonce = 0;
+    let mut births = Vec::new();
+    loop {
+        world.turn(world.between(SECOND, 20 * SECOND)).await;
+        wander(&world, &clock);
+        let process = Process::start(&world, Role::Query, format!("query of settler {number}"));
+        let ports_of_query = ports(&world, &process);
+        let queries = Queries::new(ports_of_query.table, ports_of_query.objects, clock.clone(), settings);
+        // While there is no room, or nobody to ask, the settler asks again.
+        let place = process.live(queries.birthplace(Some(&first.label), None)).await;
+        let Some(Ok(view)) = place else { continue };
+        let kennel: KennelId = view.id.parse().expect("a kennel's id");
+        let founding = Founding { kennel, label: view.label, genesis: first.genesis.clone() };
+        let mut player = Player::of(&founding, seed, world.clock.now_ms());
+        player.nonce = nonce;
+        let birth = player.birth("Settler", view.anchor.parse().expect("a block's hash"));
+        nonce = player.nonce;
+        let id = id_of(&birth);
+        births.push((kennel, id));
+        world.auditor().made(id);
+        let process = Process::start(&world, Role::Ingest, format!("ingest of settler {number}"));
+        let ports = ports(&world, &process);
+        let ingest = Ingest::new(ports.table, ports.queue, ports.objects, clock.clone());
+        let events = vec![submitted(&birth)];
+        if let Some(Ok(answers)) =
+            process.live(async { ingest.submit(events, &mut ingest.counting()).await }).await
+            && matches!(answers.first(), Some(Ok(_)))
+        {
+            world.auditor().promised(id);
+        }
+        // Long enough to be mined in most runs. An earlier birth may be mined as late, and its pet is
+        // as good.
+        world.turn(120 * SECOND).await;
+        if births.iter().any(|(kennel, id)| world.auditor().pets(kennel).contains(&(*id).into())) {
+            return;
+        }
+    }
+}
+
 /// Somebody who looks at events and checkpoints.
 pub(super) async fn reader(world: Arc<World>, kennels: Vec<Founding>) {
     let process = Process::start(&world, Role::Query, "query".to_owned());
@@ -335,7 +380,8 @@ pub(super) async fn reader(world: Arc<World>, kennels: Vec<Founding>) {
             && let Some(Ok(view)) = process.live(queries.event(&event.to_string(), 0, WithProof::Yes)).await
         {
             world.report(world.auditor().shown(&view));
-            world.report(proves(&view, &kennels));
+            let genesis = view.kennel.parse().ok().and_then(|kennel| world.auditor().genesis(&kennel));
+            world.report(proves(&view, genesis.as_ref()));
         }
         let kennel = founding.kennel;
         if let Some(Ok(note)) = process.live(queries.checkpoint(&kennel.to_string())).await {
@@ -345,16 +391,16 @@ pub(super) async fn reader(world: Arc<World>, kennels: Vec<Founding>) {
 }
 
 /// A proof that was shown is good.
-fn proves(view: &EventView, kennels: &[Founding]) -> Result<(), String> {
+fn proves(view: &EventView, genesis: Option<&Genesis>) -> Result<(), String> {
     let Some(proof) = view.place.as_ref().and_then(|place| place.proof.as_ref()) else { return Ok(()) };
-    let founding = kennels.iter().find(|founding| founding.kennel.to_string() == view.kennel);
-    let founding = founding.ok_or("a proof of no kennel")?;
+    let genesis = genesis.ok_or("a proof of no kennel")?;
+    let kennel = genesis.kennel();
     let bytes = |text: &str| STANDARD.decode(text).map_err(|_| "a proof is no base64".to_owned());
     let event: EventProof = decode(&bytes(&proof.proof)?).map_err(|_| "no event proof")?;
     let log: LogProof = decode(&bytes(&proof.log_proof)?).map_err(|_| "no log proof")?;
-    let claim = checkpoint::check(&proof.checkpoint, &founding.kennel, &founding.genesis.checkpoint);
+    let claim = checkpoint::check(&proof.checkpoint, &kennel, &genesis.checkpoint);
     let claim = claim.map_err(|error| error.to_string())?;
-    let (header, signed, _) = event.check(&founding.kennel).map_err(|_| "an event's proof doesn't hold")?;
+    let (header, signed, _) = event.check(&kennel).map_err(|_| "an event's proof doesn't hold")?;
     let holds =
         signed.id.to_string() == view.id && claim.size == log.size && log.check(&claim.root, &header.hash());
     if holds { Ok(()) } else { Err(format!("the proof of event {} doesn't hold", view.id)) }

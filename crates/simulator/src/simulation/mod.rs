@@ -58,6 +58,9 @@ pub struct Scenario {
     pub players: u32,
     /// Times that each player acts.
     pub acts: u32,
+    /// Accounts, each with one birth to come, for which the kennels have no room: with any, the first
+    /// kennel takes two or three living pets, two reapers run, and kennels open by themselves.
+    pub settlers: u32,
     /// Kinds of fault that don't happen.
     pub without: BTreeSet<FaultKind>,
     /// The numbers of the faults that happen; none: all.
@@ -76,6 +79,7 @@ impl Scenario {
             miners: pick([2, 3, 1, 5, 2], 5),
             players: pick([3, 2, 4, 3, 2], 25),
             acts: 16,
+            settlers: 0,
             without: BTreeSet::new(),
             only: None,
             trace: false,
@@ -91,6 +95,7 @@ impl Scenario {
             ("miners", self.miners, usual.miners),
             ("players", self.players, usual.players),
             ("acts", self.acts, usual.acts),
+            ("settlers", self.settlers, usual.settlers),
         ] {
             if number != of_seed {
                 command += &format!(" --{name} {number}");
@@ -207,7 +212,12 @@ fn found(scenario: &Scenario) -> (Vec<Founding>, Arc<MemoryTable>, Auditor) {
     let kennels: Vec<Founding> = (0..scenario.kennels)
         .map(|number| {
             let ttl = 6 + (scenario.seed / 7 % 10) as u32;
-            let parameters = Parameters { ttl, idle_ms: 60_000, stamp_bits: 2, birth_bits: 2, ..QUICK };
+            let living_max = match (scenario.settlers, number) {
+                (1.., 0) => 2 + (scenario.seed / 11 % 2) as u32,
+                _ => QUICK.living_max,
+            };
+            let parameters =
+                Parameters { ttl, idle_ms: 60_000, stamp_bits: 2, birth_bits: 2, living_max, ..QUICK };
             let label = format!("kennel-{number}");
             let number = u8::try_from(number + 1).expect("a few kennels");
             found_in(&table, &label, parameters, number, &NativeHost, RULES)
@@ -289,11 +299,17 @@ fn execute(world: &Arc<World>, kennels: &[Founding]) -> Finding {
             tasks.add(Box::pin(lives::client(world.clone(), founding.clone(), player)))?;
         }
     }
+    for number in 0..scenario.settlers {
+        tasks.add(Box::pin(lives::settler(world.clone(), kennels[0].clone(), number)))?;
+    }
     let clients = 0..tasks.tasks.len();
     for number in 0..scenario.miners {
         tasks.add(Box::pin(lives::miner(world.clone(), number)))?;
     }
     tasks.add(Box::pin(lives::reaper(world.clone())))?;
+    if scenario.settlers > 0 {
+        tasks.add(Box::pin(lives::reaper(world.clone())))?;
+    }
     tasks.add(Box::pin(lives::reader(world.clone(), kennels.to_vec())))?;
     tasks.add(Box::pin(lives::trouble(world.clone(), kennels.to_vec())))?;
 
@@ -314,7 +330,10 @@ fn execute(world: &Arc<World>, kennels: &[Founding]) -> Finding {
     world.end();
     while tasks.step()? {}
     world.auditor().at_rest(&world.table, &world.queue.dead(), &quiet)?;
-    for founding in kennels {
+    let mut all = kennels.to_vec();
+    all.extend(world.auditor().opened(&world.table)?);
+    world.count(|counts| counts.opened += (all.len() - kennels.len()) as u64);
+    for founding in &all {
         crate::audit(&world.table, founding, crate::audit::Published::Partly)
             .now_or_never()
             .expect("a table in memory answers at once");
