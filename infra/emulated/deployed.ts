@@ -125,7 +125,7 @@ export function deployment(environment: NodeJS.ProcessEnv) {
         ],
         Miner: [
           ['scan the table', (as) => as.table.send(new ScanCommand({ TableName: deployed.table }))],
-          ['delete an item', (as) => as.table.send(new DeleteItemCommand({ TableName: deployed.table, Key: head }))],
+          ['receive dead letters', (as) => as.queue.send(new ReceiveMessageCommand({ QueueUrl: deployed.deadLetters }))],
           ['send to its own queue', (as) => as.queue.send(message(deployed.queue))],
           ['read the house\'s key', (as) => as.keys.send(key('house'))],
           ['read the operator\'s key', (as) => as.keys.send(key('operator'))],

@@ -22,7 +22,9 @@ export interface Resources {
 }
 
 /** Partitions that publishing a block puts items into: `publication.rs`. */
-const PUBLISHED = ['D#*', 'E#*', 'F#*', 'K#*', 'M#*', 'N#*', 'O#*', 'P#*'];
+const PUBLISHED = ['A#*', 'D#*', 'E#*', 'F#*', 'K#*', 'M#*', 'N#*', 'O#*', 'P#*', 'V#*', 'W#*', 'Y#*'];
+/** Partitions whose items it updates. */
+const UPDATED = ['A#*', 'E#*', 'K#*', 'O#*', 'P#*', 'X#*'];
 
 /** The statements of a function's role, besides its own log. */
 export function statements(name: FunctionName, to: Resources): PolicyStatement[] {
@@ -43,7 +45,7 @@ export function statements(name: FunctionName, to: Resources): PolicyStatement[]
     case 'ingest':
       return [
         items('GetItem', 'K#*', 'NAME#*', 'RATE#*'),
-        items('PutItem', 'NAME#*'),
+        items('PutItem', 'NAME#*', 'W#*'),
         items('UpdateItem', 'A#*', 'RATE#*', 'U#*'),
         items('Query', 'A#*'),
         // For the upload tickets that it signs.
@@ -57,7 +59,7 @@ export function statements(name: FunctionName, to: Resources): PolicyStatement[]
         items('PutItem', 'K#*', 'KENNELS'),
         // Its own staged block that lost.
         items('DeleteItem', 'K#*'),
-        items('UpdateItem', 'A#*', 'E#*', 'K#*', 'O#*', 'P#*'),
+        items('UpdateItem', ...UPDATED),
         items('BatchWriteItem', ...PUBLISHED),
         objects('snapshot', 's3:GetObject', 's3:PutObject', 's3:DeleteObject'),
         new PolicyStatement({
@@ -78,7 +80,7 @@ export function statements(name: FunctionName, to: Resources): PolicyStatement[]
         items('Query', 'D#*', 'K#*', 'KENNELS', 'U#*'),
         // The reservation and the genesis of the next kennel.
         items('PutItem', 'K#*'),
-        items('UpdateItem', 'A#*', 'K#*', 'O#*', 'P#*'),
+        items('UpdateItem', ...UPDATED),
         items('BatchWriteItem', ...PUBLISHED),
         items('DeleteItem', 'D#*', 'K#*', 'U#*'),
         objects('media', 's3:DeleteObject'),
@@ -86,7 +88,7 @@ export function statements(name: FunctionName, to: Resources): PolicyStatement[]
         allow(to.houseKey, 'secretsmanager:GetSecretValue'),
       ];
     case 'query': {
-      const read = ['A#*', 'E#*', 'F#*', 'K#*', 'KENNELS', 'N#*', 'NAME#*', 'O#*', 'P#*'];
+      const read = ['A#*', 'E#*', 'F#*', 'K#*', 'KENNELS', 'N#*', 'NAME#*', 'O#*', 'P#*', 'V#*', 'W#*', 'X#*', 'Y#*'];
       return [
         items('GetItem', ...read),
         items('BatchGetItem', ...read),

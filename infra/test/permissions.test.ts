@@ -1,4 +1,6 @@
 /** What each role may do, as exact sets: one action more or one less is red. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type Properties, one, resources, templates } from './stacks.js';
 
@@ -49,8 +51,9 @@ function permissions(role: Properties): string[] {
 }
 
 const LOG = ['logs:CreateLogStream on own log', 'logs:PutLogEvents on own log'];
-const PUBLISHED = 'D#* E#* F#* K#* M#* N#* O#* P#*';
-const READ = 'A#* E#* F#* K#* KENNELS N#* NAME#* O#* P#*';
+const PUBLISHED = 'A#* D#* E#* F#* K#* M#* N#* O#* P#* V#* W#* Y#*';
+const UPDATED = 'A#* E#* K#* O#* P#* X#*';
+const READ = 'A#* E#* F#* K#* KENNELS N#* NAME#* O#* P#* V#* W#* X#* Y#*';
 
 describe('each role may do exactly', () => {
   test.each([
@@ -58,7 +61,7 @@ describe('each role may do exactly', () => {
       'Ingest',
       [
         'dynamodb:GetItem on table [K#* NAME#* RATE#*]',
-        'dynamodb:PutItem on table [NAME#*]',
+        'dynamodb:PutItem on table [NAME#* W#*]',
         'dynamodb:Query on table [A#*]',
         'dynamodb:UpdateItem on table [A#* RATE#* U#*]',
         's3:PutObject on objects/media/*',
@@ -72,7 +75,7 @@ describe('each role may do exactly', () => {
         'dynamodb:DeleteItem on table [K#*]',
         'dynamodb:GetItem on table [E#* K#* KENNELS]',
         'dynamodb:PutItem on table [K#* KENNELS]',
-        'dynamodb:UpdateItem on table [A#* E#* K#* O#* P#*]',
+        `dynamodb:UpdateItem on table [${UPDATED}]`,
         's3:DeleteObject on objects/snapshot/*',
         's3:GetObject on objects/snapshot/*',
         's3:ListBucket on objects [snapshot/*]',
@@ -92,7 +95,7 @@ describe('each role may do exactly', () => {
         'dynamodb:GetItem on table [K#* M#* P#* U#*]',
         'dynamodb:PutItem on table [K#*]',
         'dynamodb:Query on table [D#* K#* KENNELS U#*]',
-        'dynamodb:UpdateItem on table [A#* K#* O#* P#*]',
+        `dynamodb:UpdateItem on table [${UPDATED}]`,
         's3:DeleteObject on objects/media/*',
         'secretsmanager:GetSecretValue on house key',
         'sqs:SendMessage on queue',
@@ -130,6 +133,32 @@ describe('each role may do exactly', () => {
       },
     ]);
   });
+});
+
+describe('each item of the table can be written by whoever writes it', () => {
+  const source = readFileSync(join(import.meta.dirname, '../../crates/pipeline/src/items.rs'), 'utf8');
+  const items = [...source.matchAll(/^\/\/! \| ([^|]+) \| `([A-Z]+#?)[a-z0-9#]*` \| [^|]+ \| ([^|]+) \|$/gm)];
+  /** Partitions that a role may put or update items in. */
+  const written = (name: string): Set<string> => {
+    const writes = permissions(one(pipeline, 'AWS::IAM::Role', `${name}Role`)).filter((permission) =>
+      /^dynamodb:(BatchWrite|Put|Update)Item /.test(permission),
+    );
+    return new Set(writes.flatMap((permission) => /\[(.*)\]/.exec(permission)?.[1]?.split(' ') ?? []));
+  };
+  const roles = { ingest: ['Ingest'], miner: ['Miner'], publisher: ['Miner', 'Reaper'], 'reaper,': ['Reaper'] };
+
+  test('the list of items is read', () => expect(items.length).toBeGreaterThan(20));
+
+  test.each(items.map(([, item, partition, writers]) => [item!, partition!, writers!] as const))(
+    '%s',
+    (_, partition, writers) => {
+      const wanted = partition.endsWith('#') ? `${partition}*` : partition;
+      for (const [writer, names] of Object.entries(roles)) {
+        if (!writers.includes(writer)) continue;
+        for (const name of names) expect(written(name), `${name} writes it`).toContain(wanted);
+      }
+    },
+  );
 });
 
 test('no role has a policy from elsewhere', () => {

@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     /// CPU architecture of the functions
     #[arg(long, default_value = "arm64")]
     arch: Arch,
-    /// Folder for the functions' folders [default: target/bundle/ARCH]
+    /// Folder for the functions' folders [default: target/bundle/ARCH, or target/bundle/release]
     #[arg(long)]
     out: Option<PathBuf>,
     /// Build nothing: check what is there
@@ -102,7 +102,11 @@ impl Arch {
 /// Builds and checks.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let arch = arguments.arch;
-    let out = arguments.out.clone().unwrap_or_else(|| target_folder().join("bundle").join(arch.name()));
+    let name = match arguments.profile {
+        Profile::Lambda => arch.name(),
+        Profile::Release => "release",
+    };
+    let out = arguments.out.clone().unwrap_or_else(|| target_folder().join("bundle").join(name));
     if arguments.profile == Profile::Release && !arch.is_host() {
         bail!("--profile release is for this machine's own architecture");
     }
@@ -112,7 +116,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     println!("{}, for {}:", out.display(), arch.triple());
     for function in FUNCTIONS {
         let folder = out.join(function);
-        let report = checks::package(function, &folder, arch)
+        let report = checks::package(function, &folder, arch, arguments.profile)
             .with_context(|| format!("{} can't be deployed", folder.display()))?;
         println!("{report}");
     }

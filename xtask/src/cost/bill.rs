@@ -95,8 +95,8 @@ impl Bill {
             );
             let reads = used.bucket_reads as f64;
             line(is_mining, format!("{function}: bucket, get"), reads, "requests", BUCKET_READS / 1e6);
-            let logs = used.log_bytes as f64 + invocations * ASSUMED.platform_log_bytes;
-            line(is_mining, format!("{function}: logs"), logs / 1e9, "GB", LOG_GB);
+            // Lambda's own lines are left out: `systemLogLevelV2` in `infra/lib/pipeline.ts`.
+            line(is_mining, format!("{function}: logs"), used.log_bytes as f64 / 1e9, "GB", LOG_GB);
         }
         line(false, "queue: send".to_owned(), day.sends as f64, "requests", QUEUE_REQUESTS / 1e6);
         line(false, "API: requests".to_owned(), day.requests as f64, "requests", API_REQUESTS / 1e6);
@@ -105,9 +105,9 @@ impl Bill {
         line(false, "bucket: uploads".to_owned(), day.uploads as f64, "requests", BUCKET_WRITES / 1e6);
         lines.sort_by(|a, b| b.dollars.total_cmp(&a.dollars));
         let in_block = events / day.blocks.max(1) as f64;
-        let whole_max = match (arguments.per_post, arguments.reads) {
-            (1, 1) => Some(WHOLE_MAX),
-            (25, 1) => Some(WHOLE_25_MAX),
+        let whole_max = match (arguments.per_post, arguments.reads, arguments.proofs) {
+            (1, 1, false) => Some(WHOLE_MAX),
+            (25, 1, false) => Some(WHOLE_25_MAX),
             _ => None,
         };
         Self {

@@ -19,8 +19,6 @@ use clap::Args;
 pub(crate) struct Assumed {
     /// From a call of the table, the queue or the bucket to its answer, ms: AWS says "single-digit".
     pub(crate) call_ms: f64,
-    /// Log lines of Lambda itself for an invocation, bytes: start, end and report, in JSON.
-    pub(crate) platform_log_bytes: f64,
     /// The access log's line of a request, bytes.
     pub(crate) access_log_bytes: f64,
     /// Memory that brings a whole core, MB.
@@ -28,8 +26,7 @@ pub(crate) struct Assumed {
 }
 
 /// See [`Assumed`].
-pub(crate) const ASSUMED: Assumed =
-    Assumed { call_ms: 5.0, platform_log_bytes: 750.0, access_log_bytes: 280.0, core_mb: 1_769.0 };
+pub(crate) const ASSUMED: Assumed = Assumed { call_ms: 5.0, access_log_bytes: 280.0, core_mb: 1_769.0 };
 
 /// Arguments of `cost`.
 #[derive(Debug, Args)]
@@ -52,6 +49,9 @@ pub(crate) struct Arguments {
     /// Status reads of each event, after it was mined
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=10))]
     reads: u8,
+    /// Status reads bring the event's proof
+    #[arg(long)]
+    proofs: bool,
     /// Print JSON for scripts
     #[arg(long)]
     json: bool,

@@ -240,7 +240,7 @@ async fn replay(arguments: &Arguments, endpoint: &str) -> anyhow::Result<Day> {
         world.mine().await?;
         for id in ids {
             for _ in 0..arguments.reads {
-                world.read(&id.to_string()).await?;
+                world.read(&id.to_string(), arguments.proofs).await?;
             }
         }
         world.reap_if_due().await?;
@@ -326,10 +326,11 @@ impl World {
         Ok(())
     }
 
-    async fn read(&mut self, id: &str) -> anyhow::Result<()> {
+    async fn read(&mut self, id: &str, with_proof: bool) -> anyhow::Result<()> {
+        let mut request = request("GET", &format!("/v1/events/{id}"), Vec::new());
+        request.query.insert("proof".to_owned(), with_proof.to_string());
         let began = cpu()?;
-        let answer =
-            http::query(&self.queries, &request("GET", &format!("/v1/events/{id}"), Vec::new())).await;
+        let answer = http::query(&self.queries, &request).await;
         self.invoked("query", began)?;
         let answer = answer.context("a path of the API")?;
         ensure!(answer.status == 200, "an event is not found: {}", text(&answer));
