@@ -95,6 +95,12 @@ export function deployment(environment: NodeJS.ProcessEnv) {
       return (answer.Items ?? []).map((item) => item['sk']?.S ?? '');
     },
 
+    /** Deletes a pet's card, as an accident would. */
+    async forget(table: string, partition: string): Promise<void> {
+      const key = { pk: { S: partition }, sk: { S: 'CARD' } };
+      await new DynamoDBClient(settings(owner)).send(new DeleteItemCommand({ TableName: table, Key: key }));
+    },
+
     /** Tries everything; the first thing that is not denied is an error. */
     async all(deployed: Deployed): Promise<void> {
       const head = { pk: { S: `K#${'0'.repeat(64)}` }, sk: { S: 'HEAD' } };

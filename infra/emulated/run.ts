@@ -1,31 +1,40 @@
 /**
  * Deploys the bundle to an emulated cloud as an operator would and uses it as players would.
  *
- * `npm run emulated -- --bundle FOLDER --pitpet PROGRAM --ministack PROGRAM`
+ * `npm run emulated -- --bundle FOLDER --pitpet PROGRAM --xtask PROGRAM --ministack PROGRAM`
  *
  * `docs/aws-differences.md` says where the emulator differs from AWS.
  */
 import { type SpawnOptions, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import assert from 'node:assert/strict';
 import { Cloud, ACCOUNT, REGION, pause } from './cloud.js';
 import { deployment } from './deployed.js';
+import { type Send, wrongUploads } from './upload.js';
 
 const { values } = parseArgs({
-  options: { bundle: { type: 'string' }, pitpet: { type: 'string' }, ministack: { type: 'string' } },
+  options: {
+    bundle: { type: 'string' },
+    pitpet: { type: 'string' },
+    xtask: { type: 'string' },
+    ministack: { type: 'string' },
+  },
 });
 const given = (name: keyof typeof values): string => {
   const value = values[name];
   if (value === undefined) {
-    console.error('usage: npm run emulated -- --bundle FOLDER --pitpet PROGRAM --ministack PROGRAM');
+    console.error(
+      'usage: npm run emulated -- --bundle FOLDER --pitpet PROGRAM --xtask PROGRAM --ministack PROGRAM',
+    );
     process.exit(2);
   }
   return resolve(process.env['INIT_CWD'] ?? '.', value);
 };
 const [bundle, pitpet, ministack] = [given('bundle'), given('pitpet'), given('ministack')];
+const xtask = given('xtask');
 const infra = join(import.meta.dirname, '..');
 const began = Date.now();
 const step = (text: string): void => console.log(`== ${text} (${Math.round((Date.now() - began) / 1000)} s)`);
@@ -101,8 +110,11 @@ async function all(): Promise<void> {
   step('bootstrap');
   await cdk('bootstrap', `aws://${ACCOUNT}/${REGION}`);
   step('deploy');
-  // Not the alarms: the emulator knows no metric math.
   await cdk('deploy', 'pitpet-dev-edge', '--require-approval', 'never', '--outputs-file', outputs);
+
+  step('deploy the alarms, but for those by metric math, which the emulator does not know');
+  const { plain, math } = await alarms();
+  assert.ok(plain > math && math > 0, `${plain} alarms, ${math} by metric math`);
 
   const told = JSON.parse(readFileSync(outputs, 'utf8')) as Record<string, Record<string, string>>;
   const output = (name: string): string => {
@@ -128,9 +140,10 @@ async function all(): Promise<void> {
   const [queue, deadLetters] = [output('QueueUrl'), output('DeadLettersUrl')];
   await outside.allowBatches({ Ingest: queue, Miner: deadLetters, Reaper: queue });
 
-  step('found two kennels');
+  step('found kennels');
   await admin('kennel', 'open', 'classic', '--preset', 'classic');
   await admin('kennel', 'open', 'quick', '--preset', 'classic', '--idle-ms', '60000');
+  await admin('kennel', 'open', 'load', '--stamp-bits', '4', '--birth-bits', '8');
   await assert.rejects(admin('kennel', 'open', 'quick'), /label "quick" already/);
 
   step('births, posts and pats in both kennels at once; a story ends');
@@ -163,6 +176,9 @@ async function all(): Promise<void> {
   const bytes = await fetched(`${url}${photo_url}`);
   assert.equal(createHash('sha256').update(bytes).digest('hex'), photo_url.split('/').pop());
 
+  step('uploads of a wrong hash, size or type are refused');
+  await wrongUploads(send, url, readFileSync(photo));
+
   step('export, and verify: the file and the deployed ledger');
   const file = join(cloud.folder, 'classic.pitpet');
   await player('export', '--kennel', 'classic', '--out', file);
@@ -175,6 +191,22 @@ async function all(): Promise<void> {
   await until('the message is dead', 60, async () => (await dead()).length === 1);
   assert.deepEqual(await admin('redrive'), { redriven: 1 });
   await until('it is dead again', 60, async () => (await dead()).length === 1);
+
+  step('upkeep, straight from the table and the bucket');
+  const listed = (await admin('kennel', 'list')) as unknown as { label: string; living: number }[];
+  assert.deepEqual(listed.map((of) => of.label), ['classic', 'load', 'quick']);
+  const clean = async (): Promise<boolean> => {
+    const { clean, summary } = await admin('verify', 'quick');
+    assert.ok((summary as { executed: number }).executed > 0);
+    return clean as boolean;
+  };
+  assert.ok(await clean());
+  const height = (await kennel('quick')).height;
+  assert.equal((await admin('snapshot', 'quick'))['height'], height);
+  await outside.forget(output('TableName'), `P#${luna}`);
+  await assert.rejects(admin('verify', 'quick'), /ended with 1/);
+  assert.equal((await admin('repair', 'quick', '--from', '1'))['published'], height);
+  assert.ok(await clean());
 
   step('the schedule runs the reaper: an idle kennel gets a time block');
   const before = await kennel('quick');
@@ -200,7 +232,6 @@ async function all(): Promise<void> {
   const second = join(cloud.folder, 'second');
   cpSync(bundle, second, { recursive: true });
   for (const name of ['ingest', 'miner', 'reaper', 'query']) writeFileSync(join(second, name, 'release'), '2\n');
-  let deploying = true;
   const deployed = cdk(
     'deploy',
     'pitpet-dev-edge',
@@ -208,25 +239,72 @@ async function all(): Promise<void> {
     'never',
     '-c',
     `bundle=${second}`,
-  ).finally(() => (deploying = false));
-  let posted = 0;
-  const { id: post } = JSON.parse(
-    await player('post', '--account', 'bella', '--pet', mochi, '--text', 'Deploying'),
-  ) as { id: string };
-  // A post takes 16 comments of an account.
-  while ((deploying || posted < 5) && posted < 16) {
-    // Each waits for its receipt and checks its proof.
-    await player('comment', post, '--account', 'max', '--text', `${posted}`);
-    posted += 1;
-  }
-  await deployed;
-  await run(pitpet, ['verify', url]);
-  step(`${posted} events, none lost`);
+  );
+  // It looks for every event that was taken, and verifies the ledger; it fails if one is lost.
+  const load = run(xtask, [
+    'load', '--url', url, '--kennel', 'load', '--rates', '10', '--seconds', '30', '--follow', '1', '--json', '--pitpet',
+    pitpet,
+  ]);
+  const [, report] = await Promise.all([deployed, load]);
+  const [round] = (JSON.parse(report) as { rounds: Record<string, number>[] }).rounds;
+  assert.ok(round);
+  assert.equal(round['sent'], 300);
+  assert.deepEqual([round['mined'], round['lost'], round['rejected']], [round['acknowledged'], 0, 0]);
+  assert.ok((round['acknowledged'] ?? 0) >= 200, JSON.stringify(round));
+  step(`${round['acknowledged']} of ${round['sent']} events taken, none of them lost`);
 
   step('destroy keeps the data');
   await cdk('destroy', '--all', '--force');
   const kept = await outside.kennels(output('TableName'));
-  assert.deepEqual(kept, ['classic', 'quick']);
+  assert.deepEqual(kept, ['classic', 'load', 'quick']);
+}
+
+/**
+ * Deploys the observability stack without its alarms by metric math; gives how many alarms were
+ * deployed and how many were left out.
+ */
+async function alarms(): Promise<{ plain: number; math: number }> {
+  interface Template {
+    Resources: Record<string, { Type: string; Properties?: Record<string, unknown> }>;
+  }
+  const name = 'pitpet-dev-observability';
+  const output = join(cloud.folder, 'cdk.out');
+  const file = readdirSync(output).find((of) => of.startsWith(name) && of.endsWith('.template.json'));
+  assert.ok(file, `a template of ${name}`);
+  const template = JSON.parse(readFileSync(join(output, file), 'utf8')) as Template;
+  let [plain, math] = [0, 0];
+  for (const [id, { Type, Properties }] of Object.entries(template.Resources)) {
+    if (Type !== 'AWS::CloudWatch::Alarm') continue;
+    if (Properties?.['Metrics'] === undefined) {
+      plain += 1;
+    } else {
+      math += 1;
+      delete template.Resources[id];
+    }
+  }
+  writeFileSync(join(output, file), JSON.stringify(template));
+  await run(
+    join(infra, 'node_modules', '.bin', 'cdk'),
+    ['deploy', name, '--exclusively', '--app', output, '--require-approval', 'never', '--ci'],
+    { cwd: infra },
+  );
+  return { plain, math };
+}
+
+/** Sends a request by curl, which takes the emulator's certificate. */
+async function send(...[method, url, headers, body]: Parameters<Send>): ReturnType<Send> {
+  const path = join(cloud.folder, 'sent');
+  writeFileSync(path, body);
+  const fields = Object.entries(headers)
+    // curl counts the bytes itself.
+    .filter(([name]) => name.toLowerCase() !== 'content-length')
+    .flatMap(([name, value]) => ['-H', `${name}: ${value}`]);
+  const ca = cloud.environment['SSL_CERT_FILE'] ?? '';
+  const answer = await run('curl', [
+    '-s', '--cacert', ca, '-X', method, ...fields, '--data-binary', `@${path}`, '-w', '\n%{http_code}', url,
+  ]);
+  const end = answer.lastIndexOf('\n');
+  return { status: Number(answer.slice(end + 1)), text: answer.slice(0, end) };
 }
 
 /** Fetches bytes by curl, which takes the emulator's certificate. */

@@ -39,7 +39,7 @@ const VISIBILITY_TIMEOUT = Duration.seconds(6 * MINER_TIMEOUT.toSeconds());
 const RECEIVES_MAX = 15;
 
 /** Memory, MB; CPU comes with it: 1,769 MB are one core. */
-const MEMORY_MB: Readonly<Record<FunctionName, number>> = {
+export const MEMORY_MB: Readonly<Record<FunctionName, number>> = {
   ingest: 256,
   // Eight open kennels of at most 64 MiB, and the decoded blocks of a replay.
   miner: 1_024,

@@ -111,6 +111,8 @@ fn genesis() -> Genesis {
         operator: nobody,
         house: nobody,
         moderators: Vec::new(),
+        witnesses: Vec::new(),
+        threshold: 0,
         checkpoint: nobody,
         created_ms: 0,
         // The same in every process: what is signed here proves nothing anyway.

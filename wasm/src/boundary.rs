@@ -110,13 +110,13 @@ macro_rules! without_session {
 }
 
 on_session!(open, apply, replay, snapshot, ask);
-without_session!(encode = abi::encode_event, verify = abi::verify);
+without_session!(encode = abi::encode_event, verify = crate::verify, seal = abi::search_seal);
 
 /// Run by `cargo miri test --target i686-unknown-linux-gnu`: pointers of 32 bits, as in Wasm.
 #[cfg(all(test, miri))]
 mod tests {
     use super::{
-        ABI_VERSION, DONE, REFUSED, abi_version, allocate, apply, ask, codec, deallocate, open, replay,
+        ABI_VERSION, DONE, REFUSED, abi_version, allocate, apply, ask, codec, deallocate, open, replay, seal,
         snapshot, verify,
     };
     use alloc::vec::Vec;
@@ -150,7 +150,7 @@ mod tests {
         // Empty, short and long inputs, refused by all.
         let refused = |fault: Fault| (REFUSED, codec::encode(&(fault as u16)));
         for input in [&[][..], &[0], &[0x80; 300]] {
-            for operation in [open as Operation, apply, replay, ask, super::encode, verify] {
+            for operation in [open as Operation, apply, replay, ask, super::encode, verify, seal] {
                 assert_eq!(call(operation, input), refused(Fault::Input));
             }
         }
@@ -166,6 +166,8 @@ mod tests {
             operator: key,
             house: key,
             moderators: Vec::new(),
+            witnesses: Vec::new(),
+            threshold: 0,
             checkpoint: key,
             created_ms: 1_000,
             random: [5; 32],

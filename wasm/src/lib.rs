@@ -1,4 +1,4 @@
-//! The chain module: the rules behind the seven operations that a host can call, and nothing else.
+//! The chain module: the rules behind the eight operations that a host can call, and nothing else.
 //!
 //! The interface is described in `pitpet-chain-host`. One instance keeps one kennel, which `open` puts here and the
 //! other operations use; a panic traps. After a
@@ -14,6 +14,19 @@ extern crate alloc;
 
 #[cfg(any(target_arch = "wasm32", miri))]
 mod boundary;
+
+#[cfg(all(any(target_arch = "wasm32", miri), not(feature = "signatures")))]
+use pitpet_chain::abi::verify;
+
+/// Checks a signature: canonical `[key, [message, signature]]` to a canonical bool.
+#[cfg(all(any(target_arch = "wasm32", miri), feature = "signatures"))]
+fn verify(input: &[u8]) -> Result<alloc::vec::Vec<u8>, pitpet_chain::kennel::Fault> {
+    use pitpet_chain::{codec, event, hash::PublicKey};
+    type Case = (PublicKey, (codec::Bytes, [u8; 64]));
+    let (key, (message, signature)): Case =
+        codec::decode(input).map_err(|_| pitpet_chain::kennel::Fault::Input)?;
+    Ok(codec::encode(&event::verify_signature(&key, &message.0, &signature)))
+}
 
 #[cfg(target_arch = "wasm32")]
 #[global_allocator]

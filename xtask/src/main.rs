@@ -3,7 +3,9 @@
 //! Deliberately absent: anything that running or testing PitPet needs. A checkout runs without any of these.
 
 mod bundle;
+mod cost;
 mod hammer;
+mod load;
 mod module;
 mod sabotage;
 mod simulate;
@@ -28,6 +30,10 @@ enum Task {
     Bundle(bundle::Arguments),
     /// Breaks the deployment in copies and requires that the checks see it.
     Sabotage(sabotage::Arguments),
+    /// Says what a million events cost on AWS, by line item.
+    Cost(cost::Arguments),
+    /// Loads a running service, and checks that everything acknowledged was mined.
+    Load(load::Arguments),
     /// Runs `pitpet serve` into the ground, and checks that nothing acknowledged was lost.
     Hammer(hammer::Arguments),
     /// Simulates the whole pipeline from seeds; `cargo xtask simulate --help` says more.
@@ -42,6 +48,8 @@ fn main() -> anyhow::Result<()> {
         Task::Module(command) => module::run(command),
         Task::Bundle(arguments) => bundle::run(&arguments),
         Task::Sabotage(arguments) => sabotage::run(&arguments),
+        Task::Cost(arguments) => cost::run(&arguments),
+        Task::Load(arguments) => load::run(&arguments),
         Task::Hammer(arguments) => hammer::run(&arguments),
         Task::Simulate(arguments) => simulate::run(&arguments),
         Task::Vectors => vectors::write(),

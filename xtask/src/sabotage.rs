@@ -73,8 +73,15 @@ const BREAKAGES: [Breakage; 6] = [
 ];
 
 /// Folders that the tests of the CDK app look at.
-const COPIED: [&str; 6] =
-    ["infra/bin", "infra/lib", "infra/test", "docs", "crates/aws/src", "functions/miner/src"];
+const COPIED: [&str; 7] = [
+    "infra/bin",
+    "infra/lib",
+    "infra/test",
+    "docs",
+    "crates/aws/src",
+    "functions/miner/src",
+    "xtask/src/cost",
+];
 /// Files that they look at.
 const COPIED_FILES: [&str; 3] = ["infra/package.json", "infra/tsconfig.json", "infra/cdk.json"];
 

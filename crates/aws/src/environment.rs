@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ed25519_dalek::SigningKey;
 use pitpet_pipeline::ports::{Clock, DeadLetters, Objects, Queue, Table};
 use pitpet_pipeline::rate_limit::RateLimits;
+use pitpet_pipeline::search::WORDS_MAX;
 
 use crate::clock::SystemClock;
 use crate::objects::UploadSecret;
@@ -201,6 +202,29 @@ fn rate_limits_of(variable: impl Fn(&str) -> Option<String>) -> Result<RateLimit
         address: read("PITPET_ADDRESS_LIMIT", RateLimits::DEFAULT.address)?,
         account: read("PITPET_ACCOUNT_LIMIT", RateLimits::DEFAULT.account)?,
     })
+}
+
+/// Words of a text that it can be found by: `PITPET_SEARCH_WORDS`, 0 to 12, by default 12. Each is
+/// one more item written for a birth or post.
+///
+/// # Errors
+/// [`EnvironmentError`].
+pub fn search_words() -> Result<usize, EnvironmentError> {
+    const NAME: &str = "PITPET_SEARCH_WORDS";
+    match std::env::var(NAME).ok().filter(|value| !value.is_empty()) {
+        None => Ok(WORDS_MAX),
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|words| *words <= WORDS_MAX)
+            .ok_or_else(|| bad(NAME, format!("{text:?} is no number of words, 0 to {WORDS_MAX}"))),
+    }
+}
+
+/// The public address of the pages, as `https://example.org`, for what has to be an absolute URL:
+/// `PITPET_SITE_URL`; by default what a request's `host` header says.
+pub fn site_url() -> Option<String> {
+    std::env::var("PITPET_SITE_URL").ok().filter(|value| !value.is_empty())
 }
 
 /// The system's clock.

@@ -5,7 +5,7 @@ use aws_lambda_events::encodings::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
-use http::header::CONTENT_TYPE;
+use http::header::{ACCEPT_LANGUAGE, CONTENT_TYPE, HOST};
 use pitpet_pipeline::http::{HttpRequest, HttpResponse};
 
 /// Turns an event into a request. A body that claims to be base64 and isn't becomes an empty one,
@@ -16,8 +16,8 @@ pub fn request(event: ApiGatewayV2httpRequest) -> HttpRequest {
         (Some(text), false) => text.into_bytes(),
         (Some(text), true) => STANDARD.decode(text).unwrap_or_default(),
     };
-    let content_type =
-        event.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let header = |name| event.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let (content_type, accept_language, host) = (header(CONTENT_TYPE), header(ACCEPT_LANGUAGE), header(HOST));
     HttpRequest {
         method: event.request_context.http.method.to_string(),
         path: event.raw_path.unwrap_or_default(),
@@ -27,6 +27,8 @@ pub fn request(event: ApiGatewayV2httpRequest) -> HttpRequest {
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect(),
         content_type,
+        accept_language,
+        host,
         body,
         source: event.request_context.http.source_ip.and_then(|source| source.parse().ok()),
     }

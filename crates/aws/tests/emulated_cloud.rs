@@ -4,42 +4,20 @@
 //! `http://127.0.0.1:4566`), and the features `emulated-cloud` and `s3`: it is no part of the
 //! default run.
 
-use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
-use aws_sdk_sqs::types::QueueAttributeName;
-use pitpet_aws::settings::{AccessKeys, Settings};
+#[path = "support/cloud.rs"]
+mod cloud;
+
+use cloud::settings;
 use pitpet_aws::{S3Objects, SqsQueue};
 use pitpet_pipeline::conformance;
 use pitpet_pipeline::ports::{DeadLetters, Objects, OutgoingMessage, Queue, QueueError};
 use reqwest_of_object_store as reqwest;
 use sha2::{Digest, Sha256};
 
-fn settings() -> Settings {
-    let url = std::env::var("PITPET_MINISTACK_URL")
-        .expect("PITPET_MINISTACK_URL must name a MiniStack, such as http://127.0.0.1:4566");
-    let keys = AccessKeys { id: "test".into(), secret: "test".into(), session_token: None };
-    Settings { keys, ..Settings::embedded(url) }
-}
-
 /// Makes a FIFO queue of its own; gives a client and the queue's URL.
 async fn queue(name: &str) -> (aws_sdk_sqs::Client, String) {
-    let settings = settings();
-    let config = aws_sdk_sqs::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new(settings.region.clone()))
-        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-        .endpoint_url(settings.endpoint.clone().unwrap())
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .build();
-    let client = aws_sdk_sqs::Client::from_conf(config);
-    let unique = format!("{name}-{}-{}.fifo", std::process::id(), getrandom::u32().unwrap());
-    let made = client
-        .create_queue()
-        .queue_name(unique)
-        .attributes(QueueAttributeName::FifoQueue, "true")
-        .send()
-        .await
-        .expect("create_queue");
-    let url = made.queue_url().unwrap().to_owned();
+    let client = cloud::sqs();
+    let url = cloud::queue(&client, name, &[]).await;
     (client, url)
 }
 
@@ -140,7 +118,7 @@ async fn a_missing_queue_refuses_every_message() {
 
 /// Makes a bucket of its own.
 async fn bucket() -> S3Objects {
-    let name = format!("pitpet-{}-{}", std::process::id(), getrandom::u32().unwrap());
+    let name = format!("pitpet-{}", cloud::unique());
     let objects = S3Objects::new(&settings(), &name).unwrap();
     let url = format!("{}/{name}", settings().endpoint.unwrap());
     let made = reqwest::Client::new().put(url).send().await.expect("create bucket");

@@ -27,6 +27,8 @@ fn genesis() -> Genesis {
         operator: key(1),
         house: key(2),
         moderators: vec![key(3)],
+        witnesses: vec![],
+        threshold: 0,
         checkpoint: key(4),
         created_ms: CREATED_MS,
         random: [5; 32],
@@ -41,7 +43,7 @@ fn id(kind: &str, n: u32) -> [u8; 32] {
 fn snapshot(height: u64, pets: u32, accounts: u32, posts: u32) -> Snapshot {
     let (founded, _) = Kennel::found(genesis(), RulesHash([0; 32])).expect("a sound genesis");
     let mut made = founded.snapshot();
-    made.accounts = (0..accounts)
+    made.records.accounts = (0..accounts)
         .map(|n| Account {
             granted: 20,
             pet: (n < pets).then(|| BirthHash(id("pet", n))),
@@ -50,8 +52,8 @@ fn snapshot(height: u64, pets: u32, accounts: u32, posts: u32) -> Snapshot {
             ..Account::new(AccountId(id("account", n)))
         })
         .collect();
-    made.accounts.sort_by_key(|account| account.id);
-    made.pets = (0..pets)
+    made.records.accounts.sort_by_key(|account| account.id);
+    made.records.pets = (0..pets)
         .map(|n| Pet {
             birth: BirthHash(id("pet", n)),
             owner: AccountId(id("account", n)),
@@ -69,29 +71,21 @@ fn snapshot(height: u64, pets: u32, accounts: u32, posts: u32) -> Snapshot {
             comments: 0,
         })
         .collect();
-    made.pets.sort_by_key(|pet| pet.birth);
-    made.posts = (0..posts)
+    made.records.pets.sort_by_key(|pet| pet.birth);
+    made.records.posts = (0..posts)
         .map(|n| {
             let pet = BirthHash(id("pet", n % pets));
             let id = EventId(id("post", n));
             (Post { id, pet, opened_age: 0, pats: 0, shares: 0, comments: 0, visits: [0; 32] }, Vec::new())
         })
         .collect();
-    made.posts.sort_by_key(|(post, _)| post.id);
-    made.totals.minted = 20 * u64::from(accounts);
-    made.totals.living = pets;
-    made.totals.pets = pets;
-    made.totals.accounts = accounts;
-    made.totals.posts = posts;
-    let mut state = State::rebuild(
-        genesis(),
-        made.totals,
-        Vec::new(),
-        made.accounts.clone(),
-        made.pets.clone(),
-        made.posts.clone(),
-    )
-    .expect("sound records");
+    made.records.posts.sort_by_key(|(post, _)| post.id);
+    made.records.totals.minted = 20 * u64::from(accounts);
+    made.records.totals.living = pets;
+    made.records.totals.pets = pets;
+    made.records.totals.accounts = accounts;
+    made.records.totals.posts = posts;
+    let mut state = State::rebuild(genesis(), made.records.clone()).expect("sound records");
     let mut history = Frontier::default();
     for n in 0..height {
         history.append(leaf(&n.to_be_bytes()));

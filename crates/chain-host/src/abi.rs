@@ -1,7 +1,7 @@
 //! The interface between host and module, version 1.
 //!
 //! All values are wasm32's, little-endian. A module exports `memory`, `abi_version() -> i32`,
-//! `allocate(size: i32) -> i32`, `deallocate(ptr: i32, size: i32)` and the seven operations of [`Operation`], each
+//! `allocate(size: i32) -> i32`, `deallocate(ptr: i32, size: i32)` and the eight operations of [`Operation`], each
 //! `(ptr: i32, len: i32) -> i64`. The host allocates the input with `allocate` (0 means: no memory), writes it and
 //! calls; the module owns the input from then on. The answer is `(ptr << 32) | len` of a buffer that the host copies
 //! and gives back with `deallocate`. Its first byte is a status, 0 for done and 1 for refused; the rest is the payload.
@@ -33,12 +33,22 @@ pub enum Operation {
     Encode,
     /// Checks a proof; needs no open kennel.
     Verify,
+    /// Searches a seal, for a client that mines; needs no open kennel.
+    Seal,
 }
 
 impl Operation {
     /// Every operation, in the order of the interface.
-    pub const ALL: [Self; 7] =
-        [Self::Open, Self::Apply, Self::Replay, Self::Snapshot, Self::Ask, Self::Encode, Self::Verify];
+    pub const ALL: [Self; 8] = [
+        Self::Open,
+        Self::Apply,
+        Self::Replay,
+        Self::Snapshot,
+        Self::Ask,
+        Self::Encode,
+        Self::Verify,
+        Self::Seal,
+    ];
 
     /// The name of the export.
     pub const fn name(self) -> &'static str {
@@ -50,6 +60,7 @@ impl Operation {
             Self::Ask => "ask",
             Self::Encode => "encode",
             Self::Verify => "verify",
+            Self::Seal => "seal",
         }
     }
 
@@ -63,8 +74,8 @@ impl Operation {
         match self {
             // A whole block, or a whole state of 16,384 accounts with its root recomputed.
             Self::Open | Self::Apply | Self::Replay | Self::Snapshot => 6_000_000_000,
-            // A lookup with its proof, one event, or the proof of one receipt.
-            Self::Ask | Self::Encode | Self::Verify => 600_000_000,
+            // A lookup with its proof, one event, the proof of one receipt, or some thousand trials.
+            Self::Ask | Self::Encode | Self::Verify | Self::Seal => 600_000_000,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The signatures that Wycheproof's cases are about, on the pinned module and natively alike. The
 //! module verifies no message but an event's id, so the cases are made for one here, by their
-//! flags; the published ones run natively, in `crates/chain/tests/standing.rs`.
+//! flags; the published ones run natively, in `crates/chain/tests/standing.rs`, and in Wasm by
+//! `cargo xtask module check`.
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use pitpet_chain::abi::{self, Claim};

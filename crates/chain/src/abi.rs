@@ -6,11 +6,12 @@ use alloc::vec::Vec;
 use crate::codec::{Bytes, Canonical, decode, encode};
 use crate::event::{Event, SignedParts, signing_bytes, work};
 use crate::genesis::Genesis;
-use crate::hash::{Digest32, EventId, KennelId, RulesHash};
+use crate::hash::{AccountId, BlockHash, Digest32, EventId, KennelId, RulesHash};
 use crate::kennel::{Fault, Head, Kennel, NewBlock, Signatures, Snapshot};
+use crate::mining::{Purpose, Work};
 use crate::proof::{EventProof, StateProof};
-use crate::record;
 use crate::state::StateKey;
+use crate::{limits, record};
 
 /// Version of this interface.
 pub const VERSION: u32 = 1;
@@ -22,7 +23,8 @@ record! {
         pub rules_hash: RulesHash,
         /// Canonical [`Genesis`], to found a kennel; else none.
         pub genesis: Option<Bytes>,
-        /// Canonical [`Snapshot`], to open one; else none.
+        /// Canonical [`Snapshot`], to open one; else none. One of the module before is taken over
+        /// where an upgrade names this module; see [`Kennel::open`].
         pub snapshot: Option<Bytes>,
     }
 }
@@ -111,6 +113,27 @@ record! {
     }
 }
 
+record! {
+    /// Input of [`search_seal`].
+    pub struct Search {
+        /// The kennel.
+        pub kennel: KennelId,
+        /// The block that began the age, or for time the head.
+        pub over: BlockHash,
+        /// Who is to be rewarded.
+        pub account: AccountId,
+        /// 0 for the age's seal, 1 for time: [`Purpose`].
+        pub purpose: u8,
+        /// Trials that the seal takes on average.
+        pub difficulty: u64,
+        /// The first proof to try.
+        pub first: u64,
+        /// How many to try, at most [`limits::SEAL_TRIES_MAX`], so that a client can show progress and
+        /// stop.
+        pub tries: u64,
+    }
+}
+
 /// A kennel kept open between calls.
 ///
 /// Every operation answers with a canonical record, or refuses with a [`Fault`].
@@ -132,7 +155,7 @@ impl Session {
     /// Founds or opens a kennel: [`Start`] to [`Opened`].
     ///
     /// # Errors
-    /// [`Fault::Input`], [`Fault::Genesis`] or [`Fault::Snapshot`].
+    /// [`Fault::Input`], [`Fault::Genesis`], [`Fault::Snapshot`] or [`Fault::Upgrade`].
     pub fn open(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
         self.kennel = None;
         let start: Start = input(bytes)?;
@@ -235,4 +258,31 @@ pub fn verify(bytes: &[u8]) -> Result<Vec<u8>, Fault> {
         _ => return Err(Fault::Input),
     };
     header.map(|header| encode(&header.hash())).map_err(|_| Fault::Outcome)
+}
+
+/// Searches a seal for a client: [`Search`] to the proof, or to null.
+///
+/// # Errors
+/// [`Fault::Input`], also for too many tries.
+pub fn search_seal(bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+    let search: Search = input(bytes)?;
+    if search.tries > limits::SEAL_TRIES_MAX {
+        return Err(Fault::Input);
+    }
+    let purpose = match search.purpose {
+        0 => Purpose::Age,
+        1 => Purpose::Time,
+        _ => return Err(Fault::Input),
+    };
+    let Search { kennel, over, account, difficulty, .. } = search;
+    let work = Work::new(&kennel, &over, &account, purpose, difficulty);
+    Ok(encode(&work.search(search.first, search.tries)))
+}
+
+// At the end of the file, where it moves no line that a panic in the module names.
+impl Session {
+    /// The open kennel, for native callers: it is in no export of the module.
+    pub fn kennel(&self) -> Option<&Kennel> {
+        self.kennel.as_ref()
+    }
 }

@@ -6,7 +6,7 @@ use crate::codec::{Bytes, Canonical, Malformed, Writer, encode, put_array, take_
 use crate::hash::{AccountId, BirthHash, BlockHash, Digest32, EventId, KennelId, RulesHash, tag, tagged};
 use crate::log;
 use crate::record;
-use crate::state::{Account, Pet, Post, Totals};
+use crate::state::{Account, Keys, Mining, Order, PendingUpgrade, Pet, Post, Totals};
 
 /// Version of the block format.
 pub const VERSION: u8 = 1;
@@ -28,7 +28,7 @@ record! {
         pub parent: BlockHash,
         /// RFC 6962 root over the signed events.
         pub events_root: Digest32,
-        /// RFC 6962 root over the receipts, then the deaths, then the summary.
+        /// RFC 6962 root over the receipts, then the deaths, the endings and the summary.
         pub receipts_root: Digest32,
         /// Root of the state tree after this block.
         pub state_root: Digest32,
@@ -48,46 +48,67 @@ impl Header {
     }
 }
 
-/// A record after an event changed it.
-///
-/// # Encoding
-/// An array: 1 pet, 2 account or 3 post, then the record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// A pet's record.
-    Pet(Pet),
-    /// An account's record.
-    Account(Account),
-    /// A post's record.
-    Post(Post),
+macro_rules! changes {
+    ($($(#[$meta:meta])* $name:ident = $number:literal ($type:ty)),* $(,)?) => {
+        /// A record after an event changed it, or what else it did that the read side shows.
+        ///
+        /// # Encoding
+        /// An array: the number, then the record.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Change { $($(#[$meta])* $name($type)),* }
+
+        impl Canonical for Change {
+            fn put(&self, w: &mut Writer) {
+                put_array(w, 2);
+                match self { $(Change::$name(record) => {
+                    ($number as u8).put(w);
+                    record.put(w);
+                })* }
+            }
+            fn take(d: &mut minicbor::Decoder<'_>) -> Result<Self, Malformed> {
+                take_array(d, 2)?;
+                match u8::take(d)? {
+                    $($number => <$type as Canonical>::take(d).map(Change::$name),)*
+                    _ => Err(Malformed),
+                }
+            }
+        }
+    };
 }
 
-impl Canonical for Change {
-    fn put(&self, w: &mut Writer) {
-        put_array(w, 2);
-        match self {
-            Change::Pet(pet) => {
-                1_u8.put(w);
-                pet.put(w);
-            }
-            Change::Account(account) => {
-                2_u8.put(w);
-                account.put(w);
-            }
-            Change::Post(post) => {
-                3_u8.put(w);
-                post.put(w);
-            }
-        }
-    }
-    fn take(d: &mut minicbor::Decoder<'_>) -> Result<Self, Malformed> {
-        take_array(d, 2)?;
-        match u8::take(d)? {
-            1 => Pet::take(d).map(Change::Pet),
-            2 => Account::take(d).map(Change::Account),
-            3 => Post::take(d).map(Change::Post),
-            _ => Err(Malformed),
-        }
+changes! {
+    /// A pet's record.
+    Pet = 1 (Pet),
+    /// An account's record.
+    Account = 2 (Account),
+    /// A post's record.
+    Post = 3 (Post),
+    /// An open order's record; with an `until_ms` of 0 it has been outbid.
+    Order = 4 (Order),
+    /// An order that was cancelled.
+    Closed = 5 (EventId),
+    /// An order that was taken.
+    Trade = 6 (Trade),
+    /// The keys of the offices.
+    Keys = 7 (Keys),
+}
+
+record! {
+    /// A sale, with its exact split: the seller got `price − cut`, the house `cut`.
+    #[derive(Copy)]
+    pub struct Trade {
+        /// The order that was taken.
+        pub order: EventId,
+        /// The pet.
+        pub pet: BirthHash,
+        /// Who owned it.
+        pub seller: AccountId,
+        /// Who owns it now.
+        pub buyer: AccountId,
+        /// What the buyer paid, treats.
+        pub price: u64,
+        /// The house's part of it, treats.
+        pub cut: u64,
     }
 }
 
@@ -113,11 +134,57 @@ record! {
     }
 }
 
+/// Why an order ended by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum EndingReason {
+    /// Its `until_ms` has passed.
+    TimeUp = 1,
+    /// Its pet died, or has another owner.
+    PetChanged = 2,
+    /// A higher bid took its place.
+    Outbid = 3,
+}
+
+impl Canonical for EndingReason {
+    fn put(&self, w: &mut Writer) {
+        (*self as u8).put(w);
+    }
+    fn take(d: &mut minicbor::Decoder<'_>) -> Result<Self, Malformed> {
+        match u8::take(d)? {
+            1 => Ok(EndingReason::TimeUp),
+            2 => Ok(EndingReason::PetChanged),
+            3 => Ok(EndingReason::Outbid),
+            _ => Err(Malformed),
+        }
+    }
+}
+
+record! {
+    /// An order that ended by itself at the end of a block.
+    pub struct Ending {
+        /// The order.
+        pub order: EventId,
+        /// Who made it, and has back what it locked.
+        pub account: AccountId,
+        /// The account's free treats, after this.
+        pub free: u64,
+        /// The account's open orders, after this.
+        pub orders: u32,
+        /// Why.
+        pub reason: EndingReason,
+    }
+}
+
 record! {
     /// The sums after a block, for the read side.
     pub struct Summary {
         /// The sums.
         pub totals: Totals,
+        /// What miners work on; where this block began the age, `began` is zeros and stands for its hash.
+        pub mining: Mining,
+        /// The change of rules that has been decided on.
+        pub upgrade: Option<PendingUpgrade>,
         /// The head that a birth should be bound to; zeros in block 0: bind to the head itself.
         pub anchor: BlockHash,
     }
@@ -134,6 +201,8 @@ record! {
         pub receipts: Vec<Bytes>,
         /// Canonical [`Death`]s.
         pub deaths: Vec<Bytes>,
+        /// Canonical [`Ending`]s.
+        pub endings: Vec<Bytes>,
         /// Canonical [`Summary`].
         pub summary: Bytes,
     }
@@ -147,7 +216,7 @@ impl Block {
 
     /// Leaves of the receipts root.
     pub fn receipt_leaves(&self) -> Vec<Digest32> {
-        receipt_leaves(&self.receipts, &self.deaths, &self.summary)
+        receipt_leaves(&self.receipts, &self.deaths, &self.endings, &self.summary)
     }
 }
 
@@ -156,7 +225,12 @@ pub fn event_leaves(events: &[Bytes]) -> Vec<Digest32> {
     events.iter().map(|event| log::leaf(&event.0)).collect()
 }
 
-/// Leaves of the receipts root: receipts, deaths, summary.
-pub fn receipt_leaves(receipts: &[Bytes], deaths: &[Bytes], summary: &Bytes) -> Vec<Digest32> {
-    receipts.iter().chain(deaths).chain([summary]).map(|record| log::leaf(&record.0)).collect()
+/// Leaves of the receipts root: receipts, deaths, endings, summary.
+pub fn receipt_leaves(
+    receipts: &[Bytes],
+    deaths: &[Bytes],
+    endings: &[Bytes],
+    summary: &Bytes,
+) -> Vec<Digest32> {
+    receipts.iter().chain(deaths).chain(endings).chain([summary]).map(|record| log::leaf(&record.0)).collect()
 }

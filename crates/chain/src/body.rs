@@ -13,7 +13,8 @@ use crate::limits;
 /// A body's content.
 ///
 /// # Encoding
-/// An array of text strings by kind: birth `[name, story]`, post `[text, [tag, …]]`, comment `[text]`.
+/// An array of text strings by kind: birth `[name, story]`, post `[text, [tag, …]]`, comment `[text]`,
+/// moderate `[reason]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
     /// Of a birth.
@@ -34,6 +35,11 @@ pub enum Body {
     Comment {
         /// The text, at least one character.
         text: String,
+    },
+    /// Of a moderator's verdict.
+    Moderate {
+        /// The public reason, at least one character.
+        reason: String,
     },
 }
 
@@ -64,7 +70,7 @@ impl Body {
         match self {
             Body::Birth { name, story } => (name.clone(), story.clone()).put(&mut w),
             Body::Post { text, tags } => (text.clone(), tags.clone()).put(&mut w),
-            Body::Comment { text } => {
+            Body::Comment { text } | Body::Moderate { reason: text } => {
                 put_array(&mut w, 1);
                 text.put(&mut w);
             }
@@ -84,9 +90,8 @@ impl Body {
         let body = match kind {
             Kind::Birth => <(String, String)>::take(&mut d).map(|(name, story)| Body::Birth { name, story }),
             Kind::Post => <(String, Vec<String>)>::take(&mut d).map(|(text, tags)| Body::Post { text, tags }),
-            Kind::Comment => {
-                take_array(&mut d, 1).and_then(|()| String::take(&mut d)).map(|text| Body::Comment { text })
-            }
+            Kind::Comment => take_one(&mut d).map(|text| Body::Comment { text }),
+            Kind::Moderate => take_one(&mut d).map(|reason| Body::Moderate { reason }),
             _ => return Err(BodyFault::Presence),
         }
         .map_err(|Malformed| BodyFault::Malformed)?;
@@ -113,6 +118,13 @@ impl Body {
                 (!sound).then_some("tags")
             }
             Body::Comment { text } => text.trim().is_empty().then_some("text"),
+            Body::Moderate { reason } => reason.trim().is_empty().then_some("reason"),
         }
     }
+}
+
+/// An array of one text.
+fn take_one(d: &mut minicbor::Decoder<'_>) -> Result<String, Malformed> {
+    take_array(d, 1)?;
+    String::take(d)
 }

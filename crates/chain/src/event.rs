@@ -6,11 +6,13 @@ use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use minicbor::{Decoder, Encoder};
 
 use crate::codec::{Bytes, Canonical, Malformed, Writer, decode, encode, put_array, take_array, take_count};
-use crate::genesis::Parameters;
+use crate::genesis::{Parameters, appointment_fault};
 use crate::hash::{
-    AccountId, BirthHash, BlockHash, Digest32, EventId, KennelId, PublicKey, leading_zero_bits, tag, tagged,
+    AccountId, BirthHash, BlockHash, Digest32, EventId, KennelId, PublicKey, RulesHash, leading_zero_bits,
+    tag, tagged,
 };
 use crate::limits;
+use crate::mining::Statement;
 use crate::reject::Reject;
 
 /// Version of the event format.
@@ -143,7 +145,9 @@ payloads! {
     /// The house mines time on an idle kennel.
     Time = 10 "time" {
         /// The head that was idle.
-        parent: BlockHash
+        parent: BlockHash,
+        /// What time witnesses say of it; empty in a kennel without them.
+        statements: Vec<Statement>
     };
     /// The account's key is replaced.
     Rekey = 11 "rekey" {
@@ -152,6 +156,96 @@ payloads! {
         /// The new recovery key.
         recovery: Option<PublicKey>
     };
+    /// The owner offers a living pet or a keepsake for sale.
+    Offer = 12 "offer" {
+        /// The pet.
+        pet: BirthHash,
+        /// Treats, 1 to 2^53 − 1.
+        price: u64,
+        /// Last block timestamp at which the order can be taken, ms, at most 30 days ahead.
+        until_ms: u64
+    };
+    /// Somebody bids for another's living pet or keepsake; the price is locked.
+    Bid = 13 "bid" {
+        /// The pet.
+        pet: BirthHash,
+        /// Treats, 1 to 2^53 − 1.
+        price: u64,
+        /// Last block timestamp at which the order can be taken, ms, at most 30 days ahead.
+        until_ms: u64
+    };
+    /// Whoever made an order withdraws it.
+    Cancel = 14 "cancel" {
+        /// The offer or bid.
+        order: EventId
+    };
+    /// The other side takes an order: anyone an offer, the owner a bid.
+    Take = 15 "take" {
+        /// The offer or bid.
+        order: EventId,
+        /// Its price, so that nobody takes another one than was seen.
+        price: u64
+    };
+    /// Proof of work: the first one of an age is rewarded; on an idle kennel it mines time.
+    Seal = 16 "seal" {
+        /// The block that began the age; for time the head.
+        over: BlockHash,
+        /// What the work was found with; see [`crate::mining::Work`].
+        proof: u64,
+        /// None for a seal of the age; to mine time, what time witnesses say of the head.
+        time: Option<Vec<Statement>>
+    };
+    /// A moderator hides a body, or shows it again.
+    Moderate = 17 "moderate" {
+        /// The event whose body it is.
+        target: EventId,
+        /// What becomes of it.
+        verdict: Verdict,
+        /// Commitment to the public reason.
+        body: Digest32
+    };
+    /// The operator names the keys of all offices anew.
+    Appoint = 18 "appoint" {
+        /// The operator from now on.
+        operator: PublicKey,
+        /// At most [`limits::MODERATORS_MAX`].
+        moderators: Vec<PublicKey>,
+        /// At most [`limits::WITNESSES_MAX`].
+        witnesses: Vec<PublicKey>,
+        /// More than half of the witnesses; 0 if there are none.
+        threshold: u8
+    };
+    /// The operator has blocks decided by another module from a height on. A later one replaces it
+    /// until then; one that names the present module withdraws it.
+    Upgrade = 19 "upgrade" {
+        /// SHA-256 of the module.
+        rules_hash: RulesHash,
+        /// The first block that it decides.
+        at_height: u64
+    };
+}
+
+/// What a moderator makes of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Verdict {
+    /// It is hidden.
+    Hide = 1,
+    /// It is shown again.
+    Show = 2,
+}
+
+impl Canonical for Verdict {
+    fn put(&self, w: &mut Writer) {
+        (*self as u8).put(w);
+    }
+    fn take(d: &mut Decoder<'_>) -> Result<Self, Malformed> {
+        match u8::take(d)? {
+            1 => Ok(Verdict::Hide),
+            2 => Ok(Verdict::Show),
+            _ => Err(Malformed),
+        }
+    }
 }
 
 /// How an event is kept from taking effect twice.
@@ -161,25 +255,43 @@ pub enum ReplayClass {
     Nonce,
     /// By what the event is about; its nonce is 0.
     Subject,
+    /// A nonce above the last accepted one of the office whose key signs, operator or moderator,
+    /// and at most the block's timestamp.
+    Office,
 }
 
 impl Kind {
     /// The replay class, fixed by kind.
     pub const fn replay_class(self) -> ReplayClass {
         match self {
-            Kind::Pat | Kind::Share | Kind::Comment | Kind::StoryEnd | Kind::Time => ReplayClass::Subject,
-            Kind::Birth | Kind::Post | Kind::Gift | Kind::Transfer | Kind::Keepsake | Kind::Rekey => {
-                ReplayClass::Nonce
+            Kind::Pat | Kind::Share | Kind::Comment | Kind::StoryEnd | Kind::Time | Kind::Seal => {
+                ReplayClass::Subject
             }
+            Kind::Moderate | Kind::Appoint | Kind::Upgrade => ReplayClass::Office,
+            Kind::Birth
+            | Kind::Post
+            | Kind::Gift
+            | Kind::Transfer
+            | Kind::Keepsake
+            | Kind::Rekey
+            | Kind::Offer
+            | Kind::Bid
+            | Kind::Cancel
+            | Kind::Take => ReplayClass::Nonce,
         }
     }
+}
 
-    /// Whether a block that holds this kind may age the kennel.
-    pub const fn ages(self) -> bool {
-        matches!(
-            self,
-            Kind::Birth | Kind::Post | Kind::Pat | Kind::Share | Kind::Comment | Kind::Gift | Kind::Time
-        )
+impl Payload {
+    /// Whether a block that holds this may age the kennel.
+    pub fn ages(&self) -> bool {
+        match self {
+            Payload::Seal { time, .. } => time.is_some(),
+            payload => matches!(
+                payload.kind(),
+                Kind::Birth | Kind::Post | Kind::Pat | Kind::Share | Kind::Comment | Kind::Gift | Kind::Time
+            ),
+        }
     }
 }
 
@@ -187,9 +299,10 @@ impl Payload {
     /// The commitment to the body that goes beside the event, if the kind has one.
     pub fn body(&self) -> Option<&Digest32> {
         match self {
-            Payload::Birth { body, .. } | Payload::Post { body, .. } | Payload::Comment { body, .. } => {
-                Some(body)
-            }
+            Payload::Birth { body, .. }
+            | Payload::Post { body, .. }
+            | Payload::Comment { body, .. }
+            | Payload::Moderate { body, .. } => Some(body),
             _ => None,
         }
     }
@@ -214,8 +327,8 @@ crate::record! {
         pub account: AccountId,
         /// The key that signs: the account's current one.
         pub key: PublicKey,
-        /// Above the account's last accepted one in this kennel and at most `expires_ms`; 0 for
-        /// kinds that are unique by their subject.
+        /// Above the account's (or the office's) last accepted one in this kennel and at most
+        /// `expires_ms` (or the block's timestamp); 0 for kinds that are unique by their subject.
         pub nonce: u64,
         /// Last block timestamp at which the event is good, ms since the Unix epoch.
         pub expires_ms: u64,
@@ -338,7 +451,8 @@ impl SignedEvent {
     /// Checks all that needs no state beyond the kennel's parameters, in the order of [`Reject`].
     ///
     /// # Errors
-    /// The first reason that applies, [`Reject::WrongKennel`] to [`Reject::WeakStamp`].
+    /// The first reason that applies, [`Reject::WrongKennel`] to [`Reject::WeakStamp`]. The
+    /// signature comes next, then [`SignedEvent::check_terms`].
     pub fn check(&self, kennel: &KennelId, parameters: &Parameters, timestamp_ms: u64) -> Result<(), Reject> {
         let event = &self.event;
         if event.kennel != *kennel {
@@ -352,6 +466,7 @@ impl SignedEvent {
         }
         let nonce_fits = match event.payload.kind().replay_class() {
             ReplayClass::Nonce => (1..=event.expires_ms).contains(&event.nonce),
+            ReplayClass::Office => (1..=timestamp_ms).contains(&event.nonce),
             ReplayClass::Subject => event.nonce == 0,
         };
         if !nonce_fits {
@@ -377,6 +492,34 @@ impl SignedEvent {
             Err(Reject::BadSignature)
         }
     }
+}
+
+impl SignedEvent {
+    /// Checks prices, ends and lists, which need no state either.
+    ///
+    /// # Errors
+    /// [`Reject::PriceRange`], [`Reject::UntilRange`] or [`Reject::KeysRange`].
+    pub fn check_terms(&self, timestamp_ms: u64) -> Result<(), Reject> {
+        match &self.event.payload {
+            Payload::Offer { price, until_ms, .. } | Payload::Bid { price, until_ms, .. } => {
+                check_price(*price)?;
+                let ahead_ms = until_ms.checked_sub(timestamp_ms).ok_or(Reject::UntilRange)?;
+                if ahead_ms <= limits::ORDER_AHEAD_MS_MAX { Ok(()) } else { Err(Reject::UntilRange) }
+            }
+            Payload::Take { price, .. } => check_price(*price),
+            Payload::Appoint { moderators, witnesses, threshold, .. } => {
+                match appointment_fault(moderators, witnesses, *threshold) {
+                    None => Ok(()),
+                    Some(_) => Err(Reject::KeysRange),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn check_price(price: u64) -> Result<(), Reject> {
+    if (1..=limits::AMOUNT_MAX).contains(&price) { Ok(()) } else { Err(Reject::PriceRange) }
 }
 
 /// Reads version and kind of an unsigned event, to tell an unknown one from a malformed one.

@@ -27,7 +27,8 @@ record! {
         pub birth_grant: u64,
         /// Treats that a post costs, paid into the pet's wallet.
         pub post_cost: u64,
-        /// Treats for the first seal of an age.
+        /// Treats for the first seal of an age; like `time_reward` out of the house's income as
+        /// far as that goes, and minted beyond.
         pub seal_reward: u64,
         /// Treats for a seal that mines time.
         pub time_reward: u64,
@@ -35,7 +36,7 @@ record! {
         pub stamp_bits: u8,
         /// Leading zero bits of a birth's stamp.
         pub birth_bits: u8,
-        /// Leading zero bits of a seal.
+        /// A seal takes at least 2^`seal_bits` trials on average; see [`crate::mining`].
         pub seal_bits: u8,
         /// The house's part of each sale in thousandths, rounded up, 300 to 1,000.
         pub cut_permille: u16,
@@ -65,6 +66,11 @@ impl Parameters {
     /// The original's game: every block that ages is an age.
     pub const CLASSIC: Self =
         Self { age_interval_ms: 0, stamp_bits: 8, birth_bits: 12, seal_bits: 12, ..Self::TOWN };
+
+    /// Trials that a seal takes on average at least: 2^`seal_bits`.
+    pub fn difficulty_min(&self) -> u64 {
+        1 << self.seal_bits.min(limits::STAMP_BITS_MAX)
+    }
 
     /// Names the first parameter that is out of its range, if any.
     pub fn fault(&self) -> Option<&'static str> {
@@ -96,12 +102,17 @@ record! {
         pub version: u8,
         /// The rules' parameters.
         pub parameters: Parameters,
-        /// May upgrade the rules.
+        /// Appoints keys and upgrades the rules, until it appoints another operator.
         pub operator: PublicKey,
         /// Mines time and receives the cut of sales.
         pub house: PublicKey,
         /// May hide bodies; at most [`limits::MODERATORS_MAX`].
         pub moderators: Vec<PublicKey>,
+        /// Say when the kennel has been idle; at most [`limits::WITNESSES_MAX`]. Without any the
+        /// house's clock decides.
+        pub witnesses: Vec<PublicKey>,
+        /// Witnesses that must say so: more than half of them, 0 if there are none.
+        pub threshold: u8,
         /// Signs the checkpoint of each head.
         pub checkpoint: PublicKey,
         /// When the kennel was founded, ms since the Unix epoch; the timestamp of block 0.
@@ -127,9 +138,31 @@ impl Genesis {
         if self.version != 1 {
             return Some("version");
         }
-        if self.moderators.len() > limits::MODERATORS_MAX {
-            return Some("moderators");
-        }
-        self.parameters.fault()
+        appointment_fault(&self.moderators, &self.witnesses, self.threshold)
+            .or_else(|| self.parameters.fault())
+    }
+}
+
+/// Names the first of these that is out of its range, if any: too many keys, one of them twice,
+/// or a threshold that is no majority.
+pub fn appointment_fault(
+    moderators: &[PublicKey],
+    witnesses: &[PublicKey],
+    threshold: u8,
+) -> Option<&'static str> {
+    let repeats = |keys: &[PublicKey]| keys.iter().enumerate().any(|(n, key)| keys[..n].contains(key));
+    let threshold = usize::from(threshold);
+    let is_majority = match witnesses.len() {
+        0 => threshold == 0,
+        count => threshold <= count && 2 * threshold > count,
+    };
+    if moderators.len() > limits::MODERATORS_MAX || repeats(moderators) {
+        Some("moderators")
+    } else if witnesses.len() > limits::WITNESSES_MAX || repeats(witnesses) {
+        Some("witnesses")
+    } else if !is_majority {
+        Some("threshold")
+    } else {
+        None
     }
 }

@@ -34,6 +34,10 @@ pub mod tag {
     pub const STATE_VALUE: &str = "pitpet/v1/state-value";
     /// Link in the running digest of a post's visits, over the previous digest and the visit.
     pub const VISIT: &str = "pitpet/v1/visit";
+    /// Base of a seal's work, over kennel, block, account and purpose.
+    pub const SEAL: &str = "pitpet/v1/seal";
+    /// What a time witness signs, over kennel and head.
+    pub const TIME: &str = "pitpet/v1/time";
     /// A request that is signed but is no event (names, uploads), over its canonical bytes.
     pub const REQUEST: &str = "pitpet/v1/request";
 }

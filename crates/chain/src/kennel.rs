@@ -8,16 +8,16 @@ use alloc::vec::Vec;
 
 use crate::block::{Block, Header, Receipt, Summary, VERSION, event_leaves, receipt_leaves};
 use crate::codec::{Bytes, decode, encode};
-use crate::event::SignedEvent;
+use crate::event::{Payload, SignedEvent};
 use crate::genesis::Genesis;
-use crate::hash::{BlockHash, Digest32, KennelId, RulesHash};
+use crate::hash::{AccountId, BlockHash, Digest32, KennelId, RulesHash};
 use crate::limits;
 use crate::log::{self, Frontier};
 use crate::proof::{EventProof, StateProof};
 use crate::record;
 use crate::reject::Reject;
-use crate::rules::{self, Moment};
-use crate::state::{Account, Anchor, Pet, Post, State, StateKey, Totals, Visit};
+use crate::rules::{self, Ended, Moment};
+use crate::state::{Anchor, PendingUpgrade, Records, State, StateKey};
 
 /// Why a kennel refuses its input as a whole. Numbers are stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,13 +43,15 @@ pub enum Fault {
     Outcome = 9,
     /// A message has more events than a message may, so that it fits no block.
     Message = 10,
+    /// Another module decides from the next block on, or this one was not appointed to.
+    Upgrade = 11,
 }
 
 impl Fault {
     /// The fault with this number.
     pub fn from_number(number: u16) -> Option<Self> {
         use Fault::*;
-        [Input, NotOpen, Genesis, Snapshot, Timestamp, BlockSize, Link, Event, Outcome, Message]
+        [Input, NotOpen, Genesis, Snapshot, Timestamp, BlockSize, Link, Event, Outcome, Message, Upgrade]
             .into_iter()
             .find(|fault| *fault as u16 == number)
     }
@@ -68,6 +70,7 @@ impl core::fmt::Display for Fault {
             Fault::Event => "an event of the block is refused by the rules",
             Fault::Outcome => "the block differs from what its events give",
             Fault::Message => "a message has more events than a message may have",
+            Fault::Upgrade => "another chain module decides here",
         })
     }
 }
@@ -137,16 +140,8 @@ record! {
         pub header: Header,
         /// Frontier of the block log before the head.
         pub history: Frontier,
-        /// The sums.
-        pub totals: Totals,
-        /// Heads that births may be bound to.
-        pub anchors: Vec<Anchor>,
-        /// Accounts by id.
-        pub accounts: Vec<Account>,
-        /// Pets by birth hash.
-        pub pets: Vec<Pet>,
-        /// Posts by id, each with its visits in order.
-        pub posts: Vec<(Post, Vec<Visit>)>,
+        /// All records of the state but the genesis.
+        pub records: Records,
     }
 }
 
@@ -169,15 +164,14 @@ struct Draft {
     events: Vec<Bytes>,
     receipts: Vec<Bytes>,
     bytes: usize,
-    aged: bool,
+    sealer: Option<AccountId>,
 }
 
 impl Draft {
-    fn push(&mut self, event: Bytes, receipt: Bytes, ages: bool) {
+    fn push(&mut self, event: Bytes, receipt: Bytes) {
         self.bytes += event.0.len() + receipt.0.len() + 6;
         self.events.push(event);
         self.receipts.push(receipt);
-        self.aged |= ages;
     }
 
     fn has_room_for(&self, message: &[Bytes]) -> bool {
@@ -219,30 +213,35 @@ impl Kennel {
             header,
         };
         let header = kennel.header.clone();
-        let block = kennel.seal(header, Draft::default(), Vec::new());
+        let block = kennel.seal(header, Draft::default(), Ended::default());
         Ok((kennel, block))
     }
 
     /// Opens a kennel from a snapshot, whose state root is recomputed.
     ///
+    /// **Migration.** A snapshot by another module is taken over if its state's pending upgrade
+    /// names this one for the next block. These rules keep the state's shape, so nothing is moved
+    /// but the pending upgrade, which has come; rules of another shape read the old one here, check
+    /// its root as the old rules did, and write the new one. The first block by this module then has
+    /// the root of the state so moved and changed by its events.
+    ///
     /// # Errors
-    /// [`Fault::Snapshot`].
+    /// [`Fault::Snapshot`]; [`Fault::Upgrade`] for another module's that isn't to be taken over.
     pub fn open(snapshot: Snapshot, rules_hash: RulesHash) -> Result<Self, Fault> {
-        let Snapshot { version, genesis, header, history, totals, anchors, accounts, pets, posts } = snapshot;
+        let Snapshot { version, genesis, header, history, records } = snapshot;
         let sound = version == VERSION
             && genesis.fault().is_none()
             && header.kennel == genesis.kennel()
-            && header.age == totals.age
+            && header.age == records.totals.age
             && history.size == header.height
             && header.height < u64::MAX
             && history.is_sound()
             && history.root() == header.history_root
-            && anchors.len() <= limits::ANCHORS_MAX;
+            && records.anchors.len() <= limits::ANCHORS_MAX;
         if !sound {
             return Err(Fault::Snapshot);
         }
-        let mut state =
-            State::rebuild(genesis, totals, anchors, accounts, pets, posts).map_err(|_| Fault::Snapshot)?;
+        let mut state = State::rebuild(genesis, records).map_err(|_| Fault::Snapshot)?;
         if state.root() != header.state_root {
             return Err(Fault::Snapshot);
         }
@@ -250,7 +249,23 @@ impl Kennel {
         let before = history.clone();
         let mut history = history;
         history.append(log::leaf(&hash.0));
-        Ok(Self { state, header, hash, before, history, rules_hash })
+        let mut kennel = Self { state, header, hash, before, history, rules_hash };
+        if kennel.header.rules_hash != rules_hash {
+            kennel.take_over()?;
+        }
+        Ok(kennel)
+    }
+
+    /// Goes on where another module ended, if this one is to.
+    fn take_over(&mut self) -> Result<(), Fault> {
+        let mut keys = self.state.keys().clone();
+        let next = PendingUpgrade { rules_hash: self.rules_hash, at_height: self.header.height + 1 };
+        if keys.upgrade != Some(next) {
+            return Err(Fault::Upgrade);
+        }
+        keys.upgrade = None;
+        self.state.put_keys(keys);
+        Ok(())
     }
 
     /// The state.
@@ -281,7 +296,8 @@ impl Kennel {
 
     fn summary(&self) -> Summary {
         let anchor = self.state.anchors().last().map_or(BlockHash([0; 32]), |anchor| anchor.hash);
-        Summary { totals: *self.state.totals(), anchor }
+        let upgrade = self.state.keys().upgrade;
+        Summary { totals: *self.state.totals(), mining: *self.state.mining(), upgrade, anchor }
     }
 
     /// The next block's moment.
@@ -290,6 +306,10 @@ impl Kennel {
     /// an age pass faster than time does. A kennel without living pets has nothing to lose, and
     /// may wake after any pause.
     fn moment(&self, timestamp_ms: u64) -> Result<Moment, Fault> {
+        let height = self.header.height + 1;
+        if self.state.keys().upgrade.is_some_and(|upgrade| upgrade.at_height <= height) {
+            return Err(Fault::Upgrade);
+        }
         let parameters = &self.state.genesis().parameters;
         let totals = self.state.totals();
         let latest_ms = match totals.living {
@@ -301,10 +321,11 @@ impl Kennel {
         }
         let may_age = timestamp_ms - totals.last_aging_ms >= parameters.age_interval_ms;
         Ok(Moment {
-            height: self.header.height + 1,
+            height,
             timestamp_ms,
             age: totals.age + u64::from(may_age),
             parent: self.hash,
+            rules_hash: self.rules_hash,
         })
     }
 
@@ -320,10 +341,14 @@ impl Kennel {
         if signatures == Signatures::Checked {
             signed.check_signature()?;
         }
+        signed.check_terms(moment.timestamp_ms)?;
         let changes = crate::decide(&mut self.state, moment, &signed)?;
         let receipt = Bytes(encode(&Receipt { event: signed.id, changes }));
         assert!(receipt.0.len() <= limits::RECEIPT_BYTES_MAX, "a receipt fits the room reserved for it");
-        draft.push(bytes.clone(), receipt, signed.event.payload.kind().ages());
+        draft.push(bytes.clone(), receipt);
+        if let Payload::Seal { time: Some(_), .. } = signed.event.payload {
+            draft.sealer = Some(signed.event.account);
+        }
         Ok(())
     }
 
@@ -395,24 +420,17 @@ impl Kennel {
     /// Ends the block and moves the head.
     fn finish(&mut self, moment: &Moment, draft: Draft) -> NewBlock {
         self.remember_parent(moment.timestamp_ms);
-        if draft.aged {
-            let totals = self.state.totals_mut();
-            if totals.age != moment.age {
-                totals.age = moment.age;
-                totals.last_aging_ms = moment.timestamp_ms;
-            }
-        }
-        let deaths = rules::end_block(&mut self.state, moment.height, moment.timestamp_ms);
+        let ended = rules::end_block(&mut self.state, moment, self.header.age);
         let header = Header {
             height: moment.height,
             age: self.state.totals().age,
             timestamp_ms: moment.timestamp_ms,
             parent: self.hash,
             rules_hash: self.rules_hash,
-            sealer: None,
+            sealer: draft.sealer,
             ..self.header.clone()
         };
-        self.seal(header, draft, deaths.iter().map(|death| Bytes(encode(death))).collect())
+        self.seal(header, draft, ended)
     }
 
     /// Makes the parent an anchor if it is the first block of its minute.
@@ -436,19 +454,22 @@ impl Kennel {
     }
 
     /// Fills in the roots, makes the block, and takes it as the head.
-    fn seal(&mut self, mut header: Header, draft: Draft, deaths: Vec<Bytes>) -> NewBlock {
+    fn seal(&mut self, mut header: Header, draft: Draft, ended: Ended) -> NewBlock {
+        let deaths: Vec<Bytes> = ended.deaths.iter().map(|death| Bytes(encode(death))).collect();
+        let endings: Vec<Bytes> = ended.orders.iter().map(|ending| Bytes(encode(ending))).collect();
         let summary = Bytes(encode(&self.summary()));
         header.events_root = log::root(&event_leaves(&draft.events));
-        header.receipts_root = log::root(&receipt_leaves(&draft.receipts, &deaths, &summary));
+        header.receipts_root = log::root(&receipt_leaves(&draft.receipts, &deaths, &endings, &summary));
         header.state_root = self.state.root();
         header.history_root = self.history.root();
         self.hash = header.hash();
         self.header = header.clone();
         self.before = self.history.clone();
         let nodes = self.history.append(log::leaf(&self.hash.0));
-        let block = Block { header, events: draft.events, receipts: draft.receipts, deaths, summary };
+        let Draft { events, receipts, .. } = draft;
+        let block = Block { header, events, receipts, deaths, endings, summary };
         let bytes = Bytes(encode(&block));
-        assert!(bytes.0.len() <= limits::BLOCK_BYTES_MAX, "the room for deaths is reserved");
+        assert!(bytes.0.len() <= limits::BLOCK_BYTES_MAX, "the room for what ends is reserved");
         NewBlock { bytes, head: self.head(), nodes }
     }
 
@@ -459,11 +480,7 @@ impl Kennel {
             genesis: self.state.genesis().clone(),
             header: self.header.clone(),
             history: self.before.clone(),
-            totals: *self.state.totals(),
-            anchors: self.state.anchors().to_vec(),
-            accounts: self.state.accounts().cloned().collect(),
-            pets: self.state.pets().cloned().collect(),
-            posts: self.state.posts().map(|(post, visits)| (post.clone(), visits)).collect(),
+            records: self.state.records(),
         }
     }
 

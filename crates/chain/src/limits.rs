@@ -5,8 +5,9 @@
 
 /// Signed event, canonical bytes.
 ///
-/// The largest kind, a birth, has 8 hashes or keys of 34 bytes, a signature of 66 bytes and
-/// integers of at most 9 bytes: under 400 bytes. 1 KiB leaves room for kinds to come.
+/// The largest kinds: an appointment has 3 + 1 + 8 + 9 hashes or keys of 34 bytes, 714; a time
+/// event has 9 statements of 68 bytes and 4 hashes, 748. With a signature of 66 bytes, integers
+/// of at most 9 bytes and framing both stay under 880 bytes.
 pub const EVENT_BYTES_MAX: usize = 1024;
 
 /// Body (text beside an event), canonical bytes without the salt.
@@ -41,8 +42,9 @@ pub const BLOCK_EVENTS_MAX: usize = 512;
 
 /// Receipt of one event, canonical bytes, upper bound used to reserve room in a block.
 ///
-/// A receipt holds at most a pet card (under 340 bytes), a post card (under 110 bytes) and two
-/// account cards (under 220 bytes each), with the event id: 34 + 340 + 110 + 440 = 924.
+/// The largest are a trade, with its split (under 170 bytes), a pet (under 210) and two accounts
+/// (under 200 each): 34 + 170 + 34 + 210 + 400 + framing = 860; and an appointment with all keys
+/// (8 × 44 + 9 × 34 + 43 + 43 + framing = 760).
 pub const RECEIPT_BYTES_MAX: usize = 1024;
 
 /// Death record, canonical bytes: two hashes of 34 bytes, two integers of at most 9, framing 4.
@@ -56,9 +58,19 @@ pub const LIVING_MAX: u32 = 1024;
 /// Header, summary and framing of a block, upper bound.
 pub const BLOCK_OVERHEAD_BYTES: usize = 2048;
 
-/// Room for events and receipts in a block: 368,640 − 92,160 − 2,048 = 274,432 bytes.
-pub const BLOCK_PAYLOAD_BYTES_MAX: usize =
-    BLOCK_BYTES_MAX - LIVING_MAX as usize * DEATH_BYTES_MAX - BLOCK_OVERHEAD_BYTES;
+/// Record of an order that ended by itself, canonical bytes: two hashes of 34 bytes, two integers
+/// of at most 9, a reason of 1, framing 4.
+pub const ENDING_BYTES_MAX: usize = 34 + 34 + 9 + 9 + 1 + 4;
+
+/// Orders that end by themselves in one block; the rest wait for the next, and can't be taken
+/// meanwhile. Bounds a block's work, and its bytes: 256 × 91 = 23,296.
+pub const ORDERS_ENDED_PER_BLOCK_MAX: usize = 256;
+
+/// Room for events and receipts in a block: 368,640 − 92,160 − 23,296 − 2,048 = 251,136 bytes.
+pub const BLOCK_PAYLOAD_BYTES_MAX: usize = BLOCK_BYTES_MAX
+    - LIVING_MAX as usize * DEATH_BYTES_MAX
+    - ORDERS_ENDED_PER_BLOCK_MAX * ENDING_BYTES_MAX
+    - BLOCK_OVERHEAD_BYTES;
 
 /// Any message fits an empty block: 18,432 bytes of events and 25 receipts of 1,024.
 const _: () = assert!(
@@ -113,8 +125,29 @@ pub const AMOUNT_MAX: u64 = (1 << 53) - 1;
 /// Bits that a stamp or seal may be asked for: 40 would take one core about a day.
 pub const STAMP_BITS_MAX: u8 = 40;
 
-/// Moderator keys in a genesis.
-pub const MODERATORS_MAX: usize = 16;
+/// Moderator keys of a kennel.
+pub const MODERATORS_MAX: usize = 8;
+
+/// Time witnesses of a kennel: their statements fit one event, 9 × 68 = 612 bytes.
+pub const WITNESSES_MAX: usize = 9;
+
+/// Open orders of a kennel: 16,384 × about 180 bytes = 3 MB of state.
+pub const ORDERS_MAX: u32 = 16_384;
+
+/// Open orders of an account.
+pub const ORDERS_PER_ACCOUNT_MAX: u32 = 16;
+
+/// Open bids for one pet. Another one must be above the lowest, which then ends.
+pub const BIDS_PER_PET_MAX: usize = 16;
+
+/// How long an order may stand, ms: 30 days.
+pub const ORDER_AHEAD_MS_MAX: u64 = 30 * 24 * 60 * 60 * 1000;
+
+/// Ages after which the difficulty of seals is set anew.
+pub const RETARGET_AGES: u8 = 8;
+
+/// Trials that a seal may take on average: 2^48 would take a thousand cores about a day.
+pub const DIFFICULTY_MAX: u64 = 1 << 48;
 
 /// Photo, bytes of the re-encoded file.
 pub const PHOTO_BYTES_MAX: u64 = 2 * 1024 * 1024;
@@ -128,6 +161,9 @@ pub const TAGS_MAX: usize = 16;
 /// One tag, Unicode scalar values.
 pub const TAG_CHARS_MAX: usize = 32;
 
-/// Snapshot, canonical bytes: the sum of the state's bounds, 3.2 + 23 + 31 MB and the open posts
-/// (65,536 × about 120 bytes = 8 MB), rounded up to 80 MiB.
+/// Snapshot, canonical bytes: the sum of the state's bounds, 3.2 + 23 + 31 + 3 MB and the open
+/// posts (65,536 × about 120 bytes = 8 MB), rounded up to 80 MiB.
 pub const SNAPSHOT_BYTES_MAX: usize = 80 * 1024 * 1024;
+
+/// Trials of one call that searches a seal; each is two blocks of SHA-256 at most.
+pub const SEAL_TRIES_MAX: u64 = 4096;

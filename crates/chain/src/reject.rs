@@ -1,8 +1,10 @@
 //! Why an event is refused: a closed list with stable numbers.
 //!
 //! **Precedence.** Checks run in ascending order of these numbers; an event that fails several is
-//! refused with the lowest. Numbers 1 to 19 need no state beyond the kennel's parameters and the
-//! time: ingest checks them too. Numbers are never reused; new ones are appended.
+//! refused with the lowest. What can't be asked because an earlier question has no answer (the
+//! price of an order that isn't there) doesn't count. Numbers 1 to 19 need no state beyond the
+//! kennel's parameters and the time: ingest checks them too. Numbers are never reused; new ones
+//! are appended.
 
 use crate::codec::{Canonical, Malformed, Writer};
 
@@ -55,7 +57,8 @@ rejects! {
     Expired = 6, "expired", "expires_ms";
     /// `expires_ms` is more than 24 hours after the block's timestamp.
     ExpiresTooFar = 7, "expires-too-far", "expires_ms";
-    /// The kind takes a nonce from 1 to `expires_ms`; or it takes none and this isn't 0.
+    /// The kind takes a nonce from 1 to `expires_ms`, an office's up to the block's timestamp; or it
+    /// takes none and this isn't 0.
     NonceRange = 8, "nonce-range", "nonce";
     /// An amount of 0 or above 2^53 − 1.
     AmountRange = 9, "amount-range", "amount";
@@ -63,6 +66,12 @@ rejects! {
     WeakStamp = 10, "weak-stamp", "stamp";
     /// The signature is not that of the event's key (Ed25519, strict).
     BadSignature = 11, "bad-signature", "signature";
+    /// A price of 0 or above 2^53 − 1.
+    PriceRange = 12, "price-range", "price";
+    /// An order's end lies in the past or more than 30 days ahead.
+    UntilRange = 13, "until-range", "until_ms";
+    /// Too many keys, a key twice, or a threshold that isn't more than half of the witnesses.
+    KeysRange = 14, "keys-range", "witnesses";
     /// The key is not the account's current key.
     WrongKey = 20, "wrong-key", "key";
     /// The nonce isn't above the last accepted one.
@@ -111,12 +120,47 @@ rejects! {
     NotEnded = 42, "not-ended", "pet";
     /// The keepsake has been minted already.
     AlreadyKept = 43, "already-kept", "pet";
-    /// The parent hash is not the head's.
+    /// The parent hash, or what a seal that mines time is over, is not the head's.
     WrongParent = 44, "wrong-parent", "parent";
-    /// The kennel has not been idle for `idle_ms`.
+    /// The kennel has not been idle for `idle_ms`, or has no living pet that could age.
     NotIdle = 45, "not-idle", "parent";
     /// The new key is the current one.
     SameKey = 46, "same-key", "new_key";
+    /// No such open order: never placed, taken, cancelled or outbid, or over because its time is
+    /// up, its pet died or its pet has another owner.
+    UnknownOrder = 47, "unknown-order", "order";
+    /// The order is another account's.
+    NotMaker = 48, "not-maker", "order";
+    /// Nobody trades with oneself: the bid is for an own pet, or the order is one's own.
+    SelfTrade = 49, "self-trade", "account";
+    /// The pet is on offer already.
+    AlreadyOffered = 50, "already-offered", "pet";
+    /// The price is more than all treats that exist.
+    BeyondSupply = 51, "beyond-supply", "price";
+    /// The price is not the order's.
+    WrongPrice = 52, "wrong-price", "price";
+    /// The account has as many open orders as it may.
+    TooManyOrders = 53, "too-many-orders", "account";
+    /// The kennel has as many open orders as it takes.
+    OrdersFull = 54, "orders-full", "kennel";
+    /// The pet has as many bids as it takes, and this one is not above the lowest.
+    BidTooLow = 55, "bid-too-low", "price";
+    /// The seal is not over the block that began the present age.
+    StaleSeal = 56, "stale-seal", "over";
+    /// The seal's work is below the kennel's difficulty.
+    WeakSeal = 57, "weak-seal", "proof";
+    /// The present age has its seal.
+    AlreadySealed = 58, "already-sealed", "over";
+    /// Fewer statements of time witnesses than the threshold.
+    TooFewStatements = 59, "too-few-statements", "statements";
+    /// A statement of no witness, out of order, or with a bad signature.
+    BadStatement = 60, "bad-statement", "statements";
+    /// Only the operator may do this.
+    NotOperator = 61, "not-operator", "key";
+    /// Only a moderator may do this.
+    NotModerator = 62, "not-moderator", "key";
+    /// The block of this height has been mined, or is the one that holds this.
+    PastHeight = 63, "past-height", "at_height";
 }
 
 impl Canonical for Reject {

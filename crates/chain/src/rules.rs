@@ -2,17 +2,21 @@
 //!
 //! Every rule first checks, in the order of [`Reject`]'s numbers, and then writes; nothing is
 //! written by an event that is refused. Sums can't overflow: no treat exists that wasn't minted,
-//! and births mint at most 1,000,000 each, 65,536 times.
+//! and births mint at most 1,000,000 each, 65,536 times; an age mints at most 2,000,000 by its
+//! seals, so that 9,000,000,000,000 ages would be needed.
+//!
+//! Trading is in [`crate::market`], seals and time in [`crate::mining`], offices in
+//! [`crate::office`].
 
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::block::Change;
+use crate::block::{Change, Death, Ending};
 use crate::event::{Event, Kind, Payload, ReplayClass, SignedEvent};
-use crate::hash::{AccountId, BirthHash, BlockHash, Digest32, EventId};
-use crate::limits;
+use crate::hash::{AccountId, BirthHash, BlockHash, Digest32, EventId, PublicKey, RulesHash};
 use crate::reject::Reject;
 use crate::state::{Account, Pet, Phase, Post, State, Visit};
+use crate::{limits, market, mining, office};
 
 /// The block in which events take effect.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +29,8 @@ pub struct Moment {
     pub age: u64,
     /// The head before it.
     pub parent: BlockHash,
+    /// The module that decides it.
+    pub rules_hash: RulesHash,
 }
 
 /// Decides one event whose form, stamp and signature have been checked, and takes it over.
@@ -35,12 +41,15 @@ pub fn decide(state: &mut State, moment: &Moment, signed: &SignedEvent) -> Resul
     let event = &signed.event;
     check_key(state, event)?;
     let kind = event.payload.kind();
-    if kind.replay_class() == ReplayClass::Nonce
-        && state.account(&event.account).is_some_and(|account| event.nonce <= account.nonce)
-    {
+    let last_nonce = match kind.replay_class() {
+        ReplayClass::Nonce => state.account(&event.account).map(|account| account.nonce),
+        ReplayClass::Office => office::office_of(state.keys(), event).map(|office| office.nonce),
+        ReplayClass::Subject => None,
+    };
+    if last_nonce.is_some_and(|last| event.nonce <= last) {
         return Err(Reject::StaleNonce);
     }
-    match &event.payload {
+    let changes = match &event.payload {
         Payload::Birth { photo, recovery, anchor, .. } => {
             birth(state, moment, event, signed.id, *photo, *recovery, anchor)
         }
@@ -51,17 +60,34 @@ pub fn decide(state: &mut State, moment: &Moment, signed: &SignedEvent) -> Resul
         Payload::Transfer { to, amount } => transfer(state, event, to, *amount),
         Payload::StoryEnd { pet } => story_end(state, pet),
         Payload::Keepsake { pet } => keepsake(state, event, pet),
-        Payload::Time { parent } => time(state, moment, event, parent),
-        Payload::Rekey { new_key, recovery } => {
-            let mut account = actor(state, event).ok_or(Reject::UnknownAccount)?;
-            if account.key == Some(*new_key) {
-                return Err(Reject::SameKey);
-            }
-            account.key = Some(*new_key);
-            account.recovery = *recovery;
-            Ok(vec![put_account(state, account)])
+        Payload::Time { parent, statements } => mining::time(state, moment, event, parent, statements),
+        Payload::Rekey { new_key, recovery } => rekey(state, event, *new_key, *recovery),
+        Payload::Offer { pet, price, until_ms } => {
+            market::offer(state, moment, event, signed.id, pet, *price, *until_ms)
         }
+        Payload::Bid { pet, price, until_ms } => {
+            market::bid(state, moment, event, signed.id, pet, *price, *until_ms)
+        }
+        Payload::Cancel { order } => market::cancel(state, moment, event, order),
+        Payload::Take { order, price } => market::take(state, moment, event, order, *price),
+        Payload::Seal { over, proof, time } => {
+            mining::seal(state, moment, event, over, *proof, time.as_deref())
+        }
+        Payload::Moderate { .. } => office::moderate(state, event),
+        Payload::Appoint { operator, moderators, witnesses, threshold } => {
+            office::appoint(state, moment, event, *operator, moderators, witnesses, *threshold)
+        }
+        Payload::Upgrade { rules_hash, at_height } => {
+            office::upgrade(state, moment, event, rules_hash, *at_height)
+        }
+    }?;
+    // At once, so that a later time event of the same block finds the kennel no longer idle.
+    if event.payload.ages() && state.totals().age != moment.age {
+        let totals = state.totals_mut();
+        totals.age = moment.age;
+        totals.last_aging_ms = moment.timestamp_ms;
     }
+    Ok(changes)
 }
 
 /// The key must be the account's current one; a rekey may be signed by the recovery key. An
@@ -78,7 +104,7 @@ fn check_key(state: &State, event: &Event) -> Result<(), Reject> {
 }
 
 /// The acting account's record after the event's nonce was used.
-fn actor(state: &State, event: &Event) -> Option<Account> {
+pub(crate) fn actor(state: &State, event: &Event) -> Option<Account> {
     let mut account = state.account(&event.account)?.clone();
     if event.payload.kind().replay_class() == ReplayClass::Nonce {
         account.nonce = event.nonce;
@@ -88,12 +114,12 @@ fn actor(state: &State, event: &Event) -> Option<Account> {
     Some(account)
 }
 
-fn put_account(state: &mut State, account: Account) -> Change {
+pub(crate) fn put_account(state: &mut State, account: Account) -> Change {
     state.put_account(account.clone());
     Change::Account(account)
 }
 
-fn put_pet(state: &mut State, pet: Pet) -> Change {
+pub(crate) fn put_pet(state: &mut State, pet: Pet) -> Change {
     state.put_pet(pet.clone());
     Change::Pet(pet)
 }
@@ -115,7 +141,7 @@ fn pay_for_post(account: &mut Account, cost: u64) -> Result<(), Reject> {
     Ok(())
 }
 
-fn spend(account: &mut Account, amount: u64) -> Result<(), Reject> {
+pub(crate) fn spend(account: &mut Account, amount: u64) -> Result<(), Reject> {
     account.free = account.free.checked_sub(amount).ok_or(Reject::NoTreats)?;
     Ok(())
 }
@@ -126,7 +152,7 @@ fn birth(
     event: &Event,
     id: EventId,
     photo: Digest32,
-    recovery: Option<crate::hash::PublicKey>,
+    recovery: Option<PublicKey>,
     anchor: &BlockHash,
 ) -> Result<Vec<Change>, Reject> {
     let known = state.account(&event.account);
@@ -323,33 +349,35 @@ fn keepsake(state: &mut State, event: &Event, birth: &BirthHash) -> Result<Vec<C
     Ok(vec![put_pet(state, pet), put_account(state, account)])
 }
 
-fn time(
+fn rekey(
     state: &mut State,
-    moment: &Moment,
     event: &Event,
-    parent: &BlockHash,
+    new_key: PublicKey,
+    recovery: Option<PublicKey>,
 ) -> Result<Vec<Change>, Reject> {
-    if event.account != state.genesis().house_account() {
-        return Err(Reject::NotHouse);
+    let mut account = actor(state, event).ok_or(Reject::UnknownAccount)?;
+    if account.key == Some(new_key) {
+        return Err(Reject::SameKey);
     }
-    if *parent != moment.parent {
-        return Err(Reject::WrongParent);
-    }
-    let totals = state.totals();
-    let idle_ms = moment.timestamp_ms - totals.last_aging_ms;
-    if idle_ms < state.genesis().parameters.idle_ms || moment.age == totals.age {
-        return Err(Reject::NotIdle);
-    }
-    // At once, so that a second time event in the same block finds the kennel no longer idle.
-    let totals = state.totals_mut();
-    totals.age = moment.age;
-    totals.last_aging_ms = moment.timestamp_ms;
-    Ok(Vec::new())
+    account.key = Some(new_key);
+    account.recovery = recovery;
+    Ok(vec![put_account(state, account)])
 }
 
-/// Ends what a block's age and time end: lives, posts, empty accounts. Returns the deaths, in the
-/// order of (age of the last event, birth hash).
-pub fn end_block(state: &mut State, height: u64, timestamp_ms: u64) -> Vec<crate::block::Death> {
+/// What a block ends by itself.
+#[derive(Debug, Default)]
+pub struct Ended {
+    /// Pets that died, in the order of (age of the last event, birth hash).
+    pub deaths: Vec<Death>,
+    /// Orders that are over.
+    pub orders: Vec<Ending>,
+}
+
+/// Ends what a block's age and time end: lives, posts, orders, empty accounts. `parent_age` is the
+/// kennel's age before the block.
+pub fn end_block(state: &mut State, moment: &Moment, parent_age: u64) -> Ended {
+    let (height, timestamp_ms) = (moment.height, moment.timestamp_ms);
+    mining::end_block(state, moment, parent_age);
     let ttl = u64::from(state.genesis().parameters.ttl);
     let age = state.totals().age;
     let mut deaths = Vec::new();
@@ -362,12 +390,13 @@ pub fn end_block(state: &mut State, height: u64, timestamp_ms: u64) -> Vec<crate
             let mut owner = state.account(&pet.owner).expect("the owner of a pet has a record").clone();
             owner.pet = None;
             owner.holdings += 1;
-            deaths.push(crate::block::Death { pet: birth, owner: owner.id, holdings: owner.holdings });
+            deaths.push(Death { pet: birth, owner: owner.id, holdings: owner.holdings });
             state.put_pet(pet);
             state.put_account(owner);
         }
         state.close_posts(last_age, limits::POSTS_CLOSED_PER_BLOCK_MAX);
     }
+    let orders = market::end_block(state, timestamp_ms);
     state.drop_accounts(timestamp_ms, limits::ACCOUNTS_DROPPED_PER_BLOCK_MAX);
-    deaths
+    Ended { deaths, orders }
 }

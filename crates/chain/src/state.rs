@@ -10,9 +10,11 @@ use alloc::vec::Vec;
 
 use crate::codec::{Canonical, Malformed, Writer, encode};
 use crate::genesis::Genesis;
-use crate::hash::{AccountId, BirthHash, BlockHash, Digest32, EventId, KennelId, PublicKey, tag, tagged};
-use crate::record;
+use crate::hash::{
+    AccountId, BirthHash, BlockHash, Digest32, EventId, KennelId, PublicKey, RulesHash, tag, tagged,
+};
 use crate::tree::{Tree, TreeProof};
+use crate::{limits, record};
 
 record! {
     /// An account's record.
@@ -33,6 +35,8 @@ record! {
         pub pet: Option<BirthHash>,
         /// Dead pets and keepsakes owned.
         pub holdings: u32,
+        /// Open offers and bids.
+        pub orders: u32,
         /// The latest `expires_ms` of the account's events with a nonce.
         pub last_expires_ms: u64,
     }
@@ -50,6 +54,7 @@ impl Account {
             free: 0,
             pet: None,
             holdings: 0,
+            orders: 0,
             last_expires_ms: 0,
         }
     }
@@ -61,6 +66,7 @@ impl Account {
             && self.free == 0
             && self.pet.is_none()
             && self.holdings == 0
+            && self.orders == 0
             && self.key.is_none_or(|key| AccountId::of(&key) == self.id)
     }
 }
@@ -185,6 +191,109 @@ impl Visit {
     }
 }
 
+/// Which side of a trade an order is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Side {
+    /// The owner offers the pet.
+    Offer = 1,
+    /// Somebody bids for it, and the price is locked.
+    Bid = 2,
+}
+
+impl Canonical for Side {
+    fn put(&self, w: &mut Writer) {
+        (*self as u8).put(w);
+    }
+    fn take(d: &mut minicbor::Decoder<'_>) -> Result<Self, Malformed> {
+        match u8::take(d)? {
+            1 => Ok(Side::Offer),
+            2 => Ok(Side::Bid),
+            _ => Err(Malformed),
+        }
+    }
+}
+
+record! {
+    /// An open offer or bid.
+    pub struct Order {
+        /// Its event id.
+        pub id: EventId,
+        /// Which side it is.
+        pub side: Side,
+        /// The pet.
+        pub pet: BirthHash,
+        /// Whether it is for the living pet or for its keepsake: [`Phase::Living`] or [`Phase::Kept`].
+        pub phase: Phase,
+        /// Who owned the pet when it was placed.
+        pub owner: AccountId,
+        /// Who made it; of an offer the owner.
+        pub maker: AccountId,
+        /// Treats; of a bid, locked.
+        pub price: u64,
+        /// Timestamp of the block that placed it, ms.
+        pub placed_ms: u64,
+        /// Last block timestamp at which it can be taken, ms; 0 once it has been outbid.
+        pub until_ms: u64,
+    }
+}
+
+record! {
+    /// What miners work on.
+    #[derive(Copy)]
+    pub struct Mining {
+        /// Height of the block that began the present age.
+        pub began_height: u64,
+        /// Its hash; zeros in the block's own state, which can't hold it.
+        pub began: BlockHash,
+        /// Whether the present age has its seal.
+        pub sealed: bool,
+        /// Trials that a seal takes on average.
+        pub difficulty: u64,
+        /// Ages since the difficulty was set.
+        pub window_ages: u8,
+        /// Sealed ones among them.
+        pub window_sealed: u8,
+    }
+}
+
+record! {
+    /// A key that acts for an office.
+    pub struct Office {
+        /// The key.
+        pub key: PublicKey,
+        /// The last accepted nonce, 0 before the first.
+        pub nonce: u64,
+    }
+}
+
+record! {
+    /// A change of the rules that has been decided on.
+    #[derive(Copy)]
+    pub struct PendingUpgrade {
+        /// SHA-256 of the module.
+        pub rules_hash: RulesHash,
+        /// The first block that it decides.
+        pub at_height: u64,
+    }
+}
+
+record! {
+    /// Who may do what beside the accounts.
+    pub struct Keys {
+        /// Appoints and upgrades.
+        pub operator: Office,
+        /// Hide bodies.
+        pub moderators: Vec<Office>,
+        /// Say when the kennel has been idle.
+        pub witnesses: Vec<PublicKey>,
+        /// How many of them must say so.
+        pub threshold: u8,
+        /// What the operator has decided, until it takes effect.
+        pub upgrade: Option<PendingUpgrade>,
+    }
+}
+
 record! {
     /// Sums over the state.
     #[derive(Copy)]
@@ -195,8 +304,11 @@ record! {
         pub last_aging_ms: u64,
         /// Treats ever minted.
         pub minted: u64,
-        /// Treats of the house.
+        /// Treats of the house. Nobody can spend them: they pay the rewards of miners, before any
+        /// treat is minted for those.
         pub house: u64,
+        /// Treats locked in bids.
+        pub locked: u64,
         /// Living pets.
         pub living: u32,
         /// Pets ever born.
@@ -207,6 +319,8 @@ record! {
         pub posts: u32,
         /// Visits remembered.
         pub visits: u32,
+        /// Open orders.
+        pub orders: u32,
     }
 }
 
@@ -218,6 +332,28 @@ record! {
         pub hash: BlockHash,
         /// Its timestamp, ms.
         pub timestamp_ms: u64,
+    }
+}
+
+record! {
+    /// All records of a state but the genesis.
+    pub struct Records {
+        /// The sums.
+        pub totals: Totals,
+        /// Heads that births may be bound to.
+        pub anchors: Vec<Anchor>,
+        /// Accounts by id.
+        pub accounts: Vec<Account>,
+        /// Pets by birth hash.
+        pub pets: Vec<Pet>,
+        /// Posts by id, each with its visits in order.
+        pub posts: Vec<(Post, Vec<Visit>)>,
+        /// Orders by id.
+        pub orders: Vec<Order>,
+        /// What miners work on.
+        pub mining: Mining,
+        /// The keys of the offices.
+        pub keys: Keys,
     }
 }
 
@@ -236,10 +372,16 @@ pub enum StateKey {
     Pet(BirthHash),
     /// A [`Post`].
     Post(EventId),
+    /// The [`Mining`].
+    Mining,
+    /// The [`Keys`].
+    Keys,
+    /// An [`Order`].
+    Order(EventId),
 }
 
 impl StateKey {
-    /// The record's kind and id: numbers 0 to 2 for the single records, whose id is zeros.
+    /// The record's kind and id; the id of a single record is zeros.
     pub fn parts(&self) -> (u8, Digest32) {
         match self {
             StateKey::Genesis => (0, [0; 32]),
@@ -248,6 +390,9 @@ impl StateKey {
             StateKey::Account(id) => (3, id.0),
             StateKey::Pet(id) => (4, id.0),
             StateKey::Post(id) => (5, id.0),
+            StateKey::Mining => (6, [0; 32]),
+            StateKey::Keys => (7, [0; 32]),
+            StateKey::Order(id) => (8, id.0),
         }
     }
 
@@ -260,6 +405,9 @@ impl StateKey {
             3 => StateKey::Account(AccountId(id)),
             4 => StateKey::Pet(BirthHash(id)),
             5 => StateKey::Post(EventId(id)),
+            6 if id == [0; 32] => StateKey::Mining,
+            7 if id == [0; 32] => StateKey::Keys,
+            8 => StateKey::Order(EventId(id)),
             _ => return None,
         })
     }
@@ -294,6 +442,9 @@ pub struct State {
     accounts: BTreeMap<AccountId, Account>,
     pets: BTreeMap<BirthHash, Pet>,
     posts: BTreeMap<EventId, OpenPost>,
+    orders: BTreeMap<EventId, Order>,
+    mining: Mining,
+    keys: Keys,
     /// Living pets by the age of their last event.
     living_by_age: BTreeSet<(u64, BirthHash)>,
     /// Posts by the age of their opening.
@@ -302,6 +453,12 @@ pub struct State {
     posts_of: BTreeMap<BirthHash, u32>,
     /// Empty accounts by the time at which their last event has expired.
     empty_by_expiry: BTreeSet<(u64, AccountId)>,
+    /// Orders by pet.
+    orders_of: BTreeSet<(BirthHash, EventId)>,
+    /// Orders by their end.
+    orders_by_end: BTreeSet<(u64, EventId)>,
+    /// Orders whose pet died or has another owner.
+    void: BTreeSet<EventId>,
     tree: Tree,
     touched: BTreeSet<StateKey>,
 }
@@ -314,14 +471,38 @@ impl State {
             last_aging_ms: genesis.created_ms,
             minted: 0,
             house: 0,
+            locked: 0,
             living: 0,
             pets: 0,
             accounts: 0,
             posts: 0,
             visits: 0,
+            orders: 0,
         };
         let kennel = genesis.kennel();
-        let touched = BTreeSet::from([StateKey::Genesis, StateKey::Totals, StateKey::Anchors]);
+        let mining = Mining {
+            began_height: 0,
+            began: BlockHash([0; 32]),
+            sealed: false,
+            difficulty: genesis.parameters.difficulty_min(),
+            window_ages: 0,
+            window_sealed: 0,
+        };
+        let office = |key: &PublicKey| Office { key: *key, nonce: 0 };
+        let keys = Keys {
+            operator: office(&genesis.operator),
+            moderators: genesis.moderators.iter().map(office).collect(),
+            witnesses: genesis.witnesses.clone(),
+            threshold: genesis.threshold,
+            upgrade: None,
+        };
+        let touched = BTreeSet::from([
+            StateKey::Genesis,
+            StateKey::Totals,
+            StateKey::Anchors,
+            StateKey::Mining,
+            StateKey::Keys,
+        ]);
         Self {
             genesis,
             kennel,
@@ -330,10 +511,16 @@ impl State {
             accounts: BTreeMap::new(),
             pets: BTreeMap::new(),
             posts: BTreeMap::new(),
+            orders: BTreeMap::new(),
+            mining,
+            keys,
             living_by_age: BTreeSet::new(),
             posts_by_age: BTreeSet::new(),
             posts_of: BTreeMap::new(),
             empty_by_expiry: BTreeSet::new(),
+            orders_of: BTreeSet::new(),
+            orders_by_end: BTreeSet::new(),
+            void: BTreeSet::new(),
             tree: Tree::default(),
             touched,
         }
@@ -386,6 +573,91 @@ impl State {
         self.posts.get(id).map(|post| &post.card)
     }
 
+    /// What miners work on.
+    pub fn mining(&self) -> &Mining {
+        &self.mining
+    }
+
+    /// Writes what miners work on.
+    pub fn put_mining(&mut self, mining: Mining) {
+        self.touched.insert(StateKey::Mining);
+        self.mining = mining;
+    }
+
+    /// The keys of the offices.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Writes the keys of the offices.
+    pub fn put_keys(&mut self, keys: Keys) {
+        self.touched.insert(StateKey::Keys);
+        self.keys = keys;
+    }
+
+    /// An order that can be taken at a time; none if it is over.
+    pub fn open_order(&self, id: &EventId, now_ms: u64) -> Option<&Order> {
+        self.orders.get(id).filter(|order| order.until_ms >= now_ms && !self.void.contains(id))
+    }
+
+    /// A pet's orders that can be taken at a time.
+    pub fn open_orders_of(&self, pet: &BirthHash, now_ms: u64) -> impl Iterator<Item = &Order> + Clone {
+        let bound = |id| (*pet, EventId(id));
+        self.orders_of
+            .range(bound([0; 32])..=bound([255; 32]))
+            .filter_map(move |(_, id)| self.open_order(id, now_ms))
+    }
+
+    /// Up to `count` orders that are over: void ones, then those whose time is up.
+    pub fn orders_over(&self, now_ms: u64, count: usize) -> Vec<Order> {
+        let ended = self.orders_by_end.iter().take_while(|(until_ms, _)| *until_ms < now_ms);
+        let ended = ended.map(|(_, id)| id).filter(|id| !self.void.contains(*id));
+        self.void.iter().chain(ended).take(count).map(|id| self.orders[id].clone()).collect()
+    }
+
+    /// Writes an order, and locks the price of a new bid.
+    pub fn put_order(&mut self, order: Order) {
+        self.touched.insert(StateKey::Order(order.id));
+        match self.orders.get(&order.id) {
+            Some(old) => {
+                self.orders_by_end.remove(&(old.until_ms, order.id));
+            }
+            None => {
+                let totals = self.totals_mut();
+                totals.orders += 1;
+                if order.side == Side::Bid {
+                    totals.locked = totals.locked.saturating_add(order.price);
+                }
+            }
+        }
+        self.orders_by_end.insert((order.until_ms, order.id));
+        self.orders_of.insert((order.pet, order.id));
+        if !is_for(&self.pets, &order) {
+            self.void.insert(order.id);
+        }
+        self.orders.insert(order.id, order);
+    }
+
+    /// Forgets an order; a bid's price is locked no more.
+    pub fn remove_order(&mut self, id: &EventId) {
+        if let Some(old) = self.orders.remove(id) {
+            self.touched.insert(StateKey::Order(*id));
+            self.orders_by_end.remove(&(old.until_ms, *id));
+            self.orders_of.remove(&(old.pet, *id));
+            self.void.remove(id);
+            let totals = self.totals_mut();
+            totals.orders -= 1;
+            if old.side == Side::Bid {
+                totals.locked -= old.price;
+            }
+        }
+    }
+
+    /// All orders, by id.
+    pub fn orders(&self) -> impl Iterator<Item = &Order> {
+        self.orders.values()
+    }
+
     /// Posts remembered for a pet.
     pub fn posts_of(&self, pet: &BirthHash) -> u32 {
         self.posts_of.get(pet).copied().unwrap_or(0)
@@ -434,7 +706,9 @@ impl State {
     pub fn put_pet(&mut self, pet: Pet) {
         self.touched.insert(StateKey::Pet(pet.birth));
         let birth = pet.birth;
+        let mut changes_hands = false;
         if let Some(old) = self.pets.get(&birth) {
+            changes_hands = (old.owner, old.phase) != (pet.owner, pet.phase);
             if old.phase == Phase::Living {
                 self.living_by_age.remove(&(old.last_age, birth));
                 self.totals_mut().living -= 1;
@@ -447,6 +721,22 @@ impl State {
             self.totals_mut().living += 1;
         }
         self.pets.insert(birth, pet);
+        if changes_hands {
+            self.void_orders_of(&birth);
+        }
+    }
+
+    /// Finds anew which orders of a pet are void: what the records say, and nothing else, so that a
+    /// state from a snapshot agrees.
+    fn void_orders_of(&mut self, birth: &BirthHash) {
+        let bound = |id| (*birth, EventId(id));
+        for (_, id) in self.orders_of.range(bound([0; 32])..=bound([255; 32])) {
+            if is_for(&self.pets, &self.orders[id]) {
+                self.void.remove(id);
+            } else {
+                self.void.insert(*id);
+            }
+        }
     }
 
     /// Opens a post.
@@ -529,6 +819,9 @@ impl State {
             StateKey::Account(id) => self.account(id).map(encode),
             StateKey::Pet(birth) => self.pet(birth).map(encode),
             StateKey::Post(id) => self.post(id).map(encode),
+            StateKey::Mining => Some(encode(&self.mining)),
+            StateKey::Keys => Some(encode(&self.keys)),
+            StateKey::Order(id) => self.orders.get(id).map(encode),
         }
     }
 
@@ -548,13 +841,16 @@ impl State {
         self.tree.prove(&key.hash())
     }
 
-    /// Whether treats are conserved: minted = accounts + wallets + house. Walks everything.
+    /// Whether treats are conserved: minted = accounts + wallets + locked bids + house. Walks
+    /// everything.
     pub fn is_balanced(&self) -> bool {
         let accounts = self.accounts.values().flat_map(|account| [account.granted, account.free]);
         let wallets = self.pets.values().map(|pet| pet.wallet);
+        let bids = self.orders.values().filter(|order| order.side == Side::Bid).map(|order| order.price);
         // A snapshot's sums are its writer's claim: too large ones are no balance, and no trap.
         accounts
             .chain(wallets)
+            .chain(bids)
             .try_fold(self.totals.house, u64::checked_add)
             .is_some_and(|held| held == self.totals.minted)
     }
@@ -578,19 +874,33 @@ impl State {
         })
     }
 
-    /// Rebuilds a state from its records, for a snapshot. The caller checks [`State::root`].
+    /// Everything but the indexes, for a snapshot.
+    pub fn records(&self) -> Records {
+        Records {
+            totals: self.totals,
+            anchors: self.anchors.clone(),
+            accounts: self.accounts.values().cloned().collect(),
+            pets: self.pets.values().cloned().collect(),
+            posts: self.posts().map(|(post, visits)| (post.clone(), visits)).collect(),
+            orders: self.orders.values().cloned().collect(),
+            mining: self.mining,
+            keys: self.keys.clone(),
+        }
+    }
+
+    /// Rebuilds a state from its records. The caller checks [`State::root`].
     ///
     /// # Errors
     /// [`Malformed`] if the records contradict each other.
-    pub fn rebuild(
-        genesis: Genesis,
-        totals: Totals,
-        anchors: Vec<Anchor>,
-        accounts: Vec<Account>,
-        pets: Vec<Pet>,
-        posts: Vec<(Post, Vec<Visit>)>,
-    ) -> Result<Self, Malformed> {
+    pub fn rebuild(genesis: Genesis, records: Records) -> Result<Self, Malformed> {
+        let Records { totals, anchors, accounts, pets, posts, orders, mining, keys } = records;
         let mut state = Self::new(genesis);
+        let difficulties = state.genesis.parameters.difficulty_min()..=limits::DIFFICULTY_MAX;
+        if !difficulties.contains(&mining.difficulty) || mining.window_ages >= limits::RETARGET_AGES {
+            return Err(Malformed);
+        }
+        state.put_mining(mining);
+        state.put_keys(keys);
         for account in accounts {
             state.put_account(account);
         }
@@ -613,17 +923,30 @@ impl State {
                 return Err(Malformed);
             }
         }
+        for order in orders {
+            if state.orders.contains_key(&order.id) || state.account(&order.maker).is_none() {
+                return Err(Malformed);
+            }
+            state.put_order(order);
+        }
         state.put_anchors(anchors);
         // The counts follow from the records; the other sums are taken over.
         let counted = *state.totals();
         *state.totals_mut() = Totals {
+            locked: counted.locked,
             living: counted.living,
             pets: counted.pets,
             accounts: counted.accounts,
             posts: counted.posts,
             visits: counted.visits,
+            orders: counted.orders,
             ..totals
         };
         if *state.totals() == totals && state.is_balanced() { Ok(state) } else { Err(Malformed) }
     }
+}
+
+/// Whether an order is for what its pet is now.
+fn is_for(pets: &BTreeMap<BirthHash, Pet>, order: &Order) -> bool {
+    pets.get(&order.pet).is_some_and(|pet| pet.owner == order.owner && pet.phase == order.phase)
 }

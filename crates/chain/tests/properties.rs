@@ -10,10 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pitpet_chain::block::Block;
 use pitpet_chain::codec::{Bytes, Canonical, decode, encode};
-use pitpet_chain::event::{Payload, SignedEvent};
+use pitpet_chain::event::{Payload, ReplayClass, SignedEvent};
 use pitpet_chain::genesis::Parameters;
-use pitpet_chain::hash::{BirthHash, BlockHash, EventId};
-use pitpet_chain::kennel::{Kennel, Signatures, Snapshot};
+use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, EventId};
+use pitpet_chain::kennel::{Fault, Kennel, Signatures, Snapshot};
+use pitpet_chain::mining::{Purpose, Work};
 use pitpet_chain::reject::Reject;
 use pitpet_chain::state::Phase;
 use proptest::prelude::*;
@@ -27,6 +28,8 @@ const PARAMETERS: Parameters = Parameters {
     visits_per_post_max: 4,
     open_posts_max: 2,
     birth_grant: 5,
+    seal_reward: 5,
+    time_reward: 6,
     ..FREE
 };
 
@@ -45,6 +48,17 @@ enum Act {
     StoryEnd(usize),
     Keepsake(usize),
     Time,
+    Offer(usize, u64, u64),
+    Bid(usize, u64, u64),
+    Cancel(usize),
+    /// Which order, and how much more than its price is named.
+    Take(usize, u64),
+    /// Of this age, without work, or over another block.
+    Seal(u8),
+    /// That mines time; with work or without.
+    TimeSeal(bool),
+    /// By a moderator, or by an account.
+    Moderate(bool),
     /// The block before this act ends, and the clock moves by so much.
     Block(u64),
 }
@@ -61,6 +75,13 @@ fn acts() -> impl Strategy<Value = Vec<(usize, Act)>> {
         4 => (0..8_usize).prop_map(Act::StoryEnd),
         5 => (0..8_usize).prop_map(Act::Keepsake),
         1 => Just(Act::Time),
+        3 => (0..8_usize, prop_oneof![9 => 0..6_u64, 1 => Just(1_000)], prop_oneof![1 => Just(0), 9 => 1..400_000_u64]).prop_map(|(pet, n, ms)| Act::Offer(pet, n, ms)),
+        4 => (0..8_usize, 0..6_u64, prop_oneof![1 => Just(0), 9 => 1..400_000_u64]).prop_map(|(pet, n, ms)| Act::Bid(pet, n, ms)),
+        1 => (0..8_usize).prop_map(Act::Cancel),
+        6 => (0..4_usize, prop_oneof![5 => Just(0), 1 => Just(1)]).prop_map(|(order, n)| Act::Take(order, n)),
+        5 => (0..4_u8).prop_map(Act::Seal),
+        1 => any::<bool>().prop_map(Act::TimeSeal),
+        1 => prop_oneof![3 => Just(true), 1 => Just(false)].prop_map(Act::Moderate),
         8 => prop_oneof![Just(0), 1..60_000_u64, Just(60_000), 60_000..120_000_u64].prop_map(Act::Block),
     ];
     proptest::collection::vec((0..NAMES.len(), act), 1..150)
@@ -89,21 +110,200 @@ struct ModelPost {
     visits: Vec<(u8, usize, Option<EventId>)>,
 }
 
+#[derive(Clone, Debug)]
+struct ModelOrder {
+    is_bid: bool,
+    pet: BirthHash,
+    phase: Phase,
+    owner: usize,
+    maker: usize,
+    price: u64,
+    placed_ms: u64,
+    until_ms: u64,
+    outbid: bool,
+}
+
 /// The rules again, as simply as can be.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Model {
     age: u64,
+    /// The age before the block that is being made.
+    age_before: u64,
     aged_ms: u64,
     accounts: BTreeMap<usize, ModelAccount>,
     pets: BTreeMap<BirthHash, ModelPet>,
     posts: BTreeMap<EventId, ModelPost>,
-    /// Whether an event of the block that is being made ages the kennel.
-    aging: bool,
-    /// Whether one of them is a time event.
-    timed: bool,
+    orders: BTreeMap<EventId, ModelOrder>,
+    house: u64,
+    /// The block that began the age.
+    began: BlockHash,
+    sealed: bool,
+    difficulty: u64,
+    /// Whether each age since the last retarget was sealed.
+    window: Vec<bool>,
+    verdict_ms: u64,
 }
 
 impl Model {
+    fn new(world: &World) -> Self {
+        Self {
+            age: 0,
+            age_before: 0,
+            aged_ms: world.now_ms,
+            accounts: BTreeMap::new(),
+            pets: BTreeMap::new(),
+            posts: BTreeMap::new(),
+            orders: BTreeMap::new(),
+            house: 0,
+            began: world.kennel.head().hash,
+            sealed: false,
+            difficulty: 1 << PARAMETERS.seal_bits,
+            window: Vec::new(),
+            verdict_ms: 0,
+        }
+    }
+
+    fn locked(&self) -> u64 {
+        self.orders.values().filter(|order| order.is_bid).map(|order| order.price).sum()
+    }
+
+    /// All treats there are.
+    fn supply(&self) -> u64 {
+        self.accounts.values().map(|account| account.granted + account.free).sum::<u64>()
+            + self.pets.values().map(|pet| pet.wallet).sum::<u64>()
+            + self.locked()
+            + self.house
+    }
+
+    fn has_living_pet(&self, who: usize) -> bool {
+        self.pets.values().any(|pet| pet.owner == who && pet.phase == Phase::Living)
+    }
+
+    fn is_open(&self, order: &ModelOrder, now_ms: u64) -> bool {
+        let pet = &self.pets[&order.pet];
+        !order.outbid && order.until_ms >= now_ms && (pet.owner, pet.phase) == (order.owner, order.phase)
+    }
+
+    fn open_order(&self, id: &EventId, now_ms: u64) -> Result<ModelOrder, Reject> {
+        let order = self.orders.get(id).filter(|order| self.is_open(order, now_ms));
+        order.cloned().ok_or(Reject::UnknownOrder)
+    }
+
+    fn place(
+        &mut self,
+        who: usize,
+        id: EventId,
+        is_bid: bool,
+        pet: BirthHash,
+        price: u64,
+        until_ms: u64,
+        now_ms: u64,
+    ) -> Result<(), Reject> {
+        let found = self.pets.get(&pet).ok_or(Reject::UnknownPet)?.clone();
+        if matches!(found.phase, Phase::Dead | Phase::Ended) {
+            return Err(Reject::DeadPet);
+        }
+        let rivals: Vec<(EventId, ModelOrder)> = self
+            .orders
+            .iter()
+            .filter(|(_, order)| order.pet == pet && order.is_bid == is_bid && self.is_open(order, now_ms))
+            .map(|(id, order)| (*id, order.clone()))
+            .collect();
+        if is_bid {
+            if found.owner != who && found.phase == Phase::Living && self.has_living_pet(who) {
+                return Err(Reject::HasLivingPet);
+            }
+            if self.accounts.get(&who).is_none_or(|account| account.free < price) {
+                return Err(Reject::NoTreats);
+            }
+            if found.owner == who {
+                return Err(Reject::SelfTrade);
+            }
+        } else {
+            if found.owner != who {
+                return Err(Reject::NotOwner);
+            }
+            if !rivals.is_empty() {
+                return Err(Reject::AlreadyOffered);
+            }
+            if price > self.supply() {
+                return Err(Reject::BeyondSupply);
+            }
+        }
+        if self.orders.values().filter(|order| order.maker == who).count() >= 16 {
+            return Err(Reject::TooManyOrders);
+        }
+        if is_bid && rivals.len() >= 16 {
+            let (lowest, order) = rivals
+                .iter()
+                .min_by_key(|(id, order)| (order.price, std::cmp::Reverse(order.placed_ms), *id))
+                .unwrap();
+            if order.price >= price {
+                return Err(Reject::BidTooLow);
+            }
+            self.orders.get_mut(lowest).unwrap().outbid = true;
+        }
+        if is_bid {
+            self.accounts.get_mut(&who).unwrap().free -= price;
+        }
+        let (phase, owner) = (found.phase, found.owner);
+        let order = ModelOrder {
+            is_bid,
+            pet,
+            phase,
+            owner,
+            maker: who,
+            price,
+            placed_ms: now_ms,
+            until_ms,
+            outbid: false,
+        };
+        self.orders.insert(id, order);
+        Ok(())
+    }
+
+    fn take(&mut self, who: usize, id: &EventId, price: u64, now_ms: u64) -> Result<(), Reject> {
+        let order = self.open_order(id, now_ms)?;
+        let pet = self.pets[&order.pet].clone();
+        if order.is_bid && pet.owner != who {
+            return Err(Reject::NotOwner);
+        }
+        let (seller, buyer) = if order.is_bid { (who, order.maker) } else { (order.maker, who) };
+        if seller != buyer && pet.phase == Phase::Living && self.has_living_pet(buyer) {
+            return Err(Reject::HasLivingPet);
+        }
+        let funds = self.accounts.get(&who).ok_or(Reject::NoTreats)?.free;
+        if !order.is_bid && funds < order.price {
+            return Err(Reject::NoTreats);
+        }
+        if order.maker == who {
+            return Err(Reject::SelfTrade);
+        }
+        if order.price != price {
+            return Err(Reject::WrongPrice);
+        }
+        self.orders.remove(id);
+        if !order.is_bid {
+            self.accounts.get_mut(&who).unwrap().free -= price;
+        }
+        // 30 % rounded up.
+        let cut = price - price * 7 / 10;
+        self.house += cut;
+        self.accounts.get_mut(&seller).unwrap().free += price - cut;
+        self.pets.get_mut(&order.pet).unwrap().owner = buyer;
+        Ok(())
+    }
+
+    fn reward(&mut self, who: usize, reward: u64) {
+        self.house -= self.house.min(reward);
+        self.accounts.entry(who).or_default().free += reward;
+    }
+
+    /// Whether time may be mined.
+    fn is_idle(&self, now_ms: u64) -> bool {
+        now_ms - self.aged_ms >= PARAMETERS.idle_ms && self.age == self.age_before && self.living() > 0
+    }
+
     fn living(&self) -> usize {
         self.pets.values().filter(|pet| pet.phase == Phase::Living).count()
     }
@@ -126,7 +326,7 @@ impl Model {
         kind: u8,
         id: Option<EventId>,
     ) -> Result<BirthHash, Reject> {
-        let age = self.age + 1;
+        let age = self.age_before + 1;
         let found = self.posts.get(post).ok_or(Reject::UnknownPost)?.clone();
         let pet = &self.pets[&found.pet];
         if pet.phase != Phase::Living || age - found.opened_age > u64::from(PARAMETERS.ttl) {
@@ -163,18 +363,29 @@ impl Model {
         if payload.amount() == Some(0) {
             return Err(Reject::AmountRange);
         }
-        let age = self.age + 1;
+        if let Payload::Offer { price, until_ms, .. } | Payload::Bid { price, until_ms, .. } = payload {
+            if *price == 0 {
+                return Err(Reject::PriceRange);
+            }
+            if *until_ms < now_ms {
+                return Err(Reject::UntilRange);
+            }
+        }
+        if matches!(payload, Payload::Take { price: 0, .. }) {
+            return Err(Reject::PriceRange);
+        }
+        let full =
+            !self.accounts.contains_key(&who) && self.accounts.len() >= PARAMETERS.accounts_max as usize;
+        let age = self.age_before + 1;
         let extended = match payload {
             Payload::Birth { .. } => {
-                if self.pets.values().any(|pet| pet.owner == who && pet.phase == Phase::Living) {
+                if self.has_living_pet(who) {
                     return Err(Reject::HasLivingPet);
                 }
                 if self.living() >= PARAMETERS.living_max as usize {
                     return Err(Reject::KennelFull);
                 }
-                if !self.accounts.contains_key(&who)
-                    && self.accounts.len() >= PARAMETERS.accounts_max as usize
-                {
+                if full {
                     return Err(Reject::AccountsFull);
                 }
                 self.accounts.entry(who).or_default().granted += PARAMETERS.birth_grant;
@@ -249,24 +460,80 @@ impl Model {
                 (account.granted, found.wallet) = (0, 0);
                 None
             }
-            Payload::Time { parent: named } => {
+            Payload::Time { parent: named, .. } => {
                 if NAMES[who] != "house" {
                     return Err(Reject::NotHouse);
                 }
                 if *named != parent {
                     return Err(Reject::WrongParent);
                 }
-                if now_ms - self.aged_ms < PARAMETERS.idle_ms || self.timed {
+                if !self.is_idle(now_ms) {
                     return Err(Reject::NotIdle);
                 }
-                (self.aging, self.timed) = (true, true);
+                self.ages(now_ms);
                 None
             }
-            Payload::Rekey { .. } => unreachable!("the model has one key an account"),
+            Payload::Offer { pet, price, until_ms } => {
+                self.place(who, id, false, *pet, *price, *until_ms, now_ms)?;
+                None
+            }
+            Payload::Bid { pet, price, until_ms } => {
+                self.place(who, id, true, *pet, *price, *until_ms, now_ms)?;
+                None
+            }
+            Payload::Cancel { order } => {
+                let found = self.open_order(order, now_ms)?;
+                if found.maker != who {
+                    return Err(Reject::NotMaker);
+                }
+                self.orders.remove(order);
+                if found.is_bid {
+                    self.accounts.get_mut(&who).unwrap().free += found.price;
+                }
+                None
+            }
+            Payload::Take { order, price } => {
+                self.take(who, order, *price, now_ms)?;
+                None
+            }
+            Payload::Seal { over, proof, time } => {
+                if full {
+                    return Err(Reject::AccountsFull);
+                }
+                let purpose = match time {
+                    None if *over != self.began => return Err(Reject::StaleSeal),
+                    None => Purpose::Age,
+                    Some(_) if !self.is_idle(now_ms) => return Err(Reject::NotIdle),
+                    Some(_) => Purpose::Time,
+                };
+                if !self.work(who, over, purpose).is_done_by(*proof) {
+                    return Err(Reject::WeakSeal);
+                }
+                if time.is_some() {
+                    self.reward(who, PARAMETERS.time_reward);
+                    self.ages(now_ms);
+                } else if self.sealed {
+                    return Err(Reject::AlreadySealed);
+                } else {
+                    self.sealed = true;
+                    self.reward(who, PARAMETERS.seal_reward);
+                }
+                None
+            }
+            Payload::Moderate { .. } => {
+                if self.verdict_ms >= now_ms {
+                    return Err(Reject::StaleNonce);
+                }
+                self.verdict_ms = now_ms;
+                return Ok(());
+            }
+            Payload::Rekey { .. } | Payload::Appoint { .. } | Payload::Upgrade { .. } => {
+                unreachable!("the model has one key an account, an office, and one module")
+            }
         };
         if let Some(pet) = extended {
             self.pets.get_mut(&pet).unwrap().last_age = age;
-            self.aging = true;
+            self.ages(now_ms);
         }
         let subject = matches!(
             payload,
@@ -275,6 +542,7 @@ impl Model {
                 | Payload::Comment { .. }
                 | Payload::StoryEnd { .. }
                 | Payload::Time { .. }
+                | Payload::Seal { .. }
         );
         if let (false, Some(account)) = (subject, self.accounts.get_mut(&who)) {
             account.acted = true;
@@ -283,11 +551,30 @@ impl Model {
         Ok(())
     }
 
-    fn end_block(&mut self, now_ms: u64) -> BTreeSet<BirthHash> {
-        self.timed = false;
-        if std::mem::take(&mut self.aging) {
-            self.age += 1;
-            self.aged_ms = now_ms;
+    fn ages(&mut self, now_ms: u64) {
+        (self.age, self.aged_ms) = (self.age_before + 1, now_ms);
+    }
+
+    fn work(&self, who: usize, over: &BlockHash, purpose: Purpose) -> Work {
+        let kennel = support::genesis(PARAMETERS).kennel();
+        Work::new(&kennel, over, &account(NAMES[who]), purpose, self.difficulty)
+    }
+
+    fn retarget(&mut self) {
+        self.window.push(self.sealed);
+        if self.window.len() == 8 {
+            let sealed = self.window.iter().filter(|sealed| **sealed).count();
+            let (by, of) = [(1, 2), (1, 2), (1, 2), (3, 4), (3, 4), (7, 8), (1, 1), (5, 4), (2, 1)][sealed];
+            self.difficulty = (self.difficulty * by / of).max(1 << PARAMETERS.seal_bits);
+            self.window.clear();
+        }
+    }
+
+    /// Ends the block with this hash.
+    fn end_block(&mut self, now_ms: u64, hash: BlockHash) -> BTreeSet<BirthHash> {
+        if self.age != self.age_before {
+            self.retarget();
+            (self.age_before, self.began, self.sealed) = (self.age, hash, false);
         }
         let mut dead = BTreeSet::new();
         for (birth, pet) in &mut self.pets {
@@ -297,9 +584,21 @@ impl Model {
             }
         }
         self.posts.retain(|_, post| self.age <= post.opened_age + u64::from(PARAMETERS.ttl));
+        let orders = std::mem::take(&mut self.orders);
+        for (id, order) in orders {
+            if self.is_open(&order, now_ms) {
+                self.orders.insert(id, order);
+            } else if order.is_bid {
+                self.accounts.get_mut(&order.maker).unwrap().free += order.price;
+            }
+        }
         let owners: BTreeSet<usize> = self.pets.values().map(|pet| pet.owner).collect();
+        let makers: BTreeSet<usize> = self.orders.values().map(|order| order.maker).collect();
         self.accounts.retain(|who, account| {
-            account.granted + account.free > 0 || owners.contains(who) || account.last_expires_ms >= now_ms
+            account.granted + account.free > 0
+                || owners.contains(who)
+                || makers.contains(who)
+                || account.last_expires_ms >= now_ms
         });
         dead
     }
@@ -307,11 +606,11 @@ impl Model {
     fn compare(&self, world: &World) {
         let state = world.kennel.state();
         assert_eq!(state.totals().age, self.age);
-        let pets: BTreeMap<BirthHash, (Phase, u64, u64, u64)> = state
+        let pets: BTreeMap<BirthHash, (AccountId, Phase, u64, u64, u64)> = state
             .pets()
             .map(|pet| {
                 let left = pet.remaining(PARAMETERS.ttl, state.totals().age);
-                (pet.birth, (pet.phase, pet.last_age, pet.wallet, left))
+                (pet.birth, (pet.owner, pet.phase, pet.last_age, pet.wallet, left))
             })
             .collect();
         let expected = self
@@ -322,7 +621,7 @@ impl Model {
                     Phase::Living => u64::from(PARAMETERS.ttl) - (self.age - pet.last_age),
                     _ => 0,
                 };
-                (*birth, (pet.phase, pet.last_age, pet.wallet, left))
+                (*birth, (account(NAMES[pet.owner]), pet.phase, pet.last_age, pet.wallet, left))
             })
             .collect();
         assert_eq!(pets, expected);
@@ -338,9 +637,19 @@ impl Model {
         assert_eq!(posts, expected);
         assert_eq!(state.totals().visits as usize, expected.values().sum::<usize>());
         assert_eq!(state.totals().living as usize, self.living());
-        let held: u64 = self.accounts.values().map(|account| account.granted + account.free).sum::<u64>()
-            + self.pets.values().map(|pet| pet.wallet).sum::<u64>();
-        assert_eq!(state.totals().minted, held, "treats are conserved");
+        let orders: BTreeMap<EventId, (AccountId, u64, u64)> =
+            state.orders().map(|order| (order.id, (order.maker, order.price, order.until_ms))).collect();
+        let expected = self
+            .orders
+            .iter()
+            .map(|(id, order)| (*id, (account(NAMES[order.maker]), order.price, order.until_ms)))
+            .collect();
+        assert_eq!(orders, expected);
+        assert_eq!((state.totals().locked, state.totals().house), (self.locked(), self.house));
+        assert_eq!(state.totals().minted, self.supply(), "treats are conserved");
+        let mining = state.mining();
+        assert_eq!((mining.sealed, mining.difficulty), (self.sealed, self.difficulty));
+        assert_eq!(usize::from(mining.window_ages), self.window.len());
         assert!(state.is_balanced());
     }
 }
@@ -350,13 +659,20 @@ impl Model {
 struct Seen {
     rejects: BTreeSet<Reject>,
     deaths: usize,
+    trades: usize,
+    seals: usize,
+}
+
+/// A proof that has the work, or one that hasn't.
+fn proof(work: &Work, good: bool) -> u64 {
+    (0..).find(|proof| work.is_done_by(*proof) == good).unwrap()
 }
 
 /// Plays a life on the kennel and on the model, comparing after each block.
 fn play(steps: &[(usize, Act)], seen: &mut Seen) -> World {
     let mut world = World::new(PARAMETERS);
-    let mut model = Model { aged_ms: world.now_ms, ..Model::default() };
-    let (mut pets, mut posts) = (Vec::new(), Vec::new());
+    let mut model = Model::new(&world);
+    let (mut pets, mut posts, mut orders) = (Vec::new(), Vec::new(), Vec::new());
     let mut pending: Vec<(Bytes, Result<(), Reject>)> = Vec::new();
     for (who, act) in steps.iter().chain(&[(0, Act::Block(0))]) {
         let at = |targets: &Vec<EventId>, n: usize| match targets.len() {
@@ -374,7 +690,33 @@ fn play(steps: &[(usize, Act)], seen: &mut Seen) -> World {
             Act::Transfer(to, amount) => transfer(NAMES[*to], *amount),
             Act::StoryEnd(n) => Payload::StoryEnd { pet: at(&pets, *n).into() },
             Act::Keepsake(n) => Payload::Keepsake { pet: at(&pets, *n).into() },
-            Act::Time => Payload::Time { parent },
+            Act::Time => Payload::Time { parent, statements: Vec::new() },
+            Act::Offer(n, price, ms) => {
+                Payload::Offer { pet: at(&pets, *n).into(), price: *price, until_ms: world.now_ms + ms - 1 }
+            }
+            Act::Bid(n, price, ms) => {
+                Payload::Bid { pet: at(&pets, *n).into(), price: *price, until_ms: world.now_ms + ms - 1 }
+            }
+            Act::Cancel(n) => Payload::Cancel { order: at(&orders, *n) },
+            Act::Take(n, more) => {
+                let order = at(&orders, *n);
+                let price = model.orders.get(&order).map_or(1, |order| order.price);
+                Payload::Take { order, price: price + more }
+            }
+            Act::Seal(how) => {
+                let over = if *how == 3 { BlockHash([3; 32]) } else { model.began };
+                let work = model.work(*who, &over, Purpose::Age);
+                Payload::Seal { over, proof: proof(&work, *how != 2), time: None }
+            }
+            Act::TimeSeal(good) => {
+                let work = model.work(*who, &parent, Purpose::Time);
+                Payload::Seal { over: parent, proof: proof(&work, *good), time: Some(Vec::new()) }
+            }
+            Act::Moderate(_) => Payload::Moderate {
+                target: at(&posts, 0),
+                verdict: pitpet_chain::event::Verdict::Hide,
+                body: [7; 32],
+            },
             Act::Block(_) => {
                 end_block(&mut world, &mut model, &mut pending, seen);
                 if let Act::Block(ms) = act {
@@ -385,27 +727,41 @@ fn play(steps: &[(usize, Act)], seen: &mut Seen) -> World {
                 continue;
             }
         };
-        // Every second post or keepsake is by the one who may.
+        // Many posts, keepsakes, offers and sales are by the one who may.
+        let owner = |pet: &BirthHash| model.pets.get(pet).map_or(*who, |pet| pet.owner);
         let who = match (act, &payload) {
             (Act::Post(0..4), Payload::Post { pet, .. })
-            | (Act::Keepsake(0..4), Payload::Keepsake { pet }) => {
-                model.pets.get(pet).map_or(*who, |pet| pet.owner)
+            | (Act::Keepsake(0..4), Payload::Keepsake { pet })
+            | (Act::Offer(0..6, ..), Payload::Offer { pet, .. }) => owner(pet),
+            (Act::Take(0..3, _), Payload::Take { order, .. }) => {
+                model.orders.get(order).filter(|order| order.is_bid).map_or(*who, |order| order.owner)
             }
             _ => *who,
         };
-        let mut event = world.draft(account(NAMES[who]), &key(NAMES[who]), payload.clone());
-        event.expires_ms = world.now_ms + 30_000;
-        if event.nonce > 0 {
+        let now_ms = world.now_ms;
+        let name = if let Act::Moderate(true) = act { "moderator" } else { NAMES[who] };
+        let mut event = world.draft(account(name), &key(name), payload.clone());
+        world.now_ms = now_ms;
+        event.expires_ms = now_ms + 30_000;
+        match payload.kind().replay_class() {
             // Nonces must not pass `expires_ms` and need not be dense.
-            event.nonce *= 3;
+            ReplayClass::Nonce => event.nonce *= 3,
+            ReplayClass::Office => event.nonce = now_ms,
+            ReplayClass::Subject => {}
         }
-        let bytes = event.sign(&key(NAMES[who]));
+        let bytes = event.sign(&key(name));
         let id = SignedEvent::read(&bytes).unwrap().id;
-        let expected = model.decide(who, &payload, id, event.expires_ms, world.now_ms, parent);
+        let expected = match act {
+            Act::Moderate(false) => Err(Reject::NotModerator),
+            _ => model.decide(who, &payload, id, event.expires_ms, now_ms, parent),
+        };
         if expected.is_ok() {
             match payload {
                 Payload::Birth { .. } => pets.push(id),
                 Payload::Post { .. } => posts.push(id),
+                Payload::Offer { .. } | Payload::Bid { .. } => orders.push(id),
+                Payload::Take { .. } => seen.trades += 1,
+                Payload::Seal { .. } => seen.seals += 1,
                 _ => {}
             }
         }
@@ -433,7 +789,7 @@ fn end_block(
     assert_eq!(outcome.block.is_none(), expected.len() == pending.len());
     pending.clear();
     if let Some(made) = outcome.block {
-        let dead = model.end_block(world.now_ms);
+        let dead = model.end_block(world.now_ms, made.head.hash);
         seen.deaths += dead.len();
         let block: Block = decode(&made.bytes.0).unwrap();
         let deaths: BTreeSet<BirthHash> = block
@@ -445,6 +801,13 @@ fn end_block(
         world.blocks.push(made);
     }
     model.compare(world);
+}
+
+/// Whether these blocks are the same but for their timestamp, and leave the same state.
+fn only_time_differs(one: &[u8], other: &[u8]) -> Result<(), String> {
+    let (one, mut other): (Block, Block) = (decode(one).unwrap(), decode(other).unwrap());
+    other.header.timestamp_ms = one.header.timestamp_ms;
+    if one == other { Ok(()) } else { Err(format!("{one:?} and {other:?}")) }
 }
 
 /// Decoding gives the value back, and no other bytes give it.
@@ -501,26 +864,35 @@ proptest! {
         prop_assert_eq!(opened.apply(world.now_ms, &messages), world.kennel.apply(world.now_ms, &messages));
     }
 
+    /// A changed block is refused, or is another block: the time of one that ages nothing is its
+    /// miner's word, so another time makes a sound block of another hash.
     #[test]
-    fn a_changed_block_is_refused(steps in acts(), at: prop::sample::Index, bit in 0..8_u32, which: prop::sample::Index) {
+    fn a_changed_block_never_passes_for_itself(steps in acts(), at: prop::sample::Index, bit in 0..8_u32, which: prop::sample::Index) {
         let world = play(&steps, &mut Seen::default());
-        let height = which.index(world.blocks.len());
-        prop_assume!(height > 0);
+        if world.blocks.len() == 1 {
+            return Ok(());
+        }
+        let height = 1 + which.index(world.blocks.len() - 1);
         let (mut kennel, _) = Kennel::found(world.kennel.state().genesis().clone(), support::RULES).unwrap();
         for block in &world.blocks[1..height] {
             kennel.replay(&block.bytes.0, Signatures::Trusted).unwrap();
         }
-        let good = &world.blocks[height].bytes.0;
-        let mut flipped = good.clone();
-        flipped[at.index(good.len())] ^= 1 << bit;
-        let mut doubled = good.clone();
-        doubled.insert(at.index(good.len()), good[at.index(good.len())] ^ 1);
-        let cut = good[..at.index(good.len())].to_vec();
-        let long = [good.as_slice(), &[0]].concat();
-        for bad in [flipped, doubled, cut, long] {
+        let good = &world.blocks[height];
+        let bytes = &good.bytes.0;
+        let mut flipped = bytes.clone();
+        flipped[at.index(bytes.len())] ^= 1 << bit;
+        let mut doubled = bytes.clone();
+        doubled.insert(at.index(bytes.len()), bytes[at.index(bytes.len())] ^ 1);
+        let cut = bytes[..at.index(bytes.len())].to_vec();
+        let long = [bytes.as_slice(), &[0]].concat();
+        for bad in [doubled, cut, long] {
             prop_assert!(kennel.clone().replay(&bad, Signatures::Checked).is_err());
         }
-        kennel.replay(good, Signatures::Checked).unwrap();
+        if let Ok(other) = kennel.clone().replay(&flipped, Signatures::Checked) {
+            prop_assert_ne!(other.head.hash, good.head.hash);
+            prop_assert_eq!(only_time_differs(&flipped, bytes), Ok(()));
+        }
+        kennel.replay(bytes, Signatures::Checked).unwrap();
     }
 
     /// A snapshot changed anywhere is refused, or is about another head; it never traps.
@@ -550,6 +922,40 @@ proptest! {
     }
 }
 
+/// The one change of a block that the rules can't refuse, bit by bit: the time of a block that ages
+/// nothing. It makes another block, which nothing that was signed or linked names.
+#[test]
+fn a_block_of_another_time_is_another_block() {
+    let mut world = World::new(Parameters { birth_grant: 5, ..FREE });
+    let pet = world.born("ann");
+    world.post("ann", pet);
+    world.pass(u64::from(FREE.ttl));
+    world.done("bob", Payload::StoryEnd { pet });
+    let story_end = world.blocks.len() - 1;
+    world.now_ms += 1_000;
+    world.done("ann", Payload::Keepsake { pet });
+    let (mut kennel, _) = Kennel::found(world.kennel.state().genesis().clone(), support::RULES).unwrap();
+    for block in &world.blocks[1..story_end] {
+        kennel.replay(&block.bytes.0, Signatures::Trusted).unwrap();
+    }
+    let (good, child) = (&world.blocks[story_end], &world.blocks[story_end + 1]);
+    let mut taken = 0;
+    for at in 0..good.bytes.0.len() {
+        for bit in 0..8 {
+            let mut bytes = good.bytes.0.clone();
+            bytes[at] ^= 1 << bit;
+            let mut fork = kennel.clone();
+            let Ok(other) = fork.replay(&bytes, Signatures::Checked) else { continue };
+            taken += 1;
+            assert_eq!(only_time_differs(&bytes, &good.bytes.0), Ok(()));
+            assert_ne!(other.head.hash, good.head.hash);
+            assert_ne!(other.head.checkpoint_root, good.head.checkpoint_root);
+            assert_eq!(fork.replay(&child.bytes.0, Signatures::Checked), Err(Fault::Link));
+        }
+    }
+    assert!(taken > 0, "the time of such a block is its miner's word");
+}
+
 /// Sums in a snapshot are its writer's claim, and may not overflow whoever opens it.
 #[test]
 fn a_snapshot_with_too_many_treats_is_refused() {
@@ -559,10 +965,10 @@ fn a_snapshot_with_too_many_treats_is_refused() {
     world.post("ann", pet);
     let sound = world.kennel.snapshot();
     let changes: [&dyn Fn(&mut Snapshot); 4] = [
-        &|snapshot| snapshot.accounts.iter_mut().for_each(|account| account.free = u64::MAX),
-        &|snapshot| snapshot.accounts[0].granted = u64::MAX,
-        &|snapshot| snapshot.pets.iter_mut().for_each(|pet| pet.wallet = u64::MAX),
-        &|snapshot| (snapshot.posts[0].0.pats, snapshot.posts[0].0.shares) = (u64::MAX, 1),
+        &|snapshot| snapshot.records.accounts.iter_mut().for_each(|account| account.free = u64::MAX),
+        &|snapshot| snapshot.records.accounts[0].granted = u64::MAX,
+        &|snapshot| snapshot.records.pets.iter_mut().for_each(|pet| pet.wallet = u64::MAX),
+        &|snapshot| (snapshot.records.posts[0].0.pats, snapshot.records.posts[0].0.shares) = (u64::MAX, 1),
     ];
     for change in changes {
         let mut snapshot = sound.clone();
@@ -602,7 +1008,22 @@ fn random_lives_are_rich() {
         Reject::AlreadyKept,
         Reject::NotEnded,
         Reject::NotIdle,
+        Reject::PriceRange,
+        Reject::UntilRange,
+        Reject::StaleNonce,
+        Reject::UnknownOrder,
+        Reject::NotMaker,
+        Reject::SelfTrade,
+        Reject::AlreadyOffered,
+        Reject::BeyondSupply,
+        Reject::WrongPrice,
+        Reject::StaleSeal,
+        Reject::WeakSeal,
+        Reject::AlreadySealed,
+        Reject::NotModerator,
     ];
+    assert!(seen.trades > 50, "{} trades", seen.trades);
+    assert!(seen.seals > 50, "{} seals", seen.seals);
     assert!(seen.deaths > 50, "{} deaths", seen.deaths);
     for reject in expected {
         assert!(seen.rejects.contains(&reject), "{reject:?} never came up");

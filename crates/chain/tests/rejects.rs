@@ -6,12 +6,17 @@ use std::collections::BTreeSet;
 
 use ed25519_dalek::{Signer, SigningKey};
 use pitpet_chain::codec::{Bytes, encode};
-use pitpet_chain::event::{Event, Payload, SignedParts, signing_bytes};
-use pitpet_chain::genesis::Parameters;
-use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, EventId, tag, tagged};
+use pitpet_chain::event::{Event, Payload, SignedEvent, SignedParts, signing_bytes};
+use pitpet_chain::genesis::{Genesis, Parameters};
+use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, EventId, PublicKey, tag, tagged};
+use pitpet_chain::kennel::Kennel;
 use pitpet_chain::limits;
+use pitpet_chain::mining::{Purpose, Work};
 use pitpet_chain::reject::Reject;
-use support::{FREE, HOUR_MS, World, account, comment, gift, key, pat, post, public, transfer};
+use support::{
+    FREE, HOUR_MS, RULES, World, account, age_seal, comment, genesis, gift, key, pat, post, public,
+    statement, time_seal, transfer,
+};
 
 /// Something wrong with a gift that is good otherwise.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -176,13 +181,16 @@ fn cases() -> Vec<Case> {
     let nobody = BirthHash([3; 32]);
     vec![
         case("time by no house, of no head", Reject::NotHouse, |w| {
-            act(w, "a", Payload::Time { parent: BlockHash([9; 32]) })
+            act(w, "a", Payload::Time { parent: BlockHash([9; 32]), statements: vec![] })
         }),
         case("time of no head, not idle", Reject::WrongParent, |w| {
             w.born("a");
-            act(w, "house", Payload::Time { parent: BlockHash([9; 32]) })
+            act(w, "house", Payload::Time { parent: BlockHash([9; 32]), statements: vec![] })
         }),
-        case("time too early", Reject::NotIdle, |w| act(w, "house", Payload::Time { parent: w.anchor() })),
+        case("time too early", Reject::NotIdle, |w| {
+            w.born("a");
+            act(w, "house", Payload::Time { parent: w.anchor(), statements: vec![] })
+        }),
         case("post for nobody", Reject::UnknownPet, move |w| act(w, "a", post(nobody))),
         case("post for another's dead pet", Reject::DeadPet, |w| {
             let pet = w.born("a");
@@ -305,6 +313,256 @@ fn cases() -> Vec<Case> {
     ]
 }
 
+/// The like for the market, for seals and for the offices.
+fn later_cases() -> Vec<Case> {
+    fn case(
+        name: &'static str,
+        reject: Reject,
+        run: impl Fn(&mut World) -> Result<(), Reject> + 'static,
+    ) -> Case {
+        (name, reject, Box::new(run))
+    }
+    fn act(world: &mut World, name: &str, payload: Payload) -> Result<(), Reject> {
+        world.act(name, payload).map(|_| ())
+    }
+    fn offer(world: &World, pet: BirthHash, price: u64) -> Payload {
+        Payload::Offer { pet, price, until_ms: world.now_ms + HOUR_MS }
+    }
+    fn bid(world: &World, pet: BirthHash, price: u64) -> Payload {
+        Payload::Bid { pet, price, until_ms: world.now_ms + HOUR_MS }
+    }
+    /// "owner" has a living pet, a keepsake and treats; "buyer" has 10 treats and no pet.
+    fn fair(world: &mut World) -> (BirthHash, BirthHash) {
+        *world = World::new(Parameters { birth_grant: 1_000, ..FREE });
+        let kept = world.born("owner");
+        world.pass(15);
+        world.done("anyone", Payload::StoryEnd { pet: kept });
+        world.done("owner", Payload::Keepsake { pet: kept });
+        world.done("owner", transfer("buyer", 10));
+        (world.born("owner"), kept)
+    }
+    fn appoint(witnesses: Vec<PublicKey>) -> Payload {
+        let operator = public(&key("operator"));
+        Payload::Appoint { operator, moderators: vec![], witnesses, threshold: 0 }
+    }
+    /// An idle kennel whose two witnesses must both say so.
+    fn witnessed(world: &mut World) {
+        let witnesses = ["w0", "w1"].map(|name| public(&key(name))).to_vec();
+        let founding = Genesis { witnesses, threshold: 2, ..genesis(FREE) };
+        world.kennel = Kennel::found(founding, RULES).unwrap().0;
+        world.born("a");
+        world.now_ms += FREE.idle_ms;
+    }
+    let nobody = BirthHash([3; 32]);
+    let no_order = EventId([3; 32]);
+    vec![
+        case("offer of nobody for nothing", Reject::PriceRange, move |w| act(w, "a", offer(w, nobody, 0))),
+        case("take of nothing for nothing", Reject::PriceRange, move |w| {
+            act(w, "a", Payload::Take { order: no_order, price: 0 })
+        }),
+        case("bid beyond what can be counted", Reject::PriceRange, move |w| {
+            act(w, "a", bid(w, nobody, limits::AMOUNT_MAX + 1))
+        }),
+        case("offer of nobody that is over", Reject::UntilRange, move |w| {
+            act(w, "a", Payload::Offer { pet: nobody, price: 1, until_ms: w.now_ms - 1 })
+        }),
+        case("bid for nobody that stands too long", Reject::UntilRange, move |w| {
+            let until_ms = w.now_ms + limits::ORDER_AHEAD_MS_MAX + 1;
+            act(w, "a", Payload::Bid { pet: nobody, price: 1, until_ms })
+        }),
+        case("appointment of one twice by nobody", Reject::KeysRange, |w| {
+            act(w, "a", appoint(vec![public(&key("w")); 2]))
+        }),
+        case("offer of another's dead pet", Reject::DeadPet, |w| {
+            let pet = w.born("a");
+            w.pass(15);
+            act(w, "b", offer(w, pet, 1))
+        }),
+        case("offer of another's pet beyond supply", Reject::NotOwner, |w| {
+            let (pet, _) = fair(w);
+            w.done("owner", offer(w, pet, 1));
+            act(w, "buyer", offer(w, pet, limits::AMOUNT_MAX))
+        }),
+        case("take of a bid for another's pet", Reject::NotOwner, |w| {
+            let (_, kept) = fair(w);
+            let order = w.done("buyer", bid(w, kept, 1));
+            act(w, "other", Payload::Take { order, price: 2 })
+        }),
+        case("second offer beyond supply", Reject::AlreadyOffered, |w| {
+            let (pet, _) = fair(w);
+            w.done("owner", offer(w, pet, 1));
+            act(w, "owner", offer(w, pet, limits::AMOUNT_MAX))
+        }),
+        case("offer beyond supply", Reject::BeyondSupply, |w| {
+            let (pet, _) = fair(w);
+            let supply = w.kennel.state().totals().minted;
+            w.done("owner", offer(w, pet, supply));
+            let order = w.kennel.state().orders().next().unwrap().id;
+            w.done("owner", Payload::Cancel { order });
+            act(w, "owner", offer(w, pet, supply + 1))
+        }),
+        case("bid for a second pet without treats", Reject::HasLivingPet, |w| {
+            let (pet, _) = fair(w);
+            w.born("a");
+            act(w, "a", bid(w, pet, 1))
+        }),
+        case("take of a second pet", Reject::HasLivingPet, |w| {
+            let (pet, _) = fair(w);
+            let order = w.done("owner", offer(w, pet, 5));
+            w.born("buyer");
+            act(w, "buyer", Payload::Take { order, price: 4 })
+        }),
+        case("own bid without treats", Reject::NoTreats, |w| {
+            let pet = w.born("a");
+            act(w, "a", bid(w, pet, 1))
+        }),
+        case("take of an offer without treats", Reject::NoTreats, |w| {
+            let (pet, _) = fair(w);
+            let order = w.done("owner", offer(w, pet, 11));
+            act(w, "buyer", Payload::Take { order, price: 10 })
+        }),
+        case("cancel of nothing", Reject::UnknownOrder, move |w| {
+            act(w, "a", Payload::Cancel { order: no_order })
+        }),
+        case("take of a cancelled order", Reject::UnknownOrder, |w| {
+            let (pet, _) = fair(w);
+            let order = w.done("owner", offer(w, pet, 5));
+            w.done("owner", Payload::Cancel { order });
+            act(w, "buyer", Payload::Take { order, price: 5 })
+        }),
+        case("cancel of another's", Reject::NotMaker, |w| {
+            let (pet, _) = fair(w);
+            let order = w.done("owner", offer(w, pet, 5));
+            act(w, "buyer", Payload::Cancel { order })
+        }),
+        case("own bid", Reject::SelfTrade, |w| {
+            let (_, kept) = fair(w);
+            act(w, "owner", bid(w, kept, 1))
+        }),
+        case("take of one's own at another price", Reject::SelfTrade, |w| {
+            let (pet, _) = fair(w);
+            let order = w.done("owner", offer(w, pet, 5));
+            act(w, "owner", Payload::Take { order, price: 4 })
+        }),
+        case("take at another price", Reject::WrongPrice, |w| {
+            let (pet, _) = fair(w);
+            let order = w.done("owner", offer(w, pet, 5));
+            act(w, "buyer", Payload::Take { order, price: 4 })
+        }),
+        case("one order too many", Reject::TooManyOrders, |w| {
+            let (_, kept) = fair(w);
+            for _ in 0..limits::ORDERS_PER_ACCOUNT_MAX / 2 {
+                w.done("buyer", bid(w, kept, 1));
+            }
+            w.done("owner", transfer("buyer", 100));
+            for _ in limits::ORDERS_PER_ACCOUNT_MAX / 2..limits::ORDERS_PER_ACCOUNT_MAX {
+                w.done("buyer", bid(w, kept, 1));
+            }
+            // It would be too low as well.
+            act(w, "buyer", bid(w, kept, 1))
+        }),
+        case("one order too many in the kennel", Reject::OrdersFull, |w| {
+            // Ages pass only when the clock moves, so that nobody dies while all this is made.
+            *w = World::new(Parameters { birth_grant: 1_000_000, age_interval_ms: 1_000, ..FREE });
+            let rich = w.born("rich");
+            for _ in 0..=15 {
+                w.now_ms += 1_000;
+                w.pass(1);
+            }
+            w.done("anyone", Payload::StoryEnd { pet: rich });
+            w.done("rich", Payload::Keepsake { pet: rich });
+            let mut pets = Vec::new();
+            while pets.len() < 1_000 {
+                let births: Vec<_> =
+                    (0..25).map(|n| w.event(&format!("p{}", pets.len() + n), w.birth_payload())).collect();
+                pets.extend(births.iter().map(|event| BirthHash::from(SignedEvent::read(event).unwrap().id)));
+                assert_eq!(w.message(&births).rejects, []);
+            }
+            // Sixteen bids for each pet, and as many offers as are missing.
+            for (n, pet) in pets.iter().enumerate() {
+                let maker = format!("maker {n}");
+                w.done("rich", transfer(&maker, 16));
+                let bids: Vec<_> = (0..16)
+                    .map(|_| {
+                        let payload = bid(w, *pet, 1);
+                        w.event(&maker, payload)
+                    })
+                    .collect();
+                assert_eq!(w.message(&bids).rejects, []);
+            }
+            for (n, pet) in pets.iter().enumerate().take(limits::ORDERS_MAX as usize - 16 * pets.len()) {
+                w.done(&format!("p{n}"), offer(w, *pet, 1));
+            }
+            assert_eq!(w.kennel.state().totals().orders, limits::ORDERS_MAX);
+            // It would be too low as well.
+            w.done("rich", transfer("late", 1));
+            act(w, "late", bid(w, pets[0], 1))
+        }),
+        case("seventeenth bid of the same price", Reject::BidTooLow, |w| {
+            let (_, kept) = fair(w);
+            w.done("owner", transfer("other", 20));
+            for _ in 0..limits::BIDS_PER_PET_MAX {
+                w.done("other", bid(w, kept, 1));
+            }
+            act(w, "buyer", bid(w, kept, 1))
+        }),
+        case("seal of one account too many", Reject::AccountsFull, |w| {
+            *w = World::new(Parameters { accounts_max: 1, ..FREE });
+            w.born("a");
+            act(w, "miner", Payload::Seal { over: BlockHash([9; 32]), proof: 0, time: None })
+        }),
+        case("seal over no head, not idle", Reject::WrongParent, |w| {
+            w.born("a");
+            act(w, "miner", Payload::Seal { over: BlockHash([9; 32]), proof: 0, time: Some(vec![]) })
+        }),
+        case("seal of an earlier age without work", Reject::StaleSeal, |w| {
+            w.born("a");
+            let earlier = unworked(w, "miner");
+            w.pass(1);
+            act(w, "miner", earlier)
+        }),
+        case("seal without work, second of its age", Reject::WeakSeal, |w| {
+            w.born("a");
+            w.done("first", age_seal(w, "first"));
+            act(w, "miner", unworked(w, "miner"))
+        }),
+        case("second seal of an age", Reject::AlreadySealed, |w| {
+            w.born("a");
+            w.done("first", age_seal(w, "first"));
+            act(w, "miner", age_seal(w, "miner"))
+        }),
+        case("time by one witness whose signature is bad", Reject::TooFewStatements, |w| {
+            witnessed(w);
+            let forged = statement(w, 0, "thief", &w.anchor());
+            act(w, "house", Payload::Time { parent: w.anchor(), statements: vec![forged] })
+        }),
+        case("time by a witness and a forger", Reject::BadStatement, |w| {
+            witnessed(w);
+            let statements = vec![statement(w, 0, "w0", &w.anchor()), statement(w, 1, "thief", &w.anchor())];
+            act(w, "miner", time_seal(w, "miner", statements))
+        }),
+        case("upgrade to a past height by nobody", Reject::NotOperator, |w| {
+            act(w, "a", Payload::Upgrade { rules_hash: RULES, at_height: 0 })
+        }),
+        case("verdict of the operator", Reject::NotModerator, move |w| {
+            let verdict = pitpet_chain::event::Verdict::Hide;
+            act(w, "operator", Payload::Moderate { target: no_order, verdict, body: [0; 32] })
+        }),
+        case("upgrade to a past height", Reject::PastHeight, |w| {
+            act(w, "operator", Payload::Upgrade { rules_hash: RULES, at_height: 1 })
+        }),
+    ]
+}
+
+/// A proof that isn't one.
+fn unworked(world: &World, name: &str) -> Payload {
+    let Payload::Seal { over, .. } = age_seal(world, name) else { unreachable!("it is a seal") };
+    let difficulty = world.kennel.state().mining().difficulty;
+    let work = Work::new(world.kennel.id(), &over, &account(name), Purpose::Age, difficulty);
+    let proof = (0..).find(|proof| !work.is_done_by(*proof)).unwrap();
+    Payload::Seal { over, proof, time: None }
+}
+
 /// Sixteen comments of the owner's in one block, then another.
 fn seventeenth_comment(world: &mut World) -> Result<(), Reject> {
     let pet = world.born("a");
@@ -316,7 +574,7 @@ fn seventeenth_comment(world: &mut World) -> Result<(), Reject> {
 
 #[test]
 fn the_state_has_its_reasons_and_their_order() {
-    for (name, reject, run) in cases() {
+    for (name, reject, run) in cases().into_iter().chain(later_cases()) {
         assert_eq!(run(&mut World::new(FREE)), Err(reject), "{name}");
     }
 }
@@ -324,7 +582,8 @@ fn the_state_has_its_reasons_and_their_order() {
 #[test]
 fn every_reject_has_a_test() {
     let form = DEFECTS.iter().map(|defect| defect.reject);
-    let seen: BTreeSet<Reject> = form.chain(cases().iter().map(|case| case.1)).collect();
+    let seen: BTreeSet<Reject> =
+        form.chain(cases().into_iter().chain(later_cases()).map(|case| case.1)).collect();
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), Reject::ALL);
     for reject in Reject::ALL {
         assert_eq!(Reject::from_number(reject.number()), Some(*reject));

@@ -2,11 +2,11 @@
 
 mod support;
 
-use pitpet_chain::block::{Block, Death};
+use pitpet_chain::block::{Block, Death, Receipt};
 use pitpet_chain::codec::{Bytes, decode};
-use pitpet_chain::event::{Kind, Payload};
+use pitpet_chain::event::{Kind, Payload, Verdict};
 use pitpet_chain::genesis::Parameters;
-use pitpet_chain::hash::{BirthHash, BlockHash, sha256};
+use pitpet_chain::hash::{BirthHash, BlockHash, RulesHash, sha256};
 use pitpet_chain::kennel::{Fault, Kennel, Signatures};
 use pitpet_chain::limits;
 use pitpet_chain::reject::Reject;
@@ -208,12 +208,12 @@ fn time_is_the_houses_on_an_idle_kennel() {
     let mut world = World::new(FREE);
     world.born("owner");
     let idle_ms = FREE.idle_ms;
-    let time = |world: &World| Payload::Time { parent: world.kennel.head().hash };
+    let time = |world: &World| Payload::Time { parent: world.kennel.head().hash, statements: vec![] };
     assert_eq!(world.act("house", time(&world)), Err(Reject::NotIdle));
     world.now_ms += idle_ms;
     assert_eq!(world.act("owner", time(&world)), Err(Reject::NotHouse));
     assert_eq!(
-        world.act("house", Payload::Time { parent: BlockHash(sha256(b"other")) }),
+        world.act("house", Payload::Time { parent: BlockHash(sha256(b"other")), statements: vec![] }),
         Err(Reject::WrongParent)
     );
     let age = world.age();
@@ -347,7 +347,7 @@ fn age_passes_at_most_once_an_interval() {
 
 #[test]
 fn no_kind_takes_effect_twice() {
-    let (mut world, _, pet) = wealthy();
+    let (mut world, kept, pet) = wealthy();
     world.pass(15 - 1);
     world.done("owner", gift(pet, 1));
     let id = world.post("owner", pet);
@@ -377,9 +377,26 @@ fn no_kind_takes_effect_twice() {
     twice(&mut old, "mine", Payload::Keepsake { pet: mine }, Reject::StaleNonce);
     world.now_ms += FREE.idle_ms;
     let parent = world.kennel.head().hash;
-    twice(&mut world, "house", Payload::Time { parent }, Reject::WrongParent);
-    let new_key = public(&key("owner 2"));
-    twice(&mut world, "owner", Payload::Rekey { new_key, recovery: None }, Reject::WrongKey);
+    twice(&mut world, "house", Payload::Time { parent, statements: vec![] }, Reject::WrongParent);
+    let new_key = public(&key("mine 2"));
+    twice(&mut old, "mine", Payload::Rekey { new_key, recovery: None }, Reject::WrongKey);
+    let until_ms = world.now_ms + HOUR_MS;
+    let newest = |world: &World| decode::<Receipt>(&world.block().receipts[0].0).unwrap().event;
+    twice(&mut world, "owner", Payload::Offer { pet: kept, price: 2, until_ms }, Reject::StaleNonce);
+    let offer = newest(&world);
+    twice(&mut world, "friend", Payload::Bid { pet: kept, price: 1, until_ms }, Reject::StaleNonce);
+    let bid = newest(&world);
+    twice(&mut world, "owner", Payload::Cancel { order: offer }, Reject::StaleNonce);
+    twice(&mut world, "owner", Payload::Take { order: bid, price: 1 }, Reject::StaleNonce);
+    let seal = support::age_seal(&world, "miner");
+    twice(&mut world, "miner", seal, Reject::AlreadySealed);
+    let verdict = Payload::Moderate { target: id, verdict: Verdict::Hide, body: [7; 32] };
+    twice(&mut world, "moderator", verdict, Reject::StaleNonce);
+    let operator = public(&key("operator"));
+    let appoint = Payload::Appoint { operator, moderators: vec![], witnesses: vec![], threshold: 0 };
+    twice(&mut world, "operator", appoint, Reject::StaleNonce);
+    let upgrade = Payload::Upgrade { rules_hash: RulesHash([9; 32]), at_height: 1_000 };
+    twice(&mut world, "operator", upgrade, Reject::StaleNonce);
     assert_eq!(seen, Kind::ALL, "every kind was tried");
 }
 
@@ -436,11 +453,11 @@ fn a_thousand_deaths_share_a_full_block() {
     assert_eq!(world.act("one more", world.birth_payload()), Err(Reject::KennelFull));
     for _ in 0..14 {
         world.now_ms += FREE.idle_ms;
-        world.done("house", Payload::Time { parent: world.kennel.head().hash });
+        world.done("house", Payload::Time { parent: world.kennel.head().hash, statements: vec![] });
     }
     assert_eq!(world.kennel.state().totals().living, 1024);
     world.now_ms += FREE.idle_ms;
-    world.done("house", Payload::Time { parent: world.kennel.head().hash });
+    world.done("house", Payload::Time { parent: world.kennel.head().hash, statements: vec![] });
     let block = world.block();
     assert_eq!(block.deaths.len(), 1024);
     assert!(world.blocks.last().unwrap().bytes.0.len() <= limits::BLOCK_BYTES_MAX);
@@ -461,7 +478,7 @@ fn founding_refuses_parameters_out_of_range() {
         assert_eq!(Kennel::found(genesis(parameters), RULES).map(|_| ()), Err(Fault::Genesis));
     }
     let mut many = genesis(FREE);
-    many.moderators = vec![many.house; limits::MODERATORS_MAX + 1];
+    many.moderators = (0..=limits::MODERATORS_MAX).map(|n| public(&key(&format!("moderator {n}")))).collect();
     assert_eq!(Kennel::found(many, RULES).map(|_| ()), Err(Fault::Genesis));
 }
 

@@ -124,6 +124,7 @@ impl Act {
             Body::Birth { .. } => pitpet_chain::event::Kind::Birth,
             Body::Post { .. } => pitpet_chain::event::Kind::Post,
             Body::Comment { .. } => pitpet_chain::event::Kind::Comment,
+            Body::Moderate { .. } => pitpet_chain::event::Kind::Moderate,
         };
         let text = match Body::read(kind, &body.encode()) {
             Ok(_) => return Ok(()),

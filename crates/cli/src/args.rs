@@ -369,7 +369,7 @@ pub(crate) struct FsckArgs {
 /// Arguments of `admin`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  pitpet admin kennel open alley\n  pitpet admin kennel open rush --preset classic --data-dir /srv/pitpet\n  pitpet admin queue --json\n  pitpet admin kennel open town --deployment outputs.json\n  pitpet admin dead-letters --deployment outputs.json\n  pitpet admin redrive --deployment outputs.json\n\nOn AWS, --deployment names the file of `cdk deploy --outputs-file`; region and credentials are taken from AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN."
+    after_help = "Examples:\n  pitpet admin kennel open alley\n  pitpet admin kennel open rush --preset classic --data-dir /srv/pitpet\n  pitpet admin queue --json\n  pitpet admin kennel open town --deployment outputs.json\n  pitpet admin dead-letters --deployment outputs.json\n  pitpet admin redrive --deployment outputs.json\n  pitpet admin kennel list --deployment outputs.json\n  pitpet admin verify town --deployment outputs.json\n  pitpet admin repair town --from 1200 --deployment outputs.json\n  pitpet admin snapshot town --deployment outputs.json\n\n`kennel list`, `verify`, `repair` and `snapshot` work on the stores themselves: of a deployment while it runs, of a data directory while its service is stopped.\n\nOn AWS, --deployment names the file of `cdk deploy --outputs-file`; region and credentials are taken from AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN."
 )]
 pub(crate) struct AdminArgs {
     /// Directory of the running service, for the operator's token in it
@@ -385,7 +385,7 @@ pub(crate) struct AdminArgs {
 /// Commands of the operator.
 #[derive(Debug, Subcommand)]
 pub(crate) enum AdminCommand {
-    /// Open kennels
+    /// Open and list kennels
     #[command(subcommand)]
     Kennel(AdminKennelCommand),
     /// Show what waits in the queue
@@ -394,11 +394,43 @@ pub(crate) enum AdminCommand {
     DeadLetters,
     /// Send the messages of the dead-letter queue to be mined again
     Redrive,
+    /// Verify ledgers straight from the table: every block is executed again, every item held against them
+    #[command(
+        after_help = "Examples:\n  pitpet admin verify --deployment outputs.json\n  pitpet admin verify town --deployment outputs.json --json\n\nIt reads, and writes nothing; `pitpet fsck --repair` also makes good what follows from the ledger."
+    )]
+    Verify {
+        /// Kennel, by label or id [default: all]
+        kennel: Option<String>,
+    },
+    /// Publish blocks again, from a height up to the head: the read side gets back what it lost
+    #[command(
+        after_help = "Examples:\n  pitpet admin repair town --from 1200 --deployment outputs.json\n\nSafe at any time and as often as you like: the service may run meanwhile."
+    )]
+    Repair {
+        /// Kennel, by label or id
+        kennel: String,
+        /// The first height to publish again
+        #[arg(long, value_name = "HEIGHT")]
+        from: u64,
+    },
+    /// Write a snapshot of a kennel's head, so that the next cold start needn't replay
+    #[command(
+        after_help = "Examples:\n  pitpet admin snapshot town --deployment outputs.json\n\nThe last three snapshots are kept."
+    )]
+    Snapshot {
+        /// Kennel, by label or id
+        kennel: String,
+    },
 }
 
 /// Commands about kennels.
 #[derive(Debug, Subcommand)]
 pub(crate) enum AdminKennelCommand {
+    /// List the kennels with their heads, as the table has them
+    #[command(
+        after_help = "Examples:\n  pitpet admin kennel list --deployment outputs.json\n  pitpet admin kennel list --data-dir /srv/pitpet --json"
+    )]
+    List,
     /// Open another kennel, with this installation's keys
     Open {
         /// Its short name: 1 to 32 of a-z, 0-9 and -, the first a letter

@@ -165,6 +165,8 @@ mod tests {
             operator: key,
             house: key,
             moderators: vec![],
+            witnesses: vec![],
+            threshold: 0,
             checkpoint: key,
             created_ms: 1,
             random: [random; 32],

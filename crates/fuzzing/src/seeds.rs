@@ -5,6 +5,7 @@ use pitpet_chain::codec::{Bytes, decode, encode};
 use pitpet_chain::genesis::Genesis;
 use pitpet_chain::hash::{RulesHash, sha256};
 use pitpet_chain::proof::LogProof;
+use pitpet_chain_host::Operation;
 use pitpet_pipeline::export_file::{ExportWriter, Opening};
 use pitpet_pipeline::message::{Entry, SaltedBody, pack};
 use pitpet_pipeline::query::{Segment, SegmentEntry};
@@ -123,17 +124,14 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
             }
             seeds
         }
-        "boundary" => {
-            let names = ["open", "apply", "replay", "snapshot", "ask", "encode", "verify"];
-            steps()
-                .map(|step| {
-                    let operation = names.iter().position(|name| step["operation"] == *name);
-                    let head = 0x80 | operation.expect("an operation") as u8;
-                    with_head(head, &bytes_of(&step["input"]))
-                })
-                .filter(|seed| seed.len() < 8_192)
-                .collect()
-        }
+        "boundary" => steps()
+            .map(|step| {
+                let operation = Operation::ALL.iter().position(|known| step["operation"] == known.name());
+                let head = 0x80 | operation.expect("an operation") as u8;
+                with_head(head, &bytes_of(&step["input"]))
+            })
+            .filter(|seed| seed.len() < 8_192)
+            .collect(),
         // Choices that come to something: noise from a hash, at several lengths.
         "differential" => (0..12_u8).map(|n| (0..=n).flat_map(|part| sha256(&[n, part])).collect()).collect(),
         other => panic!("there is no target {other}"),

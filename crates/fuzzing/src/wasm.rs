@@ -28,6 +28,7 @@ fn natively(session: &mut Session, operation: Operation, input: &[u8]) -> Result
         Operation::Ask => session.ask(input),
         Operation::Encode => abi::encode_event(input),
         Operation::Verify => abi::verify(input),
+        Operation::Seal => abi::search_seal(input),
     }
 }
 
@@ -126,7 +127,7 @@ pub(crate) fn differential(data: &[u8]) {
     let mut now_ms = FOUNDED_MS;
     let mut players: Vec<Player> = (1..=4).map(|seed| Player::of(&founding, seed, now_ms)).collect();
     let mut house = Player { key: town::house_key(), ..Player::of(&founding, 1, now_ms) };
-    let (mut pets, mut posts) = (Vec::new(), Vec::new());
+    let (mut pets, mut posts, mut orders) = (Vec::new(), Vec::new(), Vec::new());
     // Blocks of an input, at most.
     for _ in 0..12 {
         if choices.0.is_empty() {
@@ -143,7 +144,7 @@ pub(crate) fn differential(data: &[u8]) {
                 player.expires_ms = now_ms + 60_000;
                 house.expires_ms = now_ms + 60_000;
                 let amount = u64::from(choices.byte());
-                let entry = match choices.byte() % 12 {
+                let entry = match choices.byte() % 17 {
                     0 | 1 => {
                         let entry = player.birth("Kitty", head);
                         pets.push(id_of(&entry));
@@ -161,11 +162,27 @@ pub(crate) fn differential(data: &[u8]) {
                     8 => player.act(Payload::Transfer { to: other, amount }),
                     9 => player.act(Payload::StoryEnd { pet: choices.pick(&pets).into() }),
                     10 => player.act(Payload::Keepsake { pet: choices.pick(&pets).into() }),
+                    11 | 12 => {
+                        let (pet, until_ms) = (choices.pick(&pets).into(), now_ms + amount * 1_000);
+                        let price = u64::from(choices.byte()) % 8;
+                        let entry = player.act(match choices.byte() % 2 {
+                            0 => Payload::Offer { pet, price, until_ms },
+                            _ => Payload::Bid { pet, price, until_ms },
+                        });
+                        orders.push(id_of(&entry));
+                        entry
+                    }
+                    13 => player.act(Payload::Take { order: choices.pick(&orders), price: amount % 8 }),
+                    14 => player.act(Payload::Cancel { order: choices.pick(&orders) }),
+                    15 => {
+                        let time = (choices.byte() % 4 == 0).then(Vec::new);
+                        player.act(Payload::Seal { over: head, proof: amount, time })
+                    }
                     _ => match choices.byte() % 3 {
                         0 => {
                             now_ms += 60_000;
                             house.expires_ms = now_ms + 60_000;
-                            house.act(Payload::Time { parent: head })
+                            house.act(Payload::Time { parent: head, statements: Vec::new() })
                         }
                         1 => {
                             let new = key(player.key.to_bytes()[0].wrapping_add(16));
@@ -194,7 +211,7 @@ pub(crate) fn differential(data: &[u8]) {
             assert_eq!(replayed, encode(&block), "replay is apply");
         }
         if choices.byte() % 4 == 0 {
-            let kind = choices.byte() % 7;
+            let kind = choices.byte() % 10;
             _ = pair.call(Operation::Ask, &encode(&Question { kind, id: choices.pick(&pets).0 }));
         }
     }

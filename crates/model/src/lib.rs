@@ -48,6 +48,10 @@ pub enum Guard {
     AckLast,
     /// Bodies are stored before the ack, even if the block can't be published.
     BodiesBeforeAck,
+    /// The body of a rejected event is kept, and stored by whoever publishes the event after all.
+    SpareBodies,
+    /// A rejecting miner keeps the body before it looks for the event's place a last time.
+    SpareFirst,
     /// An instance whose block was lost is thrown away, and an open one must be an ancestor of the head.
     DiscardLost,
     /// The reaper deletes blocks at published heights only.
@@ -185,6 +189,31 @@ pub enum Action {
     Reap(Choice),
     /// The reaper stops.
     ReaperStop,
+}
+
+/// How far the publishing of one block is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Written {
+    /// Nothing is written.
+    Nothing,
+    /// Its items are, with the bodies at hand.
+    Items,
+    /// So are the bodies that were kept beside rejects.
+    Spares,
+}
+
+impl Protocol {
+    /// Publishes a block's next part; then the height is to rise.
+    pub(crate) fn publish(&self, table: &mut Table, block: Hash, written: Written, bodies: Set) -> Written {
+        if written == Written::Nothing {
+            table.publish(self, block, bodies);
+            return Written::Items;
+        }
+        if self.has(Guard::SpareBodies) {
+            table.keep_spares(block);
+        }
+        Written::Spares
+    }
 }
 
 /// Which way a step goes.

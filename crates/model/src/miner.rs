@@ -1,7 +1,7 @@
 //! A miner: `mine::Miner::mine_works` and `attempt`, one step for each write or read that others
 //! can come between.
 
-use crate::{Choice, Commit, Event, Guard, Hash, Protocol, Set, State};
+use crate::{Choice, Commit, Event, Guard, Hash, Protocol, Set, State, Written};
 
 /// A kennel kept open: the chain instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,8 +26,8 @@ pub enum Step {
         head: Hash,
         /// Height up to which it is done.
         from: u8,
-        /// Whether the block's items are written.
-        written: bool,
+        /// What of the block is written.
+        written: Written,
     },
     /// Brings the kennel to the head and decides.
     Decide {
@@ -50,8 +50,8 @@ pub enum Step {
         decided: Decided,
         /// Height up to which it is done.
         from: u8,
-        /// Whether the block's items are written.
-        written: bool,
+        /// What of the block is written.
+        written: Written,
     },
     /// Writes and prunes snapshots; the number is of writes made.
     Snapshot(Decided, u8),
@@ -66,6 +66,8 @@ pub enum Step {
         /// Events found in the chain, whose bodies are stored if missing.
         found: Set,
     },
+    /// Looks for the places of the rejected events a last time, and stores the bodies of those found.
+    LookAgain(Set),
     /// Acks.
     Ack,
 }
@@ -138,22 +140,22 @@ impl Protocol {
         miner.step = match miner.step {
             Step::Idle => Step::Idle,
             Step::ReadHead => match table.published < table.head.height() {
-                true => Step::Backlog { head: table.head, from: table.published, written: false },
+                true => Step::Backlog { head: table.head, from: table.published, written: Written::Nothing },
                 false => Step::Decide { head: table.head, published: true },
             },
             Step::Backlog { head, .. } if choice == Choice::Second => {
                 state.budget.failures -= 1;
                 Step::Decide { head, published: false }
             }
-            Step::Backlog { head, from, written: false } => {
-                table.publish(self, head.ancestor(from + 1), events);
-                Step::Backlog { head, from, written: true }
+            Step::Backlog { head, from, written } if written != Written::Spares => {
+                let written = self.publish(table, head.ancestor(from + 1), written, events);
+                Step::Backlog { head, from, written }
             }
-            Step::Backlog { head, from, written: true } => {
+            Step::Backlog { head, from, .. } => {
                 table.rise(self, from + 1);
                 match from + 1 == head.height() {
                     true => Step::Decide { head, published: true },
-                    false => Step::Backlog { head, from: from + 1, written: false },
+                    false => Step::Backlog { head, from: from + 1, written: Written::Nothing },
                 }
             }
             Step::Decide { head, published } => {
@@ -214,16 +216,16 @@ impl Protocol {
                 state.budget.failures -= 1;
                 Step::Snapshot(Decided { published: false, ..decided }, 0)
             }
-            Step::Publish { decided, from, written: false } => {
+            Step::Publish { decided, from, written } if written != Written::Spares => {
                 let block = decided.block.expect("only a block is published");
-                table.publish(self, block.ancestor(from + 1), events);
-                Step::Publish { decided, from, written: true }
+                let written = self.publish(table, block.ancestor(from + 1), written, events);
+                Step::Publish { decided, from, written }
             }
-            Step::Publish { decided, from, written: true } => {
+            Step::Publish { decided, from, .. } => {
                 table.rise(self, from + 1);
                 match decided.block.is_some_and(|block| from + 1 == block.height()) {
                     true => Step::Snapshot(Decided { published: true, ..decided }, 0),
-                    false => Step::Publish { decided, from: from + 1, written: false },
+                    false => Step::Publish { decided, from: from + 1, written: Written::Nothing },
                 }
             }
             Step::Snapshot(decided, written) => self.snapshot(table, &mut miner, decided, written),
@@ -244,6 +246,21 @@ impl Protocol {
             Step::RecordRejects { rejects, found } => {
                 table.rejects |= rejects;
                 table.bodies |= found;
+                if rejects == 0 {
+                    self.finish(&mut miner)
+                } else {
+                    if self.has(Guard::SpareFirst) {
+                        table.spares |= rejects;
+                    }
+                    Step::LookAgain(rejects)
+                }
+            }
+            Step::LookAgain(rejects) => {
+                if self.has(Guard::SpareFirst) {
+                    table.bodies |= rejects & table.places;
+                } else {
+                    table.spares |= rejects;
+                }
                 self.finish(&mut miner)
             }
             Step::Ack => {
@@ -272,7 +289,7 @@ impl Protocol {
         if from >= block.height() {
             return Step::Snapshot(Decided { published: true, ..decided }, 0);
         }
-        Step::Publish { decided, from, written: false }
+        Step::Publish { decided, from, written: Written::Nothing }
     }
 
     /// `kennels::Kennels::take`: the instance at the head, from what is open, a snapshot or genesis.

@@ -2,7 +2,7 @@
 
 use stateright::Property;
 
-use crate::{Decided, Event, Guard, Hash, Miner, Protocol, Set, State, Step};
+use crate::{Decided, Event, Guard, Hash, Miner, Protocol, Set, State, Step, Written};
 
 /// Names of the invariants, as in ARCHITECTURE.md.
 pub const ONE_HISTORY: &str = "One history";
@@ -52,14 +52,17 @@ fn receipt_is_final(protocol: &Protocol, state: &State) -> bool {
         && table.places & shown_rejected == 0
 }
 
-/// Events of an acked message have a receipt with its body, a reject, or lie in the dead-letter
-/// queue. The body of one that was recorded as rejected before it was accepted may be lost: see
-/// `docs/model.md`.
+/// Events of an acked message have a receipt or a reject, or lie in the dead-letter queue. While the
+/// block of one that was accepted is not published its body may be the one kept beside a reject; then
+/// it is stored.
 fn event_ends(protocol: &Protocol, state: &State) -> bool {
     let table = &state.table;
     let receipts = table.head.history();
+    let published = table.head.ancestor(table.published).history();
     let acked = protocol.events_of(state.acked & !state.buried);
-    acked & !(receipts | table.rejects) == 0 && acked & receipts & !table.rejects & !table.bodies == 0
+    acked & !(receipts | table.rejects) == 0
+        && acked & receipts & !(table.bodies | table.spares) == 0
+        && acked & published & !table.bodies == 0
 }
 
 /// Each block accepts what its parent's state allows.
@@ -122,7 +125,8 @@ impl Sight {
             }),
             Sight::LateCommit => Property::sometimes("a commit is late", late_commit),
             Sight::Takeover => Property::sometimes("publishing is taken over", |_, state: &State| {
-                let finishes = |miner: &Miner| matches!(miner.step, Step::Backlog { written: true, .. });
+                let finishes =
+                    |miner: &Miner| matches!(miner.step, Step::Backlog { written: Written::Spares, .. });
                 state.miners.iter().any(finishes)
             }),
             Sight::RejectBesideReceipt => {

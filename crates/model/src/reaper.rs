@@ -1,6 +1,6 @@
 //! The reaper: `reap::Reaper::reap_kennel`, what it publishes and what it sweeps.
 
-use crate::{Guard, Hash, Protocol, State};
+use crate::{Guard, Hash, Protocol, State, Written};
 
 /// What the reaper does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,8 +15,8 @@ pub enum Reaper {
         published: u8,
         /// Height up to which it is done.
         from: u8,
-        /// Whether the block's items are written.
-        written: bool,
+        /// What of the block is written.
+        written: Written,
     },
     /// Deletes, at the next height, what the walk from the head doesn't reach.
     Sweep {
@@ -38,21 +38,21 @@ impl Protocol {
                 state.budget.reaps -= 1;
                 let (head, published) = (table.head, table.published);
                 match published < head.height() {
-                    true => Reaper::Publish { head, published, from: published, written: false },
+                    true => Reaper::Publish { head, published, from: published, written: Written::Nothing },
                     false => self.sweep_from(table.swept, head, published),
                 }
             }
-            Reaper::Publish { head, published, from, written: false } => {
-                table.publish(self, head.ancestor(from + 1), 0);
-                Reaper::Publish { head, published, from, written: true }
+            Reaper::Publish { head, published, from, written } if written != Written::Spares => {
+                let written = self.publish(table, head.ancestor(from + 1), written, 0);
+                Reaper::Publish { head, published, from, written }
             }
-            Reaper::Publish { head, published, from, written: true } => {
+            Reaper::Publish { head, published, from, .. } => {
                 table.rise(self, from + 1);
                 match from + 1 == head.height() {
                     true if self.has(Guard::SweepOneRead) => self.sweep_from(table.swept, head, published),
                     // A height read later than the head that is walked down from.
                     true => self.sweep_from(table.swept, head, table.published),
-                    false => Reaper::Publish { head, published, from: from + 1, written: false },
+                    false => Reaper::Publish { head, published, from: from + 1, written: Written::Nothing },
                 }
             }
             Reaper::Sweep { to, at, .. } if at == to => {

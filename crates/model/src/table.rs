@@ -95,6 +95,8 @@ pub struct Table {
     pub bodies: Set,
     /// Events recorded as rejected.
     pub rejects: Set,
+    /// Events whose bodies are kept beside their rejects.
+    pub spares: Set,
     /// The source height of a mutable item that every block changes.
     pub card: u8,
     /// Commits that were sent, whose outcome is unknown, and that may take effect yet; sorted.
@@ -118,6 +120,7 @@ impl Table {
             places: 0,
             bodies: 0,
             rejects: 0,
+            spares: 0,
             card: 0,
             late: Vec::new(),
             snapshots: Vec::new(),
@@ -159,6 +162,11 @@ impl Table {
             self.fell |= height < self.card;
             self.card = height;
         }
+    }
+
+    /// Stores the bodies of a block's events that were kept beside their rejects.
+    pub(crate) fn keep_spares(&mut self, block: Hash) {
+        self.bodies |= block.events() & self.spares;
     }
 
     /// Lets the published height rise.

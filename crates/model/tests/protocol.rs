@@ -104,6 +104,16 @@ fn ack_before_the_bodies_are_stored() {
 }
 
 #[test]
+fn a_rejected_event_leaves_no_body_to_whoever_accepts_it() {
+    breaks(commits(), Guard::SpareBodies, EVENT_ENDS);
+}
+
+#[test]
+fn a_last_look_for_the_place_before_the_body_is_kept() {
+    breaks(publishing(), Guard::SpareFirst, EVENT_ENDS);
+}
+
+#[test]
 fn an_instance_whose_block_was_lost_goes_on() {
     breaks(commits(), Guard::DiscardLost, ONE_HISTORY);
 }

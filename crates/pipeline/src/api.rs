@@ -182,14 +182,45 @@ pub struct KennelView {
     pub accounts: u32,
     /// Treats ever minted.
     pub minted: u64,
-    /// Treats of the house.
+    /// Treats of the house: they pay the rewards of miners before any are minted.
     pub house: u64,
+    /// Treats locked in bids.
+    pub locked: u64,
+    /// Open offers and bids.
+    pub orders: u32,
+    /// What miners work on.
+    pub mining: MiningView,
+    /// A change of rules that the operator has decided on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upgrade: Option<UpgradeView>,
     /// The parameters.
     pub parameters: ParametersView,
     /// The checkpoint key, a C2SP verifier key.
     pub checkpoint_key: String,
     /// The canonical genesis, base64.
     pub genesis: String,
+}
+
+/// What miners of a kennel work on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MiningView {
+    /// The block that began the present age: what a seal is over.
+    pub over: String,
+    /// Whether the present age has its seal.
+    pub sealed: bool,
+    /// Trials that a seal takes on average.
+    pub difficulty: u64,
+    /// When the kennel last aged; `idle_ms` later time may be mined by a seal over the head.
+    pub last_aging_ms: u64,
+}
+
+/// A change of rules that has been decided on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UpgradeView {
+    /// SHA-256 of the module.
+    pub rules_hash: String,
+    /// The first block that it decides.
+    pub at_height: u64,
 }
 
 /// The kennels of this server.
@@ -307,6 +338,8 @@ pub struct HoldingView {
     pub pet: Option<String>,
     /// Dead pets and keepsakes.
     pub holdings: u32,
+    /// Open offers and bids.
+    pub orders: u32,
     /// The last accepted nonce.
     pub nonce: u64,
     /// The current key.
@@ -363,6 +396,8 @@ pub struct EntryView {
     pub index: u32,
     /// The block's timestamp.
     pub timestamp_ms: u64,
+    /// The kennel's age after its block.
+    pub age: u64,
     /// The text: of a post or comment, or a birth's story.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,

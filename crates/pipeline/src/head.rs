@@ -12,7 +12,9 @@ use pitpet_chain::kennel::{Head, NewBlock};
 use crate::checkpoint::{self, Claim};
 use crate::items::{self, Fields, attributes};
 use crate::planted::{Bug, planted};
-use crate::ports::{Condition, Consistency, Item, ObjectError, Retry, Table, TableError, Update, Value};
+use crate::ports::{
+    Attributes, Condition, Consistency, Item, ObjectError, Retry, Table, TableError, Update, Value,
+};
 
 /// Why the ledger could not be read or moved.
 #[derive(Debug, thiserror::Error)]
@@ -103,8 +105,17 @@ pub async fn read_head(
     founding: &Founding,
     consistency: Consistency,
 ) -> Result<CommittedHead, LedgerError> {
+    let item =
+        table.get(&items::head(&founding.kennel), consistency).await?.ok_or(LedgerError::UnknownKennel)?;
+    head_of(&item, founding)
+}
+
+/// Checks a head's item.
+///
+/// # Errors
+/// [`LedgerError::Damaged`] if it is not what the checkpoint key signed.
+pub(crate) fn head_of(item: &Attributes, founding: &Founding) -> Result<CommittedHead, LedgerError> {
     let kennel = &founding.kennel;
-    let item = table.get(&items::head(kennel), consistency).await?.ok_or(LedgerError::UnknownKennel)?;
     let header: Header = decode(item.bytes("header")?).map_err(|_| damaged("the head's header"))?;
     let summary: Summary = decode(item.bytes("summary")?).map_err(|_| damaged("the head's summary"))?;
     let head = CommittedHead {

@@ -32,6 +32,10 @@ pub struct HttpRequest {
     pub query: BTreeMap<String, String>,
     /// The `content-type` header.
     pub content_type: Option<String>,
+    /// The `accept-language` header.
+    pub accept_language: Option<String>,
+    /// The `host` header: what the sender says this server is called.
+    pub host: Option<String>,
     /// Body.
     pub body: Vec<u8>,
     /// Who sent it: the other end of the connection, never what a header claims.
@@ -88,7 +92,8 @@ impl From<Problem> for HttpResponse {
 }
 
 impl HttpRequest {
-    fn parameter(&self, name: &str) -> Option<&str> {
+    /// A query parameter.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
         self.query.get(name).map(String::as_str)
     }
 
@@ -110,7 +115,11 @@ impl HttpRequest {
         }
     }
 
-    fn cursor(&self) -> Result<Option<&str>, Problem> {
+    /// Where the page before ended.
+    ///
+    /// # Errors
+    /// A problem if it is none that this server gave.
+    pub fn cursor(&self) -> Result<Option<&str>, Problem> {
         match self.parameter("cursor") {
             Some(cursor) if cursor.len() > 128 || !cursor.is_ascii() => {
                 Err(bad_field("cursor", "The cursor must be one that this server gave."))

@@ -25,6 +25,7 @@ use crate::ports::{
 };
 use crate::problem::{bad_body, bad_field, bad_request, busy, problem, rejected, unavailable};
 use crate::rate_limit::{Counting, RateLimiter, RateLimits, Subject};
+use crate::search::{Class, Word};
 
 /// The use case.
 pub struct Ingest {
@@ -251,6 +252,12 @@ impl Ingest {
             retry: Retry::Allowed,
         };
         match self.table.update(&listed).await {
+            Ok(()) | Err(TableError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let word = Word { class: Class::Account, word: name.clone() };
+        let found = Item { key: word.key(""), attributes: attributes([("account", account.0.into())]) };
+        match self.table.put_new(&found).await {
             Ok(()) | Err(TableError::Conflict) => {}
             Err(error) => return Err(error.into()),
         }

@@ -11,10 +11,18 @@
 //! | place | `E#event` | `PLACE` | publisher |
 //! | body | `E#event` | `BODY` | publisher |
 //! | reject | `E#event` | `REJECT` | miner |
+//! | spare body | `E#event` | `SPARE` | miner, with TTL |
 //! | pet card | `P#birth` | `CARD` | publisher |
 //! | timeline | `P#birth` | `E#height#index` | publisher |
 //! | account | `A#account` | `K#kennel` | publisher |
+//! | keys of the offices | `K#kennel` | `KEYS` | publisher |
+//! | order | `X#order` | `CARD` | publisher |
+//! | trade | `Y#kennel` | `time#height#index#kennel` | publisher |
+//! | verdict | `E#event` | `VERDICT#kennel` | publisher |
+//! | moderation log | `V#kennel` | `time#height#index#kennel` | publisher |
 //! | account's name | `A#account` | `N#name` | ingest |
+//! | account's pet | `A#account` | `P#time#height#index#kennel` | publisher |
+//! | word | `W#beginning` | `class#word#time#height#index#kennel` | publisher; of a name: ingest |
 //! | post card | `O#post` | `CARD` | publisher |
 //! | post's visit | `O#post` | `E#height#index` | publisher |
 //! | feed | `F#kennel#day` | `time#height#index#kennel` | publisher |
@@ -59,6 +67,11 @@ pub fn head(kennel: &KennelId) -> Key {
     Key::new(chain(kennel), "HEAD")
 }
 
+/// Key of the keys of a kennel's offices.
+pub fn keys(kennel: &KennelId) -> Key {
+    Key::new(chain(kennel), "KEYS")
+}
+
 /// Sort keys of the blocks staged at a height begin with this.
 pub fn block_prefix(height: u64) -> String {
     format!("B#{height:020}#")
@@ -94,6 +107,31 @@ pub fn reject(event: &EventId) -> Key {
     Key::new(format!("E#{event}"), "REJECT")
 }
 
+/// Key of the body of an event that one miner rejected and another may have accepted.
+pub fn spare_body(event: &EventId) -> Key {
+    Key::new(format!("E#{event}"), "SPARE")
+}
+
+/// Key of what a kennel's moderators made of an event's body.
+pub fn verdict(event: &EventId, kennel: &KennelId) -> Key {
+    Key::new(format!("E#{event}"), format!("VERDICT#{kennel}"))
+}
+
+/// Key of an offer or bid.
+pub fn order(id: &EventId) -> Key {
+    Key::new(format!("X#{id}"), "CARD")
+}
+
+/// Partition of a kennel's trades.
+pub fn trades_pk(kennel: &KennelId) -> String {
+    format!("Y#{kennel}")
+}
+
+/// Partition of a kennel's moderation log.
+pub fn verdicts_pk(kennel: &KennelId) -> String {
+    format!("V#{kennel}")
+}
+
 /// Key of a pet's card.
 pub fn pet(birth: &BirthHash) -> Key {
     Key::new(format!("P#{birth}"), "CARD")
@@ -122,6 +160,11 @@ pub fn account(account: &AccountId, kennel: &KennelId) -> Key {
 /// Key of an account's name.
 pub fn account_name(account: &AccountId, name: &str) -> Key {
     Key::new(account_pk(account), format!("N#{name}"))
+}
+
+/// Key of an entry of the pets born to an account; `feed_sk` is that of the birth.
+pub fn account_pet(account: &AccountId, feed_sk: &str) -> Key {
+    Key::new(account_pk(account), format!("P#{feed_sk}"))
 }
 
 /// Key of a post's card.

@@ -30,5 +30,6 @@ pub mod publisher;
 pub mod query;
 pub mod rate_limit;
 pub mod reap;
+pub mod search;
 pub mod snapshots;
 pub mod verify;

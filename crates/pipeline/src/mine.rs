@@ -15,6 +15,7 @@ use pitpet_chain::codec::{Bytes, decode, encode};
 use pitpet_chain::event::SignedEvent;
 use pitpet_chain::hash::EventId;
 use pitpet_chain::kennel::{NewBlock, Outcome};
+use pitpet_chain::reject::Reject;
 
 use crate::checkpoint::{self, Claim};
 use crate::founding::Foundings;
@@ -30,7 +31,7 @@ use crate::planted::{Bug, planted};
 use crate::ports::{
     Clock, Consistency, DeadLetters, ModuleError, Objects, OutgoingMessage, PublishBatch, Table, TableError,
 };
-use crate::publication::{Bodies, body_update, if_absent};
+use crate::publication::{Bodies, body_update, if_absent, spare_update};
 use crate::publisher::{self, Target};
 use crate::snapshots;
 
@@ -52,6 +53,8 @@ pub struct MinerSettings {
     pub snapshot_every: u64,
     /// Mining goes on while at most this many blocks are unpublished.
     pub unpublished_max: u64,
+    /// Words of a text that it can be found by, 0 to 12; each is one more item written.
+    pub search_words_max: usize,
 }
 
 impl Default for MinerSettings {
@@ -60,6 +63,7 @@ impl Default for MinerSettings {
             open_kennels_max: NonZeroUsize::new(crate::kennels::OPEN_KENNELS_MAX).expect("8 is not zero"),
             snapshot_every: 256,
             unpublished_max: 1_000,
+            search_words_max: crate::search::WORDS_MAX,
         }
     }
 }
@@ -75,6 +79,10 @@ const CLOCK_BEHIND_MS: u64 = 60_000;
 
 /// Rejects are kept this long, ms; an event expires after a day at the latest.
 pub(crate) const REJECT_KEPT_MS: u64 = 30 * items::DAY_MS;
+
+/// The body of a rejected event is kept this long, ms: for the day that an event may be valid
+/// after its block's time, and for another in which clocks may be off and publishing may fail.
+const SPARE_KEPT_MS: u64 = 2 * items::DAY_MS;
 
 /// What became of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -332,7 +340,7 @@ impl Miner {
         let kennel_id = founding.kennel;
         // Failing here changes nothing: the messages are redelivered.
         let head = read_head(self.table.as_ref(), founding, Consistency::Strong).await?;
-        let bodies = bodies_of(works);
+        let bodies = bodies_of(works).indexed(self.settings.search_words_max);
         let mut is_published = self.publish_backlog(founding, &head, &bodies).await?;
         let mut kennel = self.kennels.take(founding, &head).await?;
 
@@ -601,6 +609,10 @@ impl Miner {
 
     /// Records rejects; for an event that is in the chain already (its message was redelivered)
     /// the receipt stands, and only a missing body is added.
+    ///
+    /// Another miner that holds the same message may yet accept what is rejected here, by another
+    /// clock or on a newer head, and crash before it publishes. Since this message, once acked,
+    /// no longer holds the body, it is kept beside the reject.
     async fn record_rejects(
         &self,
         founding: &Founding,
@@ -609,6 +621,7 @@ impl Miner {
         unpublished: &BTreeSet<EventId>,
     ) -> Result<(), MineError> {
         let mut batch = PublishBatch::default();
+        let mut spared = Vec::new();
         for rejected in &outcome.rejects {
             let entry = &works[rejected.message as usize].message.entries[rejected.event as usize];
             let id = identify(&entry.event);
@@ -631,12 +644,49 @@ impl Miner {
                 ("ttl", ttl_s.into()),
             ]);
             batch.guarded.push(if_absent(items::reject(&id), set));
+            if let (Some(body), false) = (&entry.body, is_of_the_event_alone(rejected.reject)) {
+                let ttl_s = (self.clock.now_ms() + SPARE_KEPT_MS) / 1000;
+                batch.guarded.push(spare_update(&id, body, ttl_s));
+                spared.push((id, body));
+            }
         }
         if !batch.guarded.is_empty() {
             self.table.publish(&batch).await?;
         }
+        // Whoever publishes such an event writes its place before it looks for the body, and here
+        // the body is written before: one of the two sees what the other wrote. If this fails
+        // the message is redelivered.
+        let mut late = PublishBatch::default();
+        for (id, body) in spared {
+            if self.table.get(&items::place(&id), Consistency::Strong).await?.is_some() {
+                late.guarded.push(body_update(&id, body));
+            }
+        }
+        if !late.guarded.is_empty() {
+            self.table.publish(&late).await?;
+        }
         Ok(())
     }
+}
+
+/// Whether no miner can ever decide otherwise, because neither state nor time plays a part.
+fn is_of_the_event_alone(reject: Reject) -> bool {
+    use Reject::{
+        AmountRange, BadSignature, Malformed, NonceRange, TooLarge, UnknownKind, WeakStamp, WrongKennel,
+        WrongVersion,
+    };
+    matches!(
+        reject,
+        TooLarge
+            | Malformed
+            | WrongVersion
+            | UnknownKind
+            | WrongKennel
+            | NonceRange
+            | AmountRange
+            | WeakStamp
+            | BadSignature
+    )
 }
 
 /// The ids of a block's events.

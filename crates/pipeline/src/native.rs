@@ -2,7 +2,8 @@
 //! anyone may check, and for tests. The miner never uses it.
 
 use pitpet_chain::abi::Session;
-use pitpet_chain::kennel::Fault;
+use pitpet_chain::kennel::{Fault, Kennel};
+use pitpet_chain::state::State;
 
 use crate::ports::{ChainInstance, ModuleError, ModuleHost};
 
@@ -40,5 +41,8 @@ impl ChainInstance for NativeInstance {
     }
     fn ask(&mut self, question: &[u8]) -> Result<Vec<u8>, ModuleError> {
         self.0.ask(question).map_err(refused)
+    }
+    fn state(&self) -> Option<&State> {
+        self.0.kennel().map(Kennel::state)
     }
 }

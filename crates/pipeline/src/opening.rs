@@ -71,13 +71,25 @@ fn next_label(label: &str) -> String {
 
 /// Whether two kennels agree in all that a kennel inherits.
 pub fn is_akin(one: &Genesis, other: &Genesis) -> bool {
-    let Genesis { version, parameters, operator, house, moderators, checkpoint, created_ms: _, random: _ } =
-        one;
+    let Genesis {
+        version,
+        parameters,
+        operator,
+        house,
+        moderators,
+        witnesses,
+        threshold,
+        checkpoint,
+        created_ms: _,
+        random: _,
+    } = one;
     *version == other.version
         && *parameters == other.parameters
         && *operator == other.operator
         && *house == other.house
         && *moderators == other.moderators
+        && *witnesses == other.witnesses
+        && *threshold == other.threshold
         && *checkpoint == other.checkpoint
 }
 
@@ -266,7 +278,19 @@ mod tests {
     use super::*;
 
     fn totals(living: u32, pets: u32, accounts: u32) -> Totals {
-        Totals { age: 0, last_aging_ms: 0, minted: 0, house: 0, living, pets, accounts, posts: 0, visits: 0 }
+        Totals {
+            age: 0,
+            last_aging_ms: 0,
+            minted: 0,
+            house: 0,
+            locked: 0,
+            living,
+            pets,
+            accounts,
+            posts: 0,
+            visits: 0,
+            orders: 0,
+        }
     }
 
     #[test]

@@ -359,4 +359,9 @@ pub trait ChainInstance: Send {
 
     /// Answers a read-only question (proofs, records).
     fn ask(&mut self, question: &[u8]) -> Result<Vec<u8>, ModuleError>;
+
+    /// The state itself, where the rules run natively; a module's stays inside.
+    fn state(&self) -> Option<&pitpet_chain::state::State> {
+        None
+    }
 }

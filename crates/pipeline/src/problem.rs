@@ -93,6 +93,26 @@ pub fn rejected(reject: Reject) -> Problem {
         Reject::WrongParent => "The parent is not the kennel's head.".into(),
         Reject::NotIdle => "The kennel has not been idle for idle_ms.".into(),
         Reject::SameKey => "The new key is the current one.".into(),
+        Reject::PriceRange => format!("A price is 1 to {} treats.", limits::AMOUNT_MAX),
+        Reject::UntilRange => "An order's end must lie ahead, at most 30 days.".into(),
+        Reject::KeysRange => format!("At most {} moderators and {} witnesses, none twice, and a threshold of more than half of the witnesses (0 without any).", limits::MODERATORS_MAX, limits::WITNESSES_MAX),
+        Reject::UnknownOrder => "No such open order: it was taken, cancelled or outbid, its time is up, or its pet died or has another owner.".into(),
+        Reject::NotMaker => "Only who made an order can cancel it.".into(),
+        Reject::SelfTrade => "Nobody trades with oneself.".into(),
+        Reject::AlreadyOffered => "The pet is on offer already; cancel that offer first.".into(),
+        Reject::BeyondSupply => "The price is more than all treats of the kennel.".into(),
+        Reject::WrongPrice => "The order has another price.".into(),
+        Reject::TooManyOrders => format!("An account has at most {} open orders.", limits::ORDERS_PER_ACCOUNT_MAX),
+        Reject::OrdersFull => format!("The kennel has at most {} open orders.", limits::ORDERS_MAX),
+        Reject::BidTooLow => format!("The pet has {} bids; another one must be above the lowest.", limits::BIDS_PER_PET_MAX),
+        Reject::StaleSeal => "The seal is not over the block that began the present age.".into(),
+        Reject::WeakSeal => "The seal's work is below the kennel's difficulty.".into(),
+        Reject::AlreadySealed => "The present age has its seal.".into(),
+        Reject::TooFewStatements => "Fewer statements of time witnesses than the kennel's threshold.".into(),
+        Reject::BadStatement => "A statement of no witness, out of order, or with a bad signature.".into(),
+        Reject::NotOperator => "Only the kennel's operator key may do this.".into(),
+        Reject::NotModerator => "Only a moderator key of the kennel may do this.".into(),
+        Reject::PastHeight => "The height must lie above that of the block that holds the upgrade.".into(),
     };
     let status = match reject {
         Reject::TooLarge => 413,
@@ -108,8 +128,8 @@ pub fn bad_body(fault: BodyFault) -> Problem {
         BodyFault::TooLarge => {
             (413, "body-too-large", "body", format!("The body has more than {} bytes.", limits::BODY_BYTES_MAX))
         }
-        BodyFault::Malformed => (400, "body-malformed", "body", "The body is not the canonical encoding for this kind: birth [name, story], post [text, [tags]], comment [text].".into()),
-        BodyFault::Presence => (400, "body-presence", "body", "Birth, post and comment need a body and its salt; other kinds must have none.".into()),
+        BodyFault::Malformed => (400, "body-malformed", "body", "The body is not the canonical encoding for this kind: birth [name, story], post [text, [tags]], comment [text], moderate [reason].".into()),
+        BodyFault::Presence => (400, "body-presence", "body", "Birth, post, comment and moderate need a body and its salt; other kinds must have none.".into()),
         BodyFault::Mismatch => (422, "body-mismatch", "body", "Salt and body don't hash to the commitment in the event.".into()),
         BodyFault::Field("name") => (422, "body-field", "name", format!("The name must have 1 to {} characters, not only blanks, and no control characters.", limits::PET_NAME_CHARS_MAX)),
         BodyFault::Field("tags") => (422, "body-field", "tags", format!("At most {} tags of 1 to {} lower-case letters, digits or hyphens.", limits::TAGS_MAX, limits::TAG_CHARS_MAX)),

@@ -1,12 +1,18 @@
 //! Publishing: bringing the read side up to the head. Whoever finds it behind finishes the job.
 
+use pitpet_chain::codec::Bytes;
 use pitpet_chain::hash::{BlockHash, Digest32};
 
-use crate::head::{CommittedHead, Founding, LedgerError, damaged, path_down, read_block};
+use crate::head::{CommittedHead, Founding, LedgerError, damaged, path_down, read_block, read_head};
 use crate::items::{self, Fields, attributes};
+use crate::message::SaltedBody;
 use crate::planted::{Bug, planted};
-use crate::ports::{Condition, Consistency, Retry, Table, TableError, Update, Value};
-use crate::publication::{Bodies, publication};
+use crate::ports::{Condition, Consistency, PublishBatch, Retry, Table, TableError, Update, Value};
+use crate::publication::{Bodies, bodies_not_at_hand, body_update, publication};
+use crate::verify::is_committed;
+
+/// Keys of one [`Table::get_many`].
+const KEYS_MAX: usize = 100;
 
 /// The head up to which to publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +73,7 @@ pub async fn publish_block(
     if !planted(Bug::RisenBeforePublished) {
         table.publish(&batch).await?;
     }
+    keep_spare_bodies(table, bytes, bodies).await?;
     let mut set = attributes([("published_height", height.into())]);
     if let Some(checkpoint) = checkpoint {
         set.insert("published_checkpoint".to_owned(), Value::Text(checkpoint.to_owned()));
@@ -90,6 +97,62 @@ pub async fn publish_block(
         table.publish(&batch).await?;
     }
     Ok(())
+}
+
+/// Stores the bodies that are not at hand and that a miner kept when it rejected their events.
+///
+/// The places are written before: a miner that rejects an event keeps its body before it looks
+/// for its place, so that one of the two sees what the other wrote. Their own messages hold all
+/// other bodies, and are not acked without.
+async fn keep_spare_bodies(table: &dyn Table, bytes: &[u8], bodies: &Bodies) -> Result<(), LedgerError> {
+    let missing =
+        bodies_not_at_hand(bytes, bodies).map_err(|_| damaged("a committed block can't be read"))?;
+    let mut batch = PublishBatch::default();
+    for chunk in missing.chunks(KEYS_MAX) {
+        let keys: Vec<_> = chunk.iter().map(|(event, _)| items::body(event)).collect();
+        let stored = table.get_many(&keys).await?;
+        for ((event, committed), _) in chunk.iter().zip(stored).filter(|(_, stored)| stored.is_none()) {
+            let Some(spare) = table.get(&items::spare_body(event), Consistency::Strong).await? else {
+                continue;
+            };
+            let body = SaltedBody { salt: spare.digest("salt")?, body: Bytes(spare.bytes("body")?.to_vec()) };
+            if is_committed(committed, &body.salt, &body.body.0) {
+                batch.guarded.push(body_update(event, &body));
+            }
+        }
+    }
+    if !batch.guarded.is_empty() {
+        table.publish(&batch).await?;
+    }
+    Ok(())
+}
+
+/// Publishes the blocks from a height up to the head again, whether they were published or not;
+/// gives how many. Missing items come back, items that are the same whoever writes them are
+/// overwritten, and cards that say that they are of a newer block stay. Bodies follow from no
+/// block: what is there of them stays.
+///
+/// # Errors
+/// [`LedgerError`]; what has been published stays.
+pub async fn republish(
+    table: &dyn Table,
+    founding: &Founding,
+    from_height: u64,
+    mut progress: impl FnMut(u64),
+) -> Result<u64, LedgerError> {
+    let kennel = &founding.kennel;
+    let head = read_head(table, founding, Consistency::Strong).await?;
+    // Block 0 has nothing to publish; and above a gap nothing may be published.
+    let below = from_height.max(1).saturating_sub(1).min(head.published_height);
+    let (_, path) = path_down(table, kennel, (head.height, head.hash), below).await?;
+    for (height, hash) in &path {
+        let block = read_block(table, kennel, *height, hash).await?;
+        let checkpoint = (*height == head.height).then_some(head.checkpoint.as_str());
+        publish_block(table, founding, *height, &block.bytes, &block.nodes, &Bodies::new(), checkpoint)
+            .await?;
+        progress(*height);
+    }
+    Ok(path.len() as u64)
 }
 
 /// The published height as the table has it now.

@@ -165,8 +165,9 @@ impl Reaper {
         let totals = &head.summary.totals;
         let time_ms = self.block_time(founding, head);
         let is_idle = time_ms.saturating_sub(totals.last_aging_ms) >= founding.genesis.parameters.idle_ms;
-        (totals.living > 0 && is_idle)
-            .then(|| self.event(founding, time_ms, Payload::Time { parent: head.hash }))
+        (totals.living > 0 && is_idle).then(|| {
+            self.event(founding, time_ms, Payload::Time { parent: head.hash, statements: Vec::new() })
+        })
     }
 
     /// A house event that is the same whoever makes it within a period of 12 hours.

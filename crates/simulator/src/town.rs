@@ -64,6 +64,8 @@ pub fn genesis(parameters: Parameters, number: u8) -> Genesis {
         operator: public(&key(200)),
         house: public(&house_key()),
         moderators: Vec::new(),
+        witnesses: Vec::new(),
+        threshold: 0,
         checkpoint: public(&checkpoint_key()),
         created_ms: FOUNDED_MS,
         random: [number; 32],
@@ -282,7 +284,7 @@ impl Player {
     /// An event before it is signed, with the next nonce where one is due, and stamped.
     pub fn event(&mut self, payload: Payload) -> Event {
         let nonce = match payload.kind().replay_class() {
-            ReplayClass::Nonce => {
+            ReplayClass::Nonce | ReplayClass::Office => {
                 self.nonce += 1;
                 self.nonce
             }

@@ -1,32 +1,83 @@
 //! Pages, rendered without JavaScript: reading works in any browser and loads at once.
 //!
-//! Deliberately absent: anything canonical or cryptographic; pages show what the API says.
+//! Deliberately absent: anything canonical or cryptographic; pages show what queries answer.
+//! Scripts add what needs a key, to markup that is complete without them.
 
-mod front;
+pub mod assets;
+mod feeds;
+mod icons;
+pub mod layout;
+mod pages;
+mod parts;
+mod photos;
+pub mod policy;
+pub mod texts;
+pub mod view;
 
+use pitpet_pipeline::api::Problem;
 use pitpet_pipeline::http::{HttpRequest, HttpResponse, no_route};
+use pitpet_pipeline::problem::not_found;
 use pitpet_pipeline::query::Queries;
+
+use view::View;
 
 /// Answers a request for a page.
 pub async fn page(queries: &Queries, request: &HttpRequest) -> HttpResponse {
-    match request.path.as_str() {
-        "/" => match front::page(queries).await {
-            Ok(html) => html_response(html),
-            Err(problem) => problem.into(),
-        },
-        _ => no_route(request),
+    if !matches!(request.method.as_str(), "GET" | "HEAD") {
+        return no_route(request);
+    }
+    let view = View::new(queries, request);
+    match route(&view).await {
+        Ok(response) => response,
+        Err(problem) => pages::trouble::page(&view, &problem),
     }
 }
 
-fn html_response(html: maud::Markup) -> HttpResponse {
-    let mut response = HttpResponse::new(200, "text/html; charset=utf-8", html.into_string());
-    // The page has no scripts; its one style sheet is inline, allowed by its hash.
-    let policy = format!(
-        "default-src 'none'; img-src 'self'; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        front::style_hash()
-    );
-    response.headers.insert("content-security-policy", policy);
-    response.headers.insert("referrer-policy", "same-origin".to_owned());
-    response.headers.insert("cross-origin-opener-policy", "same-origin".to_owned());
+async fn route(view: &View<'_>) -> Result<HttpResponse, Problem> {
+    let path: Vec<&str> = view.request.path.trim_start_matches('/').split('/').collect();
+    match path[..] {
+        [""] => pages::feed::page(view).await,
+        ["pet", birth] => pages::pet::page(view, birth).await,
+        ["post", id] => pages::post::page(view, id).await,
+        ["account", account] => pages::account::page(view, account).await,
+        ["tag", tag] => pages::find::tag(view, tag).await,
+        ["search"] => pages::find::search(view).await,
+        ["ledger"] => pages::ledger::kennels(view).await,
+        ["ledger", kennel] => pages::ledger::kennel(view, kennel).await,
+        ["ledger", kennel, height] => pages::ledger::block(view, kennel, height).await,
+        ["about"] => Ok(pages::prose::about(view)),
+        ["rules"] => pages::prose::rules(view).await,
+        ["help"] => Ok(pages::prose::help(view)),
+        ["privacy"] => Ok(pages::prose::privacy(view)),
+        ["thumb", sha256] => photos::small(view.queries, sha256).await,
+        ["static", directory, name] => {
+            assets::serve(directory, name).ok_or_else(|| not_found("such file", "path"))
+        }
+        ["favicon.ico"] => Ok(found(&assets::asset("icon-192.png").unwrap_or_default())),
+        ["robots.txt"] => Ok(feeds::robots(view)),
+        ["sitemap.xml"] => feeds::sitemap(view).await,
+        [".well-known", "webfinger"] => feeds::webfinger(view).await,
+        ["feed.atom" | "feed.json"] => feeds::site(view).await,
+        ["pet", birth, "feed.atom" | "feed.json"] => feeds::pet(view, birth).await,
+        ["tag", tag, "feed.atom" | "feed.json"] => feeds::tag(view, tag).await,
+        ["account", account, "feed.atom" | "feed.json"] => feeds::account(view, account).await,
+        [name, "feed.atom" | "feed.json"] if name.starts_with('@') => feeds::account(view, &name[1..]).await,
+        [name] if name.starts_with('@') => {
+            // Names are lower case; who types another one means the same.
+            match name.chars().any(|c| c.is_ascii_uppercase()) {
+                true => Ok(found(
+                    &view.href(format!("/{}", view::encoded(&name.to_lowercase()).replace("%40", "@"))),
+                )),
+                false => pages::account::page(view, &name[1..]).await,
+            }
+        }
+        _ => Err(not_found("such page", "path")),
+    }
+}
+
+/// Leads to another page of this site.
+fn found(path: &str) -> HttpResponse {
+    let mut response = HttpResponse::new(302, "text/plain; charset=utf-8", "");
+    response.headers.insert("location", path.to_owned());
     response
 }

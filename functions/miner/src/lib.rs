@@ -79,6 +79,6 @@ pub async fn from_environment() -> Result<Miner, EnvironmentError> {
         environment::clock(),
         environment::dead_letters()?,
         Arc::new(key),
-        MinerSettings::default(),
+        MinerSettings { search_words_max: environment::search_words()?, ..MinerSettings::default() },
     ))
 }

@@ -8,7 +8,7 @@ use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse
 use pitpet_aws::environment::{self, EnvironmentError};
 use pitpet_aws::gateway;
 use pitpet_pipeline::http;
-use pitpet_pipeline::query::{Queries, QuerySettings};
+use pitpet_pipeline::query::{Queries, QuerySettings, SiteSettings};
 
 /// Answers one event.
 pub async fn handle(queries: &Queries, event: ApiGatewayV2httpRequest) -> ApiGatewayV2httpResponse {
@@ -32,5 +32,8 @@ const REPLICAS: NonZeroUsize = NonZeroUsize::new(4).expect("4 is not zero");
 /// [`EnvironmentError`] names the variable that is missing or can't be used.
 pub fn from_environment() -> Result<Queries, EnvironmentError> {
     let settings = QuerySettings { wait_ms_max: LAMBDA_WAIT_MS, replicas_max: REPLICAS };
-    Ok(Queries::new(environment::table()?, environment::objects()?, environment::clock(), settings))
+    let site = SiteSettings { url: environment::site_url(), ..SiteSettings::default() };
+    let queries =
+        Queries::new(environment::table()?, environment::objects()?, environment::clock(), settings);
+    Ok(queries.with_site(site))
 }

@@ -226,6 +226,8 @@ fn export() -> (KennelId, Vec<u8>) {
         operator: public(1),
         house: public(2),
         moderators: vec![],
+        witnesses: Vec::new(),
+        threshold: 0,
         checkpoint: public(9),
         created_ms: 1_000,
         random: [4; 32],

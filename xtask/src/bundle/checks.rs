@@ -154,6 +154,20 @@ fn zipped_bytes(path: &Path) -> anyhow::Result<u64> {
     Ok(encoder.finish()?.len() as u64 + 200)
 }
 
+/// Two packages must have the same files with the same bytes.
+pub(super) fn same(first: &Path, second: &Path) -> anyhow::Result<()> {
+    let names = |folder: &Path| -> anyhow::Result<Vec<PathBuf>> {
+        files(folder)?.iter().map(|path| Ok(path.strip_prefix(folder)?.to_owned())).collect()
+    };
+    let (found, wanted) = (names(second)?, names(first)?);
+    ensure!(found == wanted, "a second build has the files {found:?}, the first had {wanted:?}");
+    for name in wanted {
+        let is_same = fs::read(first.join(&name))? == fs::read(second.join(&name))?;
+        ensure!(is_same, "{} has other bytes after a second build", first.join(&name).display());
+    }
+    Ok(())
+}
+
 /// SHA-256 over the names and contents of the files.
 fn digest(folder: &Path, files: &[PathBuf]) -> anyhow::Result<String> {
     let mut all = Vec::new();

@@ -22,10 +22,15 @@ const FUNCTIONS: [&str; 4] = ["ingest", "miner", "reaper", "query"];
 /// The miner's folder of artefacts; `infra/lib/bundle.ts` tells the function.
 const ARTEFACTS: &str = "artefacts";
 
+/// What the emulated deployment needs of the workspace's binaries: functions for the cloud, and a
+/// command line and a load generator that speak TLS.
+const GATE_FEATURES: &str =
+    "pitpet/tls,xtask/tls,pitpet-ingest/cloud,pitpet-miner/cloud,pitpet-reaper/cloud,pitpet-query/cloud";
+
 /// Arguments of `bundle`.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  cargo xtask bundle\n  cargo xtask bundle --arch x86_64\n  cargo xtask bundle --check-only\n\nThe other architecture than this machine's needs a C cross compiler; on Debian: apt-get install gcc-aarch64-linux-gnu"
+    after_help = "Examples:\n  cargo xtask bundle\n  cargo xtask bundle --arch x86_64 --check-reproducible\n  cargo xtask bundle --check-only\n  cargo xtask bundle --arch x86_64 --profile release     for tests: what is built already\n\nThe other architecture than this machine's needs a C cross compiler; on Debian: apt-get install gcc-aarch64-linux-gnu"
 )]
 pub(crate) struct Arguments {
     /// CPU architecture of the functions
@@ -37,6 +42,21 @@ pub(crate) struct Arguments {
     /// Build nothing: check what is there
     #[arg(long)]
     check_only: bool,
+    /// How it is compiled: small and quick to start, or as the tests are, for this machine only
+    #[arg(long, default_value = "lambda")]
+    profile: Profile,
+    /// Build all of it a second time, elsewhere, and require the same bytes
+    #[arg(long, conflicts_with = "check_only")]
+    check_reproducible: bool,
+}
+
+/// How the functions are compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Profile {
+    /// What is deployed.
+    Lambda,
+    /// Shares every dependency with the tests' build. Never deploy it: it holds paths of this machine.
+    Release,
 }
 
 /// Lambda's names of its architectures.
@@ -83,12 +103,11 @@ impl Arch {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let arch = arguments.arch;
     let out = arguments.out.clone().unwrap_or_else(|| target_folder().join("bundle").join(arch.name()));
+    if arguments.profile == Profile::Release && !arch.is_host() {
+        bail!("--profile release is for this machine's own architecture");
+    }
     if !arguments.check_only {
-        let built = build(arch)?;
-        for function in FUNCTIONS {
-            package(function, &built, &out)?;
-        }
-        artefacts(arch, &out.join("miner").join(ARTEFACTS))?;
+        make(arguments, &target_folder(), &out)?;
     }
     println!("{}, for {}:", out.display(), arch.triple());
     for function in FUNCTIONS {
@@ -97,19 +116,52 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             .with_context(|| format!("{} can't be deployed", folder.display()))?;
         println!("{report}");
     }
+    if arguments.check_reproducible {
+        again(arguments, &out)?;
+    }
     Ok(())
 }
 
+/// Builds everything into `out`.
+fn make(arguments: &Arguments, folder: &Path, out: &Path) -> anyhow::Result<()> {
+    let built = build(arguments.arch, arguments.profile, folder)?;
+    for function in FUNCTIONS {
+        package(function, &built, out)?;
+    }
+    artefacts(arguments.arch, &out.join("miner").join(ARTEFACTS))
+}
+
+/// Builds everything a second time, from nothing and in another folder, and compares.
+fn again(arguments: &Arguments, first: &Path) -> anyhow::Result<()> {
+    let folder = target_folder().join("again");
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    let second = folder.join("bundle");
+    make(arguments, &folder, &second)?;
+    for function in FUNCTIONS {
+        checks::same(&first.join(function), &second.join(function))?;
+    }
+    println!("a second build, elsewhere and from nothing, gives the same bytes");
+    Ok(fs::remove_dir_all(&folder)?)
+}
+
 /// Builds the four binaries; gives the folder that they are in.
-fn build(arch: Arch) -> anyhow::Result<PathBuf> {
-    let (workspace, folder) = (workspace(), target_folder());
+fn build(arch: Arch, profile: Profile, folder: &Path) -> anyhow::Result<PathBuf> {
+    let workspace = workspace();
     let triple = arch.triple();
     let mut command = cargo();
+    command.current_dir(&workspace).args(["build", "--locked", "--target-dir"]).arg(folder);
+    if profile == Profile::Release {
+        // All that the gate builds at once, so that it is built once. The four binaries are linked
+        // without the features of the tests' dependencies.
+        command.args(["--release", "--workspace", "--bins", "--features", GATE_FEATURES]);
+        run_command(&mut command)?;
+        return Ok(folder.join("release"));
+    }
     command
-        .current_dir(&workspace)
-        .args(["build", "--locked", "--profile", "lambda", "--target", triple, "--target-dir"])
-        .arg(&folder)
-        .env("CARGO_ENCODED_RUSTFLAGS", remap_flags(&workspace, &folder)?.join("\u{1f}"))
+        .args(["--profile", "lambda", "--target", triple])
+        .env("CARGO_ENCODED_RUSTFLAGS", remap_flags(&workspace, folder)?.join("\u{1f}"))
         .env_remove("RUSTFLAGS")
         .env_remove("RUSTC_WRAPPER")
         .env("CARGO_INCREMENTAL", "0");

@@ -6,8 +6,6 @@
 //! a disk or a clock.
 
 mod crowd;
-#[path = "../../../crates/cli/tests/support/load.rs"]
-mod load;
 mod rig;
 mod scenarios;
 
@@ -17,6 +15,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
+use crate::load::support as load;
 use rig::Rig;
 
 /// What to do to the service.

@@ -13,7 +13,7 @@ use super::crowd::Supply;
 use super::load::{Kennel, Load, Server, pats};
 
 /// Events signed at once, for a kennel of their own.
-const SUPPLY: usize = 20_000;
+pub(super) const SUPPLY: usize = 20_000;
 
 /// Look-ups at once.
 const LOOKERS: usize = 16;

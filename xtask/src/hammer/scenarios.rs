@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use pitpet_chain::hash::EventId;
+use pitpet_pipeline::api::SubmittedEvent;
 
 use super::crowd::Crowd;
-use super::load::Server;
-use super::rig::{Rig, Tmpfs, is_root};
+use super::load::{Load, Server};
+use super::rig::{Rig, SUPPLY, Tmpfs, is_root};
 use super::{Ended, median};
 
 /// Events acknowledged before a kill counts.
@@ -389,22 +390,34 @@ pub(super) async fn soak(rig: &mut Rig, events: u64) -> anyhow::Result<Ended> {
 /// A start with many blocks stored.
 pub(super) async fn recovery(rig: &mut Rig, blocks: u64) -> anyhow::Result<Ended> {
     const STARTS: usize = 5;
+    /// Kennels that are filled side by side.
+    const KENNELS: u64 = 8;
     let mut server = rig.start();
-    let mut last = Vec::new();
-    let mut stored = 0;
     let begin = Instant::now();
+    let mut last = Vec::new();
+    let mut stored = heights(&server.url).await?;
     while stored < blocks {
-        rig.provide(&server, 1_000).await;
-        // One event a request and a sender that waits for its answer: nearly a block for each.
-        let crowd = Crowd::gather(&server.url, &rig.supply, 2, 1);
-        crowd.reaches(1_000, 2 * PATIENCE).await;
-        last = crowd.disperse().await;
-        rig.find(&server, &last).await?;
-        let heights = heights(&server.url).await?;
-        if heights / 10_000 > stored / 10_000 {
-            println!("  {heights} blocks after {:.0?}", begin.elapsed());
+        let share = usize::try_from((blocks - stored).div_ceil(KENNELS))?.clamp(1, SUPPLY);
+        let mut senders = Vec::new();
+        for _ in 0..KENNELS {
+            rig.supply.lock().expect("no sender panicked").clear();
+            rig.provide(&server, share).await;
+            let events = rig.supply.lock().expect("no sender panicked").drain(..share).collect();
+            senders.push(tokio::spawn(one_by_one(rig.load(&server), events)));
         }
-        stored = heights;
+        while !senders.iter().all(tokio::task::JoinHandle::is_finished) {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let heights = heights(&server.url).await?;
+            if heights / 10_000 > stored / 10_000 {
+                println!("  {heights} blocks after {:.0?}", begin.elapsed());
+            }
+            stored = heights;
+        }
+        last.clear();
+        for sender in senders {
+            last.extend(sender.await.context("a sender gave up")?);
+        }
+        stored = heights(&server.url).await?;
     }
     let mut times = Vec::new();
     for _ in 0..STARTS {
@@ -419,9 +432,22 @@ pub(super) async fn recovery(rig: &mut Rig, blocks: u64) -> anyhow::Result<Ended
         "{stored} blocks stored: serving again after {:.0?} (median of {STARTS}), {slowest:.0?} (slowest)",
         median(&mut times)
     );
+    println!("  {found}");
     rig.settle(server, &last).await?;
     anyhow::ensure!(slowest < Duration::from_secs(1), "{found}");
     Ok(Ended::Held(found))
+}
+
+/// Sends events of one kennel, each after the receipt of the one before, so that each has a block
+/// of its own; gives their ids.
+async fn one_by_one(load: Load, events: Vec<(EventId, SubmittedEvent)>) -> Vec<EventId> {
+    let mut ids = Vec::new();
+    for (id, event) in events {
+        load.post(vec![event]).await;
+        load.wait_mined(&id).await;
+        ids.push(id);
+    }
+    ids
 }
 
 /// Blocks of all kennels.

@@ -71,7 +71,7 @@ pub(crate) fn build() -> anyhow::Result<Built> {
     ensure_target()?;
     let folder = target_folder().join("module");
     let flags = flags();
-    let linked = link(&folder, &flags)?;
+    let linked = link(&folder, &flags, &[])?;
     let linked = sections::strip(&linked)?;
     let optimised = wasm_opt::optimise(&linked, &folder)?;
     let wasm = optimised.wasm;
@@ -90,6 +90,14 @@ pub(crate) fn build() -> anyhow::Result<Built> {
     Ok(Built { wasm, rules, path, how })
 }
 
+/// Builds the same source, in the same way, so that `verify` checks single signatures of any message.
+pub(crate) fn with_signatures() -> anyhow::Result<Vec<u8>> {
+    let folder = target_folder().join("module");
+    let linked = link(&folder, &flags(), &["--features", "signatures"])?;
+    let optimised = wasm_opt::optimise(&sections::strip(&linked)?, &folder)?;
+    Ok(optimised.wasm)
+}
+
 fn flags() -> Vec<String> {
     let memory_bytes = MEMORY_PAGES_MAX * 64 * 1024;
     vec![
@@ -100,7 +108,7 @@ fn flags() -> Vec<String> {
     ]
 }
 
-fn link(folder: &Path, flags: &[String]) -> anyhow::Result<Vec<u8>> {
+fn link(folder: &Path, flags: &[String], features: &[&str]) -> anyhow::Result<Vec<u8>> {
     let workspace = workspace();
     // So that the registry's folders exist before their names are read.
     run(cargo().current_dir(&workspace).args(["fetch", "--locked", "--target", TRIPLE]))?;
@@ -109,6 +117,7 @@ fn link(folder: &Path, flags: &[String]) -> anyhow::Result<Vec<u8>> {
     run(cargo()
         .current_dir(&workspace)
         .args(["build", "--locked", "--package", "pitpet-wasm", "--target", TRIPLE, "--profile", PROFILE])
+        .args(features)
         .arg("--target-dir")
         .arg(folder)
         .env("CARGO_ENCODED_RUSTFLAGS", all.join("\u{1f}"))

@@ -4,6 +4,7 @@ mod build;
 mod golden;
 mod pin;
 mod sections;
+mod signatures;
 mod wasm_opt;
 
 use std::path::{Path, PathBuf};
@@ -86,7 +87,8 @@ fn check() -> anyhow::Result<()> {
             how.rustc, built.how.rustc
         );
     }
-    golden::agree(&[("pinned", &pinned), ("rebuilt", &built.wasm)])
+    golden::agree(&[("pinned", &pinned), ("rebuilt", &built.wasm)])?;
+    signatures::agree(&build::with_signatures()?)
 }
 
 fn compile(architecture: Architecture, out: &Path, rules: Option<RulesHash>) -> anyhow::Result<()> {

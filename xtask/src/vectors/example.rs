@@ -6,6 +6,7 @@ use pitpet_chain::codec::encode;
 use pitpet_chain::event::{Event, Payload, signing_bytes};
 use pitpet_chain::genesis::Parameters;
 use pitpet_chain::hash::{PublicKey, sha256, tag, tagged};
+use pitpet_chain::mining::Statement;
 use serde_json::{Map, Value, json};
 
 /// The key that the vectors give to a name.
@@ -67,12 +68,20 @@ fn content(body: &Body) -> Value {
     match body {
         Body::Birth { name, story } => json!([name, story]),
         Body::Post { text, tags } => json!([text, tags]),
-        Body::Comment { text } => json!([text]),
+        Body::Comment { text } | Body::Moderate { reason: text } => json!([text]),
     }
 }
 
 fn fields(payload: &Payload) -> Value {
     let key = |key: &Option<PublicKey>| key.map(|key| key.to_string());
+    let all = |statements: &[Statement]| {
+        json!(
+            statements
+                .iter()
+                .map(|said| json!([said.witness, hex::encode(said.signature)]))
+                .collect::<Vec<_>>()
+        )
+    };
     let mut fields = Map::new();
     let mut put = |name: &str, value: Value| {
         fields.insert(name.to_owned(), value);
@@ -103,10 +112,44 @@ fn fields(payload: &Payload) -> Value {
             put("amount", json!(amount));
         }
         Payload::StoryEnd { pet } | Payload::Keepsake { pet } => put("pet", json!(pet.to_string())),
-        Payload::Time { parent } => put("parent", json!(parent.to_string())),
+        Payload::Time { parent, statements } => {
+            put("parent", json!(parent.to_string()));
+            put("statements", all(statements));
+        }
         Payload::Rekey { new_key, recovery } => {
             put("new_key", json!(new_key.to_string()));
             put("recovery", json!(key(recovery)));
+        }
+        Payload::Offer { pet, price, until_ms } | Payload::Bid { pet, price, until_ms } => {
+            put("pet", json!(pet.to_string()));
+            put("price", json!(price));
+            put("until_ms", json!(until_ms));
+        }
+        Payload::Cancel { order } => put("order", json!(order.to_string())),
+        Payload::Take { order, price } => {
+            put("order", json!(order.to_string()));
+            put("price", json!(price));
+        }
+        Payload::Seal { over, proof, time } => {
+            put("over", json!(over.to_string()));
+            put("proof", json!(proof));
+            put("time", time.as_deref().map_or(Value::Null, all));
+        }
+        Payload::Moderate { target, verdict, body } => {
+            put("target", json!(target.to_string()));
+            put("verdict", json!(*verdict as u8));
+            put("body", json!(hex::encode(body)));
+        }
+        Payload::Appoint { operator, moderators, witnesses, threshold } => {
+            let keys = |keys: &[PublicKey]| json!(keys.iter().map(ToString::to_string).collect::<Vec<_>>());
+            put("operator", json!(operator.to_string()));
+            put("moderators", keys(moderators));
+            put("witnesses", keys(witnesses));
+            put("threshold", json!(threshold));
+        }
+        Payload::Upgrade { rules_hash, at_height } => {
+            put("rules_hash", json!(rules_hash.to_string()));
+            put("at_height", json!(at_height));
         }
     }
     Value::Object(fields)

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use ed25519_dalek::SigningKey;
-use pitpet_chain::abi::{Batch, Opened, Start};
+use ed25519_dalek::{Signer as _, SigningKey};
+use pitpet_chain::abi::{Batch, Opened, Search, Start};
 use pitpet_chain::body::{Body, commitment};
 use pitpet_chain::codec::{Bytes, decode, encode};
-use pitpet_chain::event::{Event, Kind, Payload, ReplayClass};
+use pitpet_chain::event::{Event, Kind, Payload, ReplayClass, Verdict};
 use pitpet_chain::genesis::{Genesis, Parameters};
 use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, EventId, KennelId, RulesHash, sha256};
 use pitpet_chain::kennel::{NewBlock, Outcome};
+use pitpet_chain::limits;
+use pitpet_chain::mining::{Purpose, Statement, statement_bytes};
 use pitpet_chain::reject::Reject;
 use pitpet_chain_host::Operation;
 use serde_json::Value;
@@ -36,6 +38,8 @@ pub(crate) fn genesis() -> Genesis {
         operator: public(&key("operator")),
         house: public(&key("house")),
         moderators: vec![public(&key("moderator"))],
+        witnesses: vec![],
+        threshold: 0,
         checkpoint: public(&key("checkpoint")),
         created_ms: START_MS,
         random: sha256(b"pitpet test vectors: random"),
@@ -82,6 +86,11 @@ impl Teller {
     ) -> (Vec<u8>, EventId) {
         let nonce = match payload.kind().replay_class() {
             ReplayClass::Subject => 0,
+            // An office's nonce is a time that has passed.
+            ReplayClass::Office => {
+                self.now_ms += 1;
+                self.now_ms
+            }
             ReplayClass::Nonce => {
                 self.nonce += 1;
                 self.nonce
@@ -142,12 +151,93 @@ impl Teller {
         self.now_ms += 1000;
     }
 
+    /// Has the module search a seal of the miner's.
+    fn search(&mut self, note: &str, over: BlockHash, purpose: Purpose) -> u64 {
+        let mut search = Search {
+            kennel: self.kennel,
+            over,
+            account: AccountId::of(&public(&key("miner"))),
+            purpose: purpose as u8,
+            difficulty: PARAMETERS.difficulty_min(),
+            first: 0,
+            tries: limits::SEAL_TRIES_MAX,
+        };
+        loop {
+            let answer = self.recorder.call(note, Operation::Seal, encode(&search)).expect("it is sound");
+            let found: Option<u64> = decode(&answer).expect("an answer is canonical");
+            if let Some(proof) = found {
+                return proof;
+            }
+            search.first += search.tries;
+        }
+    }
+
     fn time(&mut self, note: &str) {
         self.now_ms += PARAMETERS.idle_ms;
         let parent = self.head();
-        let time = self.event("house", Payload::Time { parent });
+        let time = self.event("house", Payload::Time { parent, statements: Vec::new() });
         self.block(note, &[&[&time]], &[]);
     }
+}
+
+/// Bob sells Rex's keepsake to ann, who bids more than he asks.
+fn market(t: &mut Teller, cat: BirthHash, dog: BirthHash) {
+    let until_ms = t.now_ms + 60 * 60 * 1000;
+    let bob = key("bob's second");
+    let offer = t.event_by("bob", &bob, Payload::Offer { pet: dog, price: 5, until_ms }, None);
+    let bid = t.event("ann", Payload::Bid { pet: dog, price: 7, until_ms });
+    let low = t.event("cat", Payload::Bid { pet: cat, price: 2, until_ms });
+    t.block("an offer, a bid for it, and one for another", &[&[&offer], &[&bid, &low]], &[]);
+    let cancel = t.event("cat", Payload::Cancel { order: low.1 });
+    let wrong = t.event_by("bob", &bob, Payload::Take { order: bid.1, price: 5 }, None);
+    let take = t.event_by("bob", &bob, Payload::Take { order: bid.1, price: 7 }, None);
+    let late = t.event("cat", Payload::Take { order: offer.1, price: 5 });
+    t.block(
+        "one bid is cancelled, one taken; the offer ends with the sale",
+        &[&[&cancel], &[&wrong, &take], &[&late]],
+        &[Reject::WrongPrice, Reject::UnknownOrder],
+    );
+}
+
+/// A seal of an age, a verdict, new keys, a decided upgrade, and time by majority.
+fn offices_and_time(t: &mut Teller, post: EventId) {
+    let momo = t.birth("ann", "Momo", None);
+    t.block("ann starts again", &[&[&momo]], &[]);
+    let over = t.head();
+    let proof = t.search("a seal of this age", over, Purpose::Age);
+    let seal = t.event("miner", Payload::Seal { over, proof, time: None });
+    t.block("the age is sealed, once", &[&[&seal, &seal]], &[Reject::AlreadySealed]);
+
+    let body = Body::Moderate { reason: "It shows somebody's door number.".to_owned() };
+    let verdict = Verdict::Hide;
+    let moderate = t.bodied("moderator", body, |body| Payload::Moderate { target: post, verdict, body });
+    let witnesses = ["witness 0", "witness 1", "witness 2"].map(|name| public(&key(name))).to_vec();
+    let (operator, moderators) = (public(&key("operator")), vec![public(&key("moderator"))]);
+    let appoint = Payload::Appoint { operator, moderators, witnesses, threshold: 2 };
+    let appoint = t.event("operator", appoint);
+    let at_height = t.blocks.len() as u64 + 1_000;
+    let upgrade = Payload::Upgrade { rules_hash: RulesHash([7; 32]), at_height };
+    let upgrade = t.event("operator", upgrade);
+    let forged = t.event("ann", Payload::Upgrade { rules_hash: RulesHash([7; 32]), at_height });
+    t.block(
+        "a verdict, new keys, and an upgrade that is far off",
+        &[&[&moderate], &[&appoint, &upgrade], &[&forged]],
+        &[Reject::NotOperator],
+    );
+
+    t.now_ms += PARAMETERS.idle_ms;
+    let parent = t.head();
+    let say = |witness: u8| Statement {
+        witness,
+        signature: key(&format!("witness {witness}"))
+            .sign(&statement_bytes(&genesis().kennel(), &parent))
+            .to_bytes(),
+    };
+    let few = t.event("house", Payload::Time { parent, statements: vec![say(1)] });
+    let proof = t.search("a seal that mines time", parent, Purpose::Time);
+    let time = Some(vec![say(0), say(2)]);
+    let seal = t.event("miner", Payload::Seal { over: parent, proof, time });
+    t.block("time by majority, and by a seal", &[&[&few], &[&seal]], &[Reject::TooFewStatements]);
 }
 
 /// Tells the story.
@@ -239,6 +329,10 @@ pub(crate) fn tell() -> Ledger {
     t.time("time again; Mimi dies, and the second Rex");
     let end = t.event("anyone", Payload::StoryEnd { pet });
     t.block("Mimi's story ends", &[&[&end]], &[]);
+    let keep = t.event("ann", Payload::Keepsake { pet });
+    t.block("ann keeps her", &[&[&keep]], &[]);
+    market(&mut t, pet, dog);
+    offices_and_time(&mut t, post.1);
     t.recorder.call("the state at the end", Operation::Snapshot, Vec::new()).expect("it is open");
 
     Ledger {

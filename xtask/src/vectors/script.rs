@@ -38,6 +38,7 @@ pub(crate) fn native(session: &mut Session, operation: Operation, input: &[u8]) 
         Operation::Ask => session.ask(input),
         Operation::Encode => abi::encode_event(input),
         Operation::Verify => abi::verify(input),
+        Operation::Seal => abi::search_seal(input),
     }
 }
 

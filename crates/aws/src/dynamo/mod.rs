@@ -3,12 +3,14 @@
 //! One table, keyed by `pk` and `sk`, both text. Deliberately absent: secondary indexes, scans
 //! and increments. See [`publish`] for the two ways to publish.
 
+mod capacity;
 mod convert;
 mod create;
 mod expressions;
 mod publish;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
@@ -20,6 +22,7 @@ use pitpet_pipeline::ports::{
 use crate::attempts::{Attempts, Repeat};
 use crate::failure::Failure;
 use crate::settings::{PublishMode, Settings, SettingsError};
+pub use capacity::{Consumed, Meter};
 use convert::{PK, RawItem, attributes, check_partition, raw_item, raw_key, refused, take_key};
 
 /// Keys that one `BatchGetItem` takes: DynamoDB's limit, and the port's.
@@ -48,6 +51,20 @@ impl DynamoTable {
             attempts: settings.attempts,
             publish: settings.publish,
         })
+    }
+
+    /// Makes an adapter that also adds up what its calls consume.
+    ///
+    /// # Errors
+    /// As [`DynamoTable::new`].
+    pub fn metered(
+        settings: &Settings,
+        name: impl Into<String>,
+        meter: Arc<Meter>,
+    ) -> Result<Self, SettingsError> {
+        let plain = Self::new(settings, name)?;
+        let config = plain.client.config().to_builder().interceptor(capacity::Metering(meter));
+        Ok(Self { client: Client::from_conf(config.build()), ..plain })
     }
 
     /// Makes the table if it isn't there: what deployment does in the cloud.

@@ -73,7 +73,8 @@ pub(crate) const FICKLE: &str = r#"(module
         (i32.store8 (local.get $ptr) (global.get $count))))
     (call $echo (local.get $ptr) (local.get $size)))
   (export "open" (func $echo)) (export "replay" (func $echo)) (export "snapshot" (func $echo))
-  (export "ask" (func $echo)) (export "encode" (func $echo)) (export "verify" (func $echo)))"#;
+  (export "ask" (func $echo)) (export "encode" (func $echo)) (export "verify" (func $echo))
+  (export "seal" (func $echo)))"#;
 
 /// [`FICKLE`] in binary form.
 pub(crate) fn fickle() -> Vec<u8> {

@@ -3,13 +3,14 @@
 //! Deliberately absent: any expectation. Each test says itself what should come out.
 #![allow(dead_code, unreachable_pub, missing_docs)] // Each test file uses its own part of it.
 
-use ed25519_dalek::SigningKey;
+use ed25519_dalek::{Signer, SigningKey};
 use pitpet_chain::block::{Block, Change, Receipt};
 use pitpet_chain::codec::{Bytes, decode, encode};
 use pitpet_chain::event::{Event, Kind, Payload, ReplayClass, SignedEvent};
 use pitpet_chain::genesis::{Genesis, Parameters};
 use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, EventId, PublicKey, RulesHash, sha256};
 use pitpet_chain::kennel::{Kennel, NewBlock, Outcome};
+use pitpet_chain::mining::{self, Purpose, Statement, Work, statement_bytes};
 use pitpet_chain::reject::Reject;
 use pitpet_chain::state::{Account, Pet};
 
@@ -19,7 +20,7 @@ pub const START_MS: u64 = 1_700_000_000_000;
 pub const RULES: RulesHash = RulesHash([7; 32]);
 
 /// The original's game with stamps that cost nothing.
-pub const FREE: Parameters = Parameters { stamp_bits: 0, birth_bits: 0, ..Parameters::CLASSIC };
+pub const FREE: Parameters = Parameters { stamp_bits: 0, birth_bits: 0, seal_bits: 2, ..Parameters::CLASSIC };
 
 pub fn key(name: &str) -> SigningKey {
     SigningKey::from_bytes(&sha256(name.as_bytes()))
@@ -40,6 +41,8 @@ pub fn genesis(parameters: Parameters) -> Genesis {
         operator: public(&key("operator")),
         house: public(&key("house")),
         moderators: vec![public(&key("moderator"))],
+        witnesses: vec![],
+        threshold: 0,
         checkpoint: public(&key("checkpoint")),
         created_ms: START_MS,
         random: sha256(b"random"),
@@ -71,6 +74,11 @@ impl World {
             ReplayClass::Nonce => {
                 self.nonce += 1;
                 self.nonce
+            }
+            // An office's nonce is a time that has passed.
+            ReplayClass::Office => {
+                self.now_ms += 1;
+                self.now_ms
             }
             ReplayClass::Subject => 0,
         };
@@ -238,4 +246,26 @@ pub fn replays(world: &World) {
         assert_eq!(&made, block);
     }
     assert_eq!(encode(&replica.snapshot()), encode(&world.kennel.snapshot()));
+}
+
+/// A seal of the present age for an account.
+pub fn age_seal(world: &World, name: &str) -> Payload {
+    let header = world.kennel.header();
+    let mining = mining::after(world.kennel.state().mining(), header.height, &world.kennel.head().hash);
+    let work = Work::new(world.kennel.id(), &mining.began, &account(name), Purpose::Age, mining.difficulty);
+    let proof = work.search(0, u64::MAX).unwrap();
+    Payload::Seal { over: mining.began, proof, time: None }
+}
+
+/// A seal that mines time, with these statements.
+pub fn time_seal(world: &World, name: &str, statements: Vec<Statement>) -> Payload {
+    let (over, difficulty) = (world.kennel.head().hash, world.kennel.state().mining().difficulty);
+    let work = Work::new(world.kennel.id(), &over, &account(name), Purpose::Time, difficulty);
+    Payload::Seal { over, proof: work.search(0, u64::MAX).unwrap(), time: Some(statements) }
+}
+
+/// What the numbered witness, whose key has that name, says about a head.
+pub fn statement(world: &World, witness: u8, name: &str, head: &BlockHash) -> Statement {
+    let signature = key(name).sign(&statement_bytes(world.kennel.id(), head)).to_bytes();
+    Statement { witness, signature }
 }

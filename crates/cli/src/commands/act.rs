@@ -3,6 +3,7 @@
 use ed25519_dalek::SigningKey;
 use pitpet_chain::block::Change;
 use pitpet_chain::hash::{AccountId, BirthHash, EventId};
+use pitpet_chain::state::Side;
 use pitpet_cli::act::Act;
 use pitpet_cli::client::{Client, Done, Mined};
 use pitpet_cli::failure::Failure;
@@ -124,7 +125,31 @@ fn effects(mined: &Mined) -> (Value, String) {
                     account.granted, account.free
                 ));
             }
-            Change::Post(_) => {}
+            Change::Order(order) => {
+                let side = if order.side == Side::Offer { "offer" } else { "bid" };
+                json.push(json!({ "order": order.id.to_string(), "side": side, "pet": order.pet.to_string(),
+                    "price": order.price, "until_ms": order.until_ms }));
+                text.push_str(&match order.until_ms {
+                    0 => format!("  a bid of {} treats was outbid\n", order.price),
+                    _ => format!("  the {side} of {} treats stands: {}\n", order.price, order.id),
+                });
+            }
+            Change::Closed(order) => {
+                json.push(json!({ "closed": order.to_string() }));
+                text.push_str(&format!("  the order is closed: {order}\n"));
+            }
+            Change::Trade(trade) => {
+                json.push(json!({ "trade": trade.order.to_string(), "pet": trade.pet.to_string(),
+                    "seller": trade.seller.to_string(), "buyer": trade.buyer.to_string(),
+                    "price": trade.price, "cut": trade.cut }));
+                text.push_str(&format!(
+                    "  sold for {} treats: {} to the seller, {} to the house\n",
+                    trade.price,
+                    trade.price - trade.cut,
+                    trade.cut
+                ));
+            }
+            Change::Post(_) | Change::Keys(_) => {}
         }
     }
     (Value::Array(json), text)

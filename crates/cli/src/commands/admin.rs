@@ -1,5 +1,6 @@
 //! What an operator does: on a service on this machine with the token in its data folder, on a
-//! deployment to AWS with the operator's own credentials ([`super::deployment`]).
+//! deployment to AWS with the operator's own credentials ([`super::deployment`]); on the stores
+//! themselves, wherever they are ([`super::upkeep`]).
 
 use std::path::Path;
 
@@ -13,6 +14,9 @@ use crate::context::Context;
 
 /// `admin`
 pub(crate) async fn run(context: &Context, args: AdminArgs) -> Result<(), Failure> {
+    if let Some(task) = super::upkeep::task(&args.command) {
+        return super::upkeep::run(context, &args, task).await;
+    }
     if let Some(file) = &args.deployment {
         return super::deployment::run(context, file, args.command).await;
     }
@@ -42,7 +46,8 @@ pub(crate) async fn run(context: &Context, args: AdminArgs) -> Result<(), Failur
             );
             context.print(answer, &text);
         }
-        AdminCommand::DeadLetters | AdminCommand::Redrive => {
+        // `DeadLetters` and `Redrive`; the others are upkeep.
+        _ => {
             return Err(Failure::usage(
                 "dead letters can be looked at and redriven on AWS: name the deployment's outputs with --deployment",
             ));

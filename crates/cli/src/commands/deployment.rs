@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use pitpet_aws::dead_letters::{DeadLetter, counts};
 use pitpet_aws::environment::secret_key;
@@ -13,7 +14,7 @@ use pitpet_chain::event::SignedEvent;
 use pitpet_cli::failure::Failure;
 use pitpet_local::service::{FoundingKeys, NewKennel, modules, open_kennel, public, store_rules};
 use pitpet_pipeline::message::Message;
-use pitpet_pipeline::ports::{Clock as _, Objects};
+use pitpet_pipeline::ports::{Clock as _, Objects, Table};
 use serde_json::{Value, json};
 
 use crate::args::{AdminCommand, AdminKennelCommand};
@@ -37,7 +38,22 @@ pub(crate) async fn run(context: &Context, file: &Path, command: AdminCommand) -
         AdminCommand::Queue => queue(context, &deployment).await,
         AdminCommand::DeadLetters => dead_letters(context, &deployment).await,
         AdminCommand::Redrive => redrive(context, &deployment).await,
+        // Upkeep asks for the stores.
+        _ => Err(Failure::usage("this is done on the stores")),
     }
+}
+
+/// Where a deployment keeps everything.
+pub(super) struct Stores {
+    pub(super) table: Arc<dyn Table>,
+    pub(super) objects: Arc<dyn Objects>,
+}
+
+/// The table and the bucket of a deployment.
+pub(super) fn stores(file: &Path) -> Result<Stores, Failure> {
+    let deployment = Deployment::read(file)?;
+    let objects = objects(deployment.output("ObjectsBucket")?)?;
+    Ok(Stores { table: Arc::new(deployment.table()?), objects })
 }
 
 /// The outputs of `cdk deploy --outputs-file`.
@@ -59,6 +75,11 @@ impl Deployment {
             serde_json::from_str(&text).map_err(|error| fault(error.to_string()))?;
         let outputs = stacks.into_values().flatten().collect();
         Ok(Self { outputs, file: file.display().to_string() })
+    }
+
+    fn table(&self) -> Result<DynamoTable, Failure> {
+        let name = self.output("TableName")?;
+        DynamoTable::new(&settings("AWS_ENDPOINT_URL_DYNAMODB")?, name).map_err(unreachable)
     }
 
     fn output(&self, name: &str) -> Result<&str, Failure> {
@@ -83,8 +104,7 @@ fn unreachable(error: impl std::fmt::Display) -> Failure {
 }
 
 async fn open(context: &Context, deployment: &Deployment, new: &NewKennel) -> Result<(), Failure> {
-    let table = DynamoTable::new(&settings("AWS_ENDPOINT_URL_DYNAMODB")?, deployment.output("TableName")?)
-        .map_err(unreachable)?;
+    let table = deployment.table()?;
     let prefix = deployment.output("KeyPrefix")?;
     let key = async |name: &str| secret_key(&format!("{prefix}/{name}")).await.map_err(Failure::Unreachable);
     let keys = FoundingKeys {
@@ -106,13 +126,13 @@ async fn open(context: &Context, deployment: &Deployment, new: &NewKennel) -> Re
 }
 
 #[cfg(feature = "tls")]
-fn objects(bucket: &str) -> Result<Box<dyn Objects>, Failure> {
+fn objects(bucket: &str) -> Result<Arc<dyn Objects>, Failure> {
     let settings = settings("AWS_ENDPOINT_URL_S3")?;
-    Ok(Box::new(pitpet_aws::S3Objects::new(&settings, bucket).map_err(unreachable)?))
+    Ok(Arc::new(pitpet_aws::S3Objects::new(&settings, bucket).map_err(unreachable)?))
 }
 
 #[cfg(not(feature = "tls"))]
-fn objects(bucket: &str) -> Result<Box<dyn Objects>, Failure> {
+fn objects(bucket: &str) -> Result<Arc<dyn Objects>, Failure> {
     Err(Failure::usage(format!(
         "the bucket {bucket} needs a build with TLS: cargo run --release --features tls -- …"
     )))

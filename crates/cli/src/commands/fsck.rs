@@ -1,5 +1,6 @@
 //! `fsck`: all that a data folder or a table holds, against its ledgers.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use indicatif::ProgressBar;
@@ -23,15 +24,12 @@ const LISTED_MAX: usize = 1_000;
 
 /// `fsck`
 pub(crate) async fn run(context: &Context, args: FsckArgs) -> Result<(), Failure> {
+    let wanted = args.kennel.as_deref();
+    let mode = if args.repair { Mode::Repair } else { Mode::Check };
     match &args.table {
         None => {
-            let folder =
-                block_in_place(|| DataFolder::open(&args.data_dir)).map_err(|error| match error {
-                    FolderError::Absent(_) => Failure::usage(format!("{error}; name one with --data-dir")),
-                    FolderError::Damaged { .. } => Failure::Invalid(error.to_string()),
-                    FolderError::Other(_) => Failure::Unreachable(error.to_string()),
-                })?;
-            let ended = check(context, &args, folder.table(), Some(folder.objects())).await;
+            let folder = open_folder(&args.data_dir)?;
+            let ended = check(context, wanted, mode, folder.table(), Some(folder.objects())).await;
             block_in_place(|| folder.close());
             ended
         }
@@ -40,14 +38,25 @@ pub(crate) async fn run(context: &Context, args: FsckArgs) -> Result<(), Failure
             let table = environment::table_named(name).map_err(unusable)?;
             let objects =
                 args.objects.as_deref().map(environment::objects_at).transpose().map_err(unusable)?;
-            check(context, &args, table, objects).await
+            check(context, wanted, mode, table, objects).await
         }
     }
 }
 
-async fn check(
+/// Opens the folder of a service that is not running.
+pub(super) fn open_folder(folder: &Path) -> Result<DataFolder, Failure> {
+    block_in_place(|| DataFolder::open(folder)).map_err(|error| match error {
+        FolderError::Absent(_) => Failure::usage(format!("{error}; name one with --data-dir")),
+        FolderError::Damaged { .. } => Failure::Invalid(error.to_string()),
+        FolderError::Other(_) => Failure::Unreachable(error.to_string()),
+    })
+}
+
+/// Checks, and repairs if the mode says so.
+pub(super) async fn check(
     context: &Context,
-    args: &FsckArgs,
+    kennel: Option<&str>,
+    mode: Mode,
     table: Arc<dyn Table>,
     objects: Option<Arc<dyn Objects>>,
 ) -> Result<(), Failure> {
@@ -57,7 +66,7 @@ async fn check(
         objects: objects.as_deref(),
         modules: &modules,
         rules: Releases::pinned().map(|rules| RulesHash(rules.0)).collect(),
-        mode: if args.repair { Mode::Repair } else { Mode::Check },
+        mode,
     };
     let mut bar = ProgressBar::hidden();
     let mut listed = Vec::new();
@@ -74,9 +83,9 @@ async fn check(
         }
         Note::Fault(fault) => bar.suspend(|| show(&plain(&fault.to_string()))),
     };
-    let summary = fsck.run(args.kennel.as_deref(), &mut observer).await.map_err(|error| match error {
+    let summary = fsck.run(kennel, &mut observer).await.map_err(|error| match error {
         LedgerError::UnknownKennel => {
-            Failure::usage(format!("there is no kennel {:?}", args.kennel.as_deref().unwrap_or_default()))
+            Failure::usage(format!("there is no kennel {:?}", kennel.unwrap_or_default()))
         }
         error => Failure::Unreachable(error.to_string()),
     })?;

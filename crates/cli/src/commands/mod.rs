@@ -8,4 +8,5 @@ pub(crate) mod deployment;
 pub(crate) mod export;
 pub(crate) mod fsck;
 pub(crate) mod look;
+pub(crate) mod upkeep;
 pub(crate) mod verify;

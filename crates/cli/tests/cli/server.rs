@@ -27,15 +27,16 @@ use pitpet_chain::genesis::{Genesis, Parameters};
 use pitpet_chain::hash::{AccountId, BirthHash, Digest32, EventId, PublicKey, RulesHash, sha256};
 use pitpet_chain::kennel::{Kennel, prove_event};
 use pitpet_chain::log;
+use pitpet_chain::mining;
 use pitpet_chain::proof::LogProof;
 use pitpet_chain::reject::Reject;
 use pitpet_chain::request::{SignedRequest, Wish};
 use pitpet_chain::state::Phase;
 use pitpet_cli::client::now_ms;
 use pitpet_pipeline::api::{
-    AccountView, EntriesView, EntryView, EventView, HoldingView, KennelView, KennelsView, NameView,
-    ParametersView, PetView, PlaceView, Problem, ProofView, Submission, SubmittedEvent, SubmittedRequest,
-    SumsView,
+    AccountView, EntriesView, EntryView, EventView, HoldingView, KennelView, KennelsView, MiningView,
+    NameView, ParametersView, PetView, PlaceView, Problem, ProofView, Submission, SubmittedEvent,
+    SubmittedRequest, SumsView,
 };
 use pitpet_pipeline::ports::UploadTicket;
 use serde_json::json;
@@ -93,6 +94,8 @@ impl Server {
             operator: key([1; 32]),
             house: key([2; 32]),
             moderators: vec![],
+            witnesses: vec![],
+            threshold: 0,
             checkpoint: key(SIGNER),
             created_ms: 1_000,
             random: [random; 32],
@@ -254,6 +257,15 @@ impl Inner {
             accounts: totals.accounts,
             minted: totals.minted,
             house: totals.house,
+            locked: totals.locked,
+            orders: totals.orders,
+            mining: MiningView {
+                over: mining::after(self.kennel.state().mining(), head.height, &head.hash).began.to_string(),
+                sealed: head.summary.mining.sealed,
+                difficulty: head.summary.mining.difficulty,
+                last_aging_ms: totals.last_aging_ms,
+            },
+            upgrade: None,
             parameters: ParametersView {
                 ttl: p.ttl,
                 age_interval_ms: p.age_interval_ms,
@@ -457,6 +469,7 @@ async fn account(State(inner): Shared, Path(asked): Path<String>) -> Response {
             free: record.free,
             pet: record.pet.map(|pet| pet.to_string()),
             holdings: record.holdings,
+            orders: record.orders,
             nonce: record.nonce,
             key: record.key.map(|key| key.to_string()),
         }],
@@ -480,6 +493,7 @@ async fn feed(State(inner): Shared) -> Json<EntriesView> {
             height: block.header.height,
             index: 0,
             timestamp_ms: block.header.timestamp_ms,
+            age: block.header.age,
             text: Some(story),
             tags: vec![],
             photo_url: None,

@@ -1,4 +1,6 @@
-//! A service in a process of its own, and signed events to load it with.
+//! A service in a process of its own, and signed events to load it with: what the tests, the bench,
+//! the hammer and `cargo xtask load` share. What is called `try_…` says what went wrong; the others
+//! panic with it.
 
 #![allow(dead_code, unreachable_pub, missing_docs)]
 
@@ -16,17 +18,22 @@ use pitpet_chain::event::{Event, Payload, VERSION};
 use pitpet_chain::genesis::Genesis;
 use pitpet_chain::hash::{AccountId, BirthHash, Digest32, EventId, PublicKey, sha256};
 use pitpet_chain::request::{Request, Wish};
-use pitpet_pipeline::api::{KennelView, Submissions, SubmittedEvent, SubmittedEvents, SubmittedRequest};
+use pitpet_pipeline::api::{
+    EventView, KennelView, Submissions, SubmittedEvent, SubmittedEvents, SubmittedRequest,
+};
 use pitpet_pipeline::ports::UploadTicket;
 
 /// Pats that one post takes, a little under the kennel's bound.
-const PATS_PER_POST: usize = 1_000;
+pub const PATS_PER_POST: usize = 1_000;
 
 /// What an event is answered with while the queue is full.
 pub const BUSY: &str = "/problems/busy";
 
 /// How long a client waits before it sends again what was refused.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// Requests for one event, each of which waits for it, before it counts as lost.
+const LOOKS: usize = 20;
 
 pub struct Server {
     pub child: Child,
@@ -126,36 +133,61 @@ pub struct Load {
 }
 
 impl Load {
+    /// Opens a kennel with cheap stamps, as the operator.
     pub async fn kennel(&self, label: &str, folder: &Path) -> Kennel {
         let token = std::fs::read_to_string(folder.join("keys/admin.token")).expect("a token");
         let new = serde_json::json!({ "label": label, "preset": "town", "stamp_bits": 4, "birth_bits": 8 });
         let answer =
             self.http.post(format!("{}/admin/kennels", self.url)).bearer_auth(token.trim()).json(&new);
         assert!(answer.send().await.expect("the service answers").status().is_success());
-        let view: KennelView = self.get(&format!("/v1/kennels/{label}")).await;
-        let genesis = decode(&STANDARD.decode(&view.genesis).expect("base64")).expect("a genesis");
-        Kennel { view, genesis }
+        self.try_kennel(label).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Reads a kennel that is open.
+    pub async fn try_kennel(&self, label: &str) -> Result<Kennel, String> {
+        let view: KennelView = self.try_get(&format!("/v1/kennels/{label}")).await?;
+        let genesis = STANDARD.decode(&view.genesis).ok().and_then(|bytes| decode(&bytes).ok());
+        let genesis = genesis.ok_or_else(|| format!("the genesis of kennel {label} can't be read"))?;
+        Ok(Kennel { view, genesis })
     }
 
     pub async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> T {
-        let answer = self.http.get(format!("{}{path}", self.url)).send().await.expect("the service answers");
-        let text = answer.text().await.expect("an answer");
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}: {text}"))
+        self.try_get(path).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    pub async fn try_get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, String> {
+        let told = |error: reqwest::Error| format!("{path}: {error}");
+        let answer = self.http.get(format!("{}{path}", self.url)).send().await.map_err(told)?;
+        let text = answer.text().await.map_err(told)?;
+        serde_json::from_str(&text).map_err(|error| format!("{path}: {error}: {text}"))
     }
 
     /// Posts events of one request, again while the queue is full; panics if one isn't queued.
-    pub async fn post(&self, mut events: Vec<SubmittedEvent>) {
+    pub async fn post(&self, events: Vec<SubmittedEvent>) {
+        self.try_post(events).await.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    pub async fn try_post(&self, mut events: Vec<SubmittedEvent>) -> Result<(), String> {
         while !events.is_empty() {
             let request = SubmittedEvents { events: events.clone() };
-            let answer = self.http.post(format!("{}/v1/events", self.url)).json(&request).send();
-            let answer = answer.await.expect("the service answers");
-            let answer: Submissions = answer.json().await.expect("an answer for each event");
+            let answer = self.http.post(format!("{}/v1/events", self.url)).json(&request).send().await;
+            let answer = answer.map_err(|error| format!("/v1/events: {error}"))?;
+            let status = answer.status();
+            let text = answer.text().await.map_err(|error| format!("/v1/events: {error}"))?;
+            let Ok(answer) = serde_json::from_str::<Submissions>(&text) else {
+                // A gateway in front refuses in words of its own.
+                if matches!(status.as_u16(), 429 | 503) {
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+                return Err(format!("/v1/events: {status}: {text}"));
+            };
             let mut busy = Vec::new();
             for (result, event) in answer.results.iter().zip(events) {
                 match &result.problem {
                     None => {}
                     Some(problem) if problem.kind == BUSY => busy.push(event),
-                    Some(problem) => panic!("{problem:?}"),
+                    Some(problem) => return Err(format!("an event was refused: {problem:?}")),
                 }
             }
             events = busy;
@@ -163,34 +195,49 @@ impl Load {
                 tokio::time::sleep(PAUSE).await;
             }
         }
+        Ok(())
     }
 
     pub async fn wait(&self, id: &EventId) {
-        for _ in 0..20 {
-            let path = format!("{}/v1/events/{id}?wait_ms=20000&proof=false", self.url);
-            if self.http.get(path).send().await.expect("the service answers").status().is_success() {
-                return;
-            }
-        }
-        panic!("event {id} was not mined in time");
+        self.try_wait(id).await.unwrap_or_else(|error| panic!("{error}"));
     }
 
     /// Waits until an event is mined; panics if it is rejected.
     pub async fn wait_mined(&self, id: &EventId) {
-        for _ in 0..20 {
-            let path = format!("{}/v1/events/{id}?wait_ms=20000&proof=false", self.url);
-            let answer = self.http.get(path).send().await.expect("the service answers");
-            if answer.status().is_success() {
-                let view: pitpet_pipeline::api::EventView = answer.json().await.expect("an event");
-                assert_eq!(view.status, "mined", "{view:?}");
-                return;
+        let view = self.try_wait(id).await.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(view.status, "mined", "{view:?}");
+    }
+
+    /// Waits until an event is mined or rejected.
+    pub async fn try_wait(&self, id: &EventId) -> Result<EventView, String> {
+        let path = format!("/v1/events/{id}?wait_ms=20000&proof=false");
+        let mut last = String::new();
+        for _ in 0..LOOKS {
+            let told = |error: reqwest::Error| format!("{path}: {error}");
+            let answer = self.http.get(format!("{}{path}", self.url)).send().await.map_err(told)?;
+            let status = answer.status();
+            let text = answer.text().await.map_err(told)?;
+            match status.is_success() {
+                true => {
+                    return serde_json::from_str(&text).map_err(|error| format!("{path}: {error}: {text}"));
+                }
+                false => last = format!("{status}: {text}"),
+            }
+            // A gateway in front refuses without waiting.
+            if status.as_u16() != 404 {
+                tokio::time::sleep(PAUSE).await;
             }
         }
-        panic!("event {id} was not mined in time");
+        Err(format!("event {id} was not mined in time: {last}"))
     }
 
     /// Uploads a photo, as a client does before a birth.
     pub async fn photo(&self, owner: &SigningKey) -> Digest32 {
+        self.try_photo(owner).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    pub async fn try_photo(&self, owner: &SigningKey) -> Result<Digest32, String> {
+        let told = |error: reqwest::Error| format!("the photo can't be uploaded: {error}");
         let content = b"a photo, as far as the store can tell".to_vec();
         let sha256 = sha256(&content);
         let key = PublicKey(owner.verifying_key().to_bytes());
@@ -205,17 +252,29 @@ impl Load {
         };
         let request = SubmittedRequest { request: STANDARD.encode(request.sign(owner)) };
         let answer = self.http.post(format!("{}/v1/media", self.url)).json(&request).send();
-        let ticket: UploadTicket = answer.await.expect("the service answers").json().await.expect("a ticket");
-        let mut upload = self.http.put(format!("{}{}", self.url, ticket.url)).body(content);
+        let text = answer.await.map_err(told)?.text().await.map_err(told)?;
+        let ticket: UploadTicket =
+            serde_json::from_str(&text).map_err(|error| format!("/v1/media: {error}: {text}"))?;
+        // A path is relative to the server.
+        let url =
+            if ticket.url.starts_with('/') { format!("{}{}", self.url, ticket.url) } else { ticket.url };
+        let mut upload = self.http.put(url).body(content);
         for (name, value) in &ticket.headers {
             upload = upload.header(name, value);
         }
-        assert!(upload.send().await.expect("the service answers").status().is_success());
-        sha256
+        let answer = upload.send().await.map_err(told)?;
+        match answer.status().is_success() {
+            true => Ok(sha256),
+            false => Err(format!("the photo was refused with {}", answer.status())),
+        }
     }
 
     /// Opens pets with posts, enough for `pats`; gives the posts.
     pub async fn posts(&self, kennel: &Kennel, pats: usize, seed: u64) -> Vec<EventId> {
+        self.try_posts(kennel, pats, seed).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    pub async fn try_posts(&self, kennel: &Kennel, pats: usize, seed: u64) -> Result<Vec<EventId>, String> {
         let count = pats.div_ceil(PATS_PER_POST);
         let mut posts = Vec::new();
         let salt = [3; 32];
@@ -223,27 +282,38 @@ impl Load {
             let owner = key(seed + pet);
             let body = Body::Birth { name: format!("Pet {pet}"), story: String::new() }.encode();
             let payload = Payload::Birth {
-                photo: self.photo(&owner).await,
+                photo: self.try_photo(&owner).await?,
                 body: commitment(&salt, &body),
                 recovery: None,
-                anchor: kennel.view.anchor.parse().expect("a hash"),
+                anchor: kennel
+                    .view
+                    .anchor
+                    .parse()
+                    .map_err(|_| "the kennel's anchor is no hash".to_owned())?,
             };
             let (birth, event) = kennel.sign(&owner, 1, payload, Some((&salt, body)));
-            self.post(vec![event]).await;
-            self.wait(&birth).await;
+            self.try_post(vec![event]).await?;
             let mut last = birth;
+            self.mined(&birth).await?;
             for nonce in 2..22.min(2 + count as u64 - pet * 20) {
                 let body = Body::Post { text: format!("Post {nonce}"), tags: Vec::new() }.encode();
                 let payload =
                     Payload::Post { pet: BirthHash(birth.0), photo: None, body: commitment(&salt, &body) };
                 let (id, event) = kennel.sign(&owner, nonce, payload, Some((&salt, body)));
-                self.post(vec![event]).await;
+                self.try_post(vec![event]).await?;
                 posts.push(id);
                 last = id;
             }
-            self.wait(&last).await;
+            self.mined(&last).await?;
         }
-        posts
+        Ok(posts)
+    }
+
+    async fn mined(&self, id: &EventId) -> Result<(), String> {
+        match self.try_wait(id).await? {
+            view if view.status == "mined" => Ok(()),
+            view => Err(format!("event {id} was {}: {:?}", view.status, view.reject)),
+        }
     }
 }
 

@@ -8,17 +8,19 @@
 //! one whose users are trusted.
 
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use anyhow::Context as _;
 use tokio::sync::oneshot;
 
-pub(super) struct Engine {
+/// A running engine, for whoever needs a table without the rest of the service.
+pub struct Engine {
     endpoint: String,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
-    path: std::path::PathBuf,
+    /// None: it keeps everything in memory.
+    path: Option<PathBuf>,
 }
 
 /// A loopback address that can't be guessed, where the system has more than one.
@@ -35,10 +37,26 @@ fn address() -> anyhow::Result<Ipv4Addr> {
 }
 
 impl Engine {
-    pub(super) fn start(path: &Path) -> anyhow::Result<Self> {
+    /// Starts it on a file, which is made if it isn't there.
+    ///
+    /// # Errors
+    /// If the file can't be opened or nothing can listen on loopback.
+    pub fn start(path: &Path) -> anyhow::Result<Self> {
         let text = path.to_str().context("the data folder's path is not UTF-8")?;
         let database = dynoxide::Database::new(text)
             .with_context(|| format!("can't open the table's file {}", path.display()))?;
+        Self::serve(database, Some(path.to_owned()))
+    }
+
+    /// Starts an empty one that forgets everything when it stops.
+    ///
+    /// # Errors
+    /// If nothing can listen on loopback.
+    pub fn in_memory() -> anyhow::Result<Self> {
+        Self::serve(dynoxide::Database::memory().context("can't make a table in memory")?, None)
+    }
+
+    fn serve(database: dynoxide::Database, path: Option<PathBuf>) -> anyhow::Result<Self> {
         let listener = std::net::TcpListener::bind((address()?, 0)).context("can't listen on loopback")?;
         listener.set_nonblocking(true)?;
         let endpoint = format!("http://{}", listener.local_addr()?);
@@ -58,23 +76,26 @@ impl Engine {
                 }
             });
         })?;
-        Ok(Self { endpoint, stop, thread, path: path.to_owned() })
+        Ok(Self { endpoint, stop, thread, path })
     }
 
-    pub(super) fn endpoint(&self) -> String {
+    /// Its address.
+    pub fn endpoint(&self) -> String {
         self.endpoint.clone()
     }
 
     /// `journal_mode` and `synchronous` as a connection of this process to the file has them. The
     /// engine changes neither after opening, so that its own connection has the same.
     pub(super) fn durability(&self) -> anyhow::Result<(String, u64)> {
-        let connection = rusqlite::Connection::open(&self.path)?;
+        let path = self.path.as_ref().context("a table in memory isn't durable")?;
+        let connection = rusqlite::Connection::open(path)?;
         let journal_mode = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
         let synchronous = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
         Ok((journal_mode, synchronous))
     }
 
-    pub(super) fn stop(self) {
+    /// Ends it; requests under way are answered first.
+    pub fn stop(self) {
         drop(self.stop);
         if self.thread.join().is_err() {
             tracing::error!("the table's engine ended badly");

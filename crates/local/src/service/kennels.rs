@@ -173,6 +173,8 @@ pub async fn open(
         operator: keys.operator,
         house: keys.house,
         moderators: vec![keys.moderator],
+        witnesses: vec![],
+        threshold: 0,
         checkpoint: public(&keys.checkpoint),
         created_ms: now_ms,
         random,

@@ -35,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 use crate::event_source::{self, EventSourceSettings, Tally};
 use crate::queue::{DeadLetterHandle, FifoQueue, InterruptedReceives, QueueHandle, QueueSettings};
 
+pub use engine::Engine;
 pub use folder::{DataFolder, FolderError};
 pub use front::FrontSettings;
 pub use kennels::{FoundingKeys, NewKennel, Preset, open as open_kennel, public};
@@ -99,7 +100,7 @@ pub struct Service {
     source: JoinHandle<Tally>,
     reaper: JoinHandle<()>,
     queue: FifoQueue,
-    engine: engine::Engine,
+    engine: Engine,
     durability: Durability,
     _lock: std::fs::File,
 }
@@ -130,7 +131,7 @@ impl Service {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let keys = Keys::open(&folder.join("keys"))?;
 
-        let engine = engine::Engine::start(&folder.join("table.db"))?;
+        let engine = Engine::start(&folder.join("table.db"))?;
         let table = DynamoTable::new(&Settings::embedded(engine.endpoint()), TABLE)?;
         table.create().await.context("can't create the table in the embedded engine")?;
         let table: Arc<dyn Table> = Arc::new(table);

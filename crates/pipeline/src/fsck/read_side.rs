@@ -29,11 +29,15 @@ struct Group {
     others: &'static [&'static str],
 }
 
-/// A record as an event left it; a pet's death; an owner's loss by it.
-const GROUPS: [Group; 3] = [
+/// A record as an event left it; a pet's death; an owner's loss by it; an order's end; what that gave
+/// its maker back; a moderator's verdict.
+const GROUPS: [Group; 6] = [
     Group { height: "record_height", others: &["record", "kennel"] },
     Group { height: "died_height", others: &["died_ms"] },
     Group { height: "lost_height", others: &["lost_pet", "holdings"] },
+    Group { height: "closed_height", others: &["closed_reason"] },
+    Group { height: "unlocked_height", others: &["free", "orders"] },
+    Group { height: "verdict_height", others: &["verdict", "by"] },
 ];
 
 impl Group {
@@ -90,7 +94,7 @@ impl Run<'_, '_> {
                 match change {
                     Change::Post(post) => _ = posts.insert(post.id, post.visit_count()),
                     Change::Account(account) => _ = accounts.insert(account.id),
-                    Change::Pet(_) => {}
+                    _ => {}
                 }
             }
         }

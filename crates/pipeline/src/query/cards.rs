@@ -1,5 +1,5 @@
-//! Cards of pets and accounts: a record as its last event left it, with what a death since
-//! changed laid over it.
+//! Cards of pets and accounts: a record as its last event left it, with what a death or
+//! an order's end since changed laid over it.
 
 use pitpet_chain::body::Body;
 use pitpet_chain::codec::decode;
@@ -84,6 +84,12 @@ pub async fn read_account(table: &dyn Table, account: &AccountId) -> Result<Acco
             account.pet = None;
             account.holdings =
                 u32::try_from(attributes.number("holdings")?).map_err(|_| damaged("an account's card"))?;
+        }
+        let unlocked = attributes.number("unlocked_height").unwrap_or(0);
+        if unlocked > 0 && unlocked >= attributes.number("record_height")? {
+            account.free = attributes.number("free")?;
+            account.orders =
+                u32::try_from(attributes.number("orders")?).map_err(|_| damaged("an account's card"))?;
         }
         card.records.push((KennelId(attributes.digest("kennel")?), account));
     }
@@ -170,6 +176,7 @@ pub(super) fn account_view(id: &AccountId, card: &AccountCard, labels: Vec<Strin
             free: account.free,
             pet: account.pet.map(|pet| pet.to_string()),
             holdings: account.holdings,
+            orders: account.orders,
             nonce: account.nonce,
             key: account.key.map(|key| key.to_string()),
         })

@@ -8,7 +8,7 @@ use pitpet_chain::hash::{AccountId, BirthHash, EventId, KennelId};
 
 use super::{Queries, cards, parse_id};
 use crate::api::{EntriesView, EntryView, PetView, Problem};
-use crate::head::{Founding, damaged};
+use crate::head::{CommittedHead, Founding, damaged};
 use crate::items::{self, Fields};
 use crate::ports::{Attributes, Consistency, Item, Order, Query};
 
@@ -21,7 +21,7 @@ const MERGED_MAX: usize = 16;
 /// The kennels whose feeds are merged into a page: those founded by the time where it begins, of
 /// which the newest. It depends on that time alone, so that the pages behind a cursor stay what
 /// they are while new posts arrive and kennels open: a later kennel has nothing as old.
-fn merged(mut kennels: Vec<Founding>, cursor: Option<&str>) -> Vec<Founding> {
+pub(super) fn merged(mut kennels: Vec<Founding>, cursor: Option<&str>) -> Vec<Founding> {
     let begin_ms = time_of(cursor);
     kennels.retain(|kennel| kennel.genesis.created_ms <= begin_ms);
     kennels.sort_by_key(|kennel| (std::cmp::Reverse(kennel.genesis.created_ms), kennel.kennel));
@@ -37,7 +37,8 @@ fn time_of(cursor: Option<&str>) -> u64 {
 /// Entries of a page, at most.
 pub(super) const PAGE_MAX: u32 = 100;
 
-fn before(cursor: Option<&str>, pk: String, from: &str, limit: u32) -> Query {
+/// What stands before a cursor, newest first.
+pub(super) fn before(cursor: Option<&str>, pk: String, from: &str, limit: u32) -> Query {
     Query {
         pk,
         from: from.to_owned(),
@@ -50,6 +51,12 @@ fn before(cursor: Option<&str>, pk: String, from: &str, limit: u32) -> Query {
     }
 }
 
+/// The text of a body's item; none if it was erased.
+pub(super) fn text(item: &Attributes) -> Option<Body> {
+    let bytes = item.bytes("body").ok()?;
+    [Kind::Birth, Kind::Post, Kind::Comment].into_iter().find_map(|kind| Body::read(kind, bytes).ok())
+}
+
 impl Queries {
     /// Reads bodies by event; erased and missing ones are left out.
     pub(super) async fn texts(&self, events: &[EventId]) -> Result<HashMap<EventId, Body>, Problem> {
@@ -57,11 +64,7 @@ impl Queries {
         for chunk in events.chunks(100) {
             let keys: Vec<_> = chunk.iter().map(items::body).collect();
             for (event, item) in chunk.iter().zip(self.table.get_many(&keys).await?) {
-                let Some(bytes) = item.as_ref().and_then(|item| item.bytes("body").ok()) else { continue };
-                let body = [Kind::Birth, Kind::Post, Kind::Comment]
-                    .into_iter()
-                    .find_map(|kind| Body::read(kind, bytes).ok().map(|body| (kind, body)));
-                if let Some((_, body)) = body {
+                if let Some(body) = item.as_ref().and_then(text) {
                     texts.insert(*event, body);
                 }
             }
@@ -87,7 +90,9 @@ impl Queries {
         let mut found = Vec::new();
         let mut unseen = None;
         for founding in &foundings {
-            let (items, rest) = self.kennel_feed(founding, cursor, limit).await?;
+            let head = self.head(founding).await?;
+            let (items, rest) =
+                self.kennel_feed(founding, &head, cursor, limit, Consistency::Eventual).await?;
             found.extend(items);
             unseen = unseen.max(rest);
         }
@@ -101,13 +106,14 @@ impl Queries {
     }
 
     /// Entries of one kennel, and the cursor of those that were not looked for, if there may be some.
-    async fn kennel_feed(
+    pub(super) async fn kennel_feed(
         &self,
         founding: &Founding,
+        head: &CommittedHead,
         cursor: Option<&str>,
         limit: u32,
+        consistency: Consistency,
     ) -> Result<(Vec<Item>, Option<String>), Problem> {
-        let head = self.head(founding).await?;
         let newest_ms = time_of(cursor).min(head.header.timestamp_ms);
         let newest = newest_ms / items::DAY_MS;
         let first = founding.genesis.created_ms / items::DAY_MS;
@@ -116,6 +122,7 @@ impl Queries {
         let mut day = newest;
         while found.len() <= limit as usize && day >= oldest {
             let query = before(cursor, items::feed_pk(&founding.kennel, day), "0", limit);
+            let query = Query { consistency, ..query };
             found.extend(
                 self.table
                     .query(&query)
@@ -215,7 +222,8 @@ impl Queries {
     }
 }
 
-fn entry_view(item: &Attributes, texts: &HashMap<EventId, Body>) -> Result<EntryView, Problem> {
+/// What an entry says.
+pub(super) fn entry_view(item: &Attributes, texts: &HashMap<EventId, Body>) -> Result<EntryView, Problem> {
     let id = EventId(item.digest("id")?);
     let pet = EventId(item.digest("pet")?);
     let kind = u8::try_from(item.number("kind")?).ok().and_then(Kind::from_number);
@@ -224,7 +232,7 @@ fn entry_view(item: &Attributes, texts: &HashMap<EventId, Body>) -> Result<Entry
         Some(Body::Birth { story, .. }) => (Some(story.clone()), Vec::new()),
         Some(Body::Post { text, tags }) => (Some(text.clone()), tags.clone()),
         Some(Body::Comment { text }) => (Some(text.clone()), Vec::new()),
-        None => (None, Vec::new()),
+        Some(Body::Moderate { .. }) | None => (None, Vec::new()),
     };
     let pet_name = match texts.get(&pet) {
         Some(Body::Birth { name, .. }) => Some(name.clone()),
@@ -240,6 +248,7 @@ fn entry_view(item: &Attributes, texts: &HashMap<EventId, Body>) -> Result<Entry
         height: item.number("height")?,
         index: u32::try_from(item.number("index")?).map_err(|_| damaged("an entry"))?,
         timestamp_ms: item.number("timestamp_ms")?,
+        age: item.number("age")?,
         text,
         tags,
         photo_url: item.digest("photo").ok().map(|photo| cards::photo_url(&photo)),

@@ -7,6 +7,9 @@ mod birthplace;
 mod cards;
 mod export;
 mod feeds;
+mod find;
+mod living;
+mod pages;
 mod proofs;
 
 use std::num::NonZeroUsize;
@@ -19,10 +22,14 @@ use pitpet_chain::codec::{decode, encode};
 use pitpet_chain::event::{Kind, SignedEvent};
 use pitpet_chain::genesis::Parameters;
 use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, EventId, KennelId, RulesHash};
+use pitpet_chain::mining;
 use pitpet_chain::reject::Reject;
 
 pub use cards::{AccountCard, PetCard, read_account, read_pet, remaining_words};
 pub use export::{ExportManifest, Segment, SegmentEntry, StoredBody};
+pub use find::{FOUND_MAX, Found};
+pub use living::Ranking;
+pub use pages::{Card, Cards, PostPage, SiteSettings};
 
 use crate::api::*;
 use crate::checkpoint;
@@ -58,6 +65,9 @@ pub struct Queries {
     foundings: Foundings,
     replicas: Kennels,
     settings: QuerySettings,
+    site: SiteSettings,
+    memory: living::Memory,
+    newest: pages::Newest,
 }
 
 /// Whether an answer carries its proof.
@@ -84,7 +94,29 @@ impl Queries {
         let replicas =
             Kennels::new(Arc::new(NativeHost), table.clone(), objects.clone(), settings.replicas_max);
         let foundings = Foundings::new(table.clone());
-        Self { table, objects, clock, foundings, replicas, settings }
+        Self {
+            table,
+            objects,
+            clock,
+            foundings,
+            replicas,
+            settings,
+            site: SiteSettings::default(),
+            memory: living::Memory::default(),
+            newest: pages::Newest::default(),
+        }
+    }
+
+    /// Says what the pages have to know of the site.
+    #[must_use]
+    pub fn with_site(mut self, site: SiteSettings) -> Self {
+        self.site = site;
+        self
+    }
+
+    /// What the pages have to know of the site.
+    pub fn site(&self) -> &SiteSettings {
+        &self.site
     }
 
     /// Finds a kennel by id or label.
@@ -153,6 +185,18 @@ impl Queries {
             accounts: totals.accounts,
             minted: totals.minted,
             house: totals.house,
+            locked: totals.locked,
+            orders: totals.orders,
+            mining: MiningView {
+                over: mining::after(&head.summary.mining, head.height, &head.hash).began.to_string(),
+                sealed: head.summary.mining.sealed,
+                difficulty: head.summary.mining.difficulty,
+                last_aging_ms: totals.last_aging_ms,
+            },
+            upgrade: head.summary.upgrade.map(|upgrade| UpgradeView {
+                rules_hash: upgrade.rules_hash.to_string(),
+                at_height: upgrade.at_height,
+            }),
             parameters: parameters_view(parameters),
             checkpoint_key: checkpoint::verifier_key(&founding.kennel, &founding.genesis.checkpoint)
                 .unwrap_or_default(),
@@ -214,6 +258,19 @@ impl Queries {
             deaths,
             bytes: base64_of(&stored.bytes),
         })
+    }
+
+    /// A published block itself, with the count of its bytes.
+    ///
+    /// # Errors
+    /// A problem with status 404 if the kennel is not that high yet.
+    pub async fn block_record(&self, founding: &Founding, height: u64) -> Result<(usize, Block), Problem> {
+        let (_, stored) = self
+            .published_block(founding, height)
+            .await?
+            .ok_or_else(|| not_found("block at this height yet", "height"))?;
+        let block = decode(&stored.bytes).map_err(|_| damaged("a block"))?;
+        Ok((stored.bytes.len(), block))
     }
 
     /// Blocks, newest first; `cursor` is the height to go on below.

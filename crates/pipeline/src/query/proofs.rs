@@ -142,7 +142,7 @@ impl Queries {
     }
 
     /// The newest head that is published, as far as a replica needs it.
-    async fn published_head(&self, founding: &Founding) -> Result<CommittedHead, LedgerError> {
+    pub(super) async fn published_head(&self, founding: &Founding) -> Result<CommittedHead, LedgerError> {
         let head = self.head(founding).await?;
         let claim =
             checkpoint::check(&head.published_checkpoint, &founding.kennel, &founding.genesis.checkpoint)

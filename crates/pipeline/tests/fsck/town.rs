@@ -19,6 +19,7 @@ const EVERY: MinerSettings = MinerSettings {
     snapshot_every: 4,
     unpublished_max: 1_000,
     open_kennels_max: std::num::NonZeroUsize::MIN,
+    search_words_max: 12,
 };
 
 /// What is stored of it.

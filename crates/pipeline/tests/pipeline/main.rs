@@ -12,3 +12,4 @@ mod query;
 mod rate_limit;
 mod reaper;
 mod snapshots;
+mod spare;

@@ -2,7 +2,9 @@
 
 use pitpet_chain::hash::EventId;
 use pitpet_pipeline::mine::MinerSettings;
+use pitpet_pipeline::ports::Table as _;
 use pitpet_pipeline::query::WithProof;
+use pitpet_pipeline::{items, publisher};
 use pitpet_simulator::audit::{Published, audit};
 use pitpet_simulator::faults::{Call, Operation};
 use pitpet_simulator::town::{QUICK, id_of};
@@ -105,4 +107,53 @@ async fn too_long_a_backlog_pauses_mining() {
     town.mine_all(&town.miner()).await;
     let found = audit(&town.table, &town.founding, Published::Whole).await;
     assert_eq!(found.events.len(), 6);
+}
+
+#[tokio::test]
+async fn what_the_read_side_lost_is_published_again_from_a_height() {
+    let town = Town::found(QUICK).await;
+    let mut anna = Player::new(&town, 1);
+    let miner = town.miner();
+    let birth = anna.birth("Kitty", town.head().await.hash);
+    let pet = id_of(&birth);
+    town.send(vec![birth]);
+    town.mine_once(&miner).await;
+    for number in 0..3 {
+        town.send(vec![anna.post(pet, &format!("Nap {number}."))]);
+        town.clock.advance(1_000);
+        town.mine_once(&miner).await;
+    }
+    let whole = town.table.all();
+    let lost: Vec<_> =
+        whole.keys().filter(|key| key.sk == "PLACE" || key.pk.starts_with("P#")).cloned().collect();
+    assert_eq!(lost.len(), 4 + 5, "a place an event; a card and an entry an event");
+    for key in &lost {
+        town.table.delete(key).await.expect("it deletes");
+    }
+    let mut heights = Vec::new();
+    let republish = |from| publisher::republish(town.table.as_ref(), &town.founding, from, |_| ());
+    // From the middle, only what is above comes back.
+    assert_eq!(republish(3).await.expect("it publishes"), 2);
+    assert_eq!(lost.iter().filter(|key| town.table.item(key).is_some()).count(), 5);
+    let count =
+        publisher::republish(town.table.as_ref(), &town.founding, 0, |height| heights.push(height)).await;
+    assert_eq!((count.expect("it publishes"), heights), (4, vec![1, 2, 3, 4]));
+    let mut back = town.table.all();
+    // The card says where it was last written from, and that again is the head.
+    assert_eq!(back.remove(&items::pet(&pet.into())), whole.get(&items::pet(&pet.into())).cloned());
+    let mut whole = whole;
+    whole.remove(&items::pet(&pet.into()));
+    assert_eq!(back, whole);
+    audit(&town.table, &town.founding, Published::Whole).await;
+}
+
+#[tokio::test]
+async fn publishing_again_leaves_no_gap() {
+    let town = Town::found(QUICK).await;
+    with_posts(&town, 3, MinerSettings::default()).await;
+    let head = town.head().await;
+    assert_eq!((head.height, head.published_height), (4, 0));
+    let count = publisher::republish(town.table.as_ref(), &town.founding, 4, |_| ()).await;
+    assert_eq!(count.expect("it publishes"), 4, "all that was behind");
+    audit(&town.table, &town.founding, Published::Whole).await;
 }

@@ -57,6 +57,8 @@ impl Builder {
             operator: public(1),
             house: public(2),
             moderators: vec![],
+            witnesses: vec![],
+            threshold: 0,
             checkpoint: public(CHECKPOINT),
             created_ms: 1_000,
             random: [random; 32],

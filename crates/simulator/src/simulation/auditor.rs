@@ -6,13 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pitpet_chain::block::{Block, Change, Death, Receipt, Summary};
+use pitpet_chain::block::{Block, Change, Death, Ending, Receipt, Summary, Trade};
 use pitpet_chain::body::commitment;
 use pitpet_chain::codec::{decode, encode};
 use pitpet_chain::event::{Kind, Payload, ReplayClass, SignedEvent};
 use pitpet_chain::genesis::Genesis;
 use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, Digest32, EventId, KennelId, RulesHash, sha256};
 use pitpet_chain::reject::Reject;
+use pitpet_chain::state::Side;
 use pitpet_pipeline::api::EventView;
 use pitpet_pipeline::checkpoint;
 use pitpet_pipeline::head::Founding;
@@ -65,6 +66,7 @@ struct Ledger {
     /// Treats by holder's card.
     treats: BTreeMap<Key, u64>,
     minted: u64,
+    house: u64,
     /// Records by card and height, as receipts had them.
     records: BTreeMap<Key, BTreeMap<u64, Vec<u8>>>,
     published: u64,
@@ -116,6 +118,7 @@ impl Ledger {
             lives: BTreeMap::new(),
             treats: BTreeMap::new(),
             minted: 0,
+            house: 0,
             records: BTreeMap::new(),
             published: 0,
             genesis: genesis.clone(),
@@ -265,7 +268,8 @@ impl Auditor {
             ("E#", "PLACE") => self.place_written(key, before.as_ref(), after.as_ref()),
             ("E#", "BODY") => self.body_written(key, before.as_ref(), after.as_ref()),
             ("E#", "REJECT") => self.reject_written(task, key, after.as_ref(), counts),
-            ("P#" | "O#", "CARD") => self.card_written(key, before.as_ref(), after.as_ref()),
+            ("E#", "SPARE") => Self::spare_written(before.as_ref(), after.as_ref()),
+            ("P#" | "O#" | "X#", "CARD") => self.card_written(key, before.as_ref(), after.as_ref()),
             ("A#", sk) if sk.starts_with("K#") => self.card_written(key, before.as_ref(), after.as_ref()),
             _ => Ok(()),
         }
@@ -453,7 +457,7 @@ impl Auditor {
             .iter()
             .map(|event| SignedEvent::read(&event.0).map_err(bad("an event")))
             .collect::<Result<_, _>>()?;
-        let ages = signed.iter().any(|signed| signed.event.payload.kind().ages());
+        let ages = signed.iter().any(|signed| signed.event.payload.ages());
         let age = ledger.age + u64::from(ages);
         require(header.age == age, || format!("the age is {}, not {age}", header.age))?;
         ledger.age = age;
@@ -478,6 +482,20 @@ impl Auditor {
             require(receipt.event == id, || "a receipt is another event's".to_owned())?;
             for change in &receipt.changes {
                 let (key, treats, record) = match change {
+                    Change::Order(order) => {
+                        let locked = if order.side == Side::Bid { order.price } else { 0 };
+                        (items::order(&order.id), locked, encode(order))
+                    }
+                    Change::Keys(keys) => (items::keys(&kennel), 0, encode(keys)),
+                    Change::Closed(order) => {
+                        ledger.treats.remove(&items::order(order));
+                        continue;
+                    }
+                    Change::Trade(trade) => {
+                        ledger.treats.remove(&items::order(&trade.order));
+                        ledger.sold(trade)?;
+                        continue;
+                    }
                     Change::Pet(pet) => (items::pet(&pet.birth), pet.wallet, encode(pet)),
                     Change::Account(account) => (
                         items::account(&account.id, &kennel),
@@ -492,7 +510,16 @@ impl Auditor {
             counts.receipts += 1;
         }
         let summary: Summary = decode(&block.summary.0).map_err(bad("a summary"))?;
-        let held: u64 = ledger.treats.values().sum::<u64>() + summary.totals.house;
+        for ending in &block.endings {
+            let ending: Ending = decode(&ending.0).map_err(bad("an ending"))?;
+            // A bid's price goes back to who made it.
+            let locked = ledger.treats.remove(&items::order(&ending.order)).ok_or("no such order ended")?;
+            *ledger.treats.entry(items::account(&ending.account, &kennel)).or_default() += locked;
+        }
+        require(summary.totals.house == ledger.house, || {
+            format!("the house has {} treats, not {}", summary.totals.house, ledger.house)
+        })?;
+        let held: u64 = ledger.treats.values().sum::<u64>() + ledger.house;
         require(summary.totals.minted == ledger.minted && held == ledger.minted, || {
             format!("{} treats were minted, {held} are held", ledger.minted)
         })?;
@@ -585,6 +612,14 @@ impl Auditor {
         let salt = item.digest("salt").map_err(bad("a body's salt"))?;
         let body = item.bytes("body").map_err(bad("a body"))?;
         require(placed.body == Some(commitment(&salt, body)), || format!("event {id} has another body"))
+    }
+
+    /// The body of a rejected event goes by itself, and nobody writes it twice.
+    fn spare_written(before: Option<&Attributes>, after: Option<&Attributes>) -> Finding {
+        require(before.is_none(), || "a spare body changed".to_owned())?;
+        require(after.is_some_and(|item| item.number("ttl").is_ok()), || {
+            "a spare body stays for ever".to_owned()
+        })
     }
 
     /// No reject is recorded by a miner who received its batch when the event was in the chain.
@@ -775,6 +810,19 @@ fn buried(dead: &[OutgoingMessage]) -> BTreeSet<EventId> {
 }
 
 impl Ledger {
+    /// A pet changes hands, and the house gets its part, rounded up.
+    fn sold(&mut self, trade: &Trade) -> Finding {
+        let life = self.lives.get_mut(&trade.pet).ok_or("an unknown pet was sold")?;
+        require(life.owner == trade.seller, || format!("pet {} was sold by a stranger", trade.pet))?;
+        life.owner = trade.buyer;
+        let part = u128::from(trade.price) * u128::from(self.genesis.parameters.cut_permille);
+        require(u128::from(trade.cut) == part.div_ceil(1000), || {
+            format!("the house got {} of {}", trade.cut, trade.price)
+        })?;
+        self.house += trade.cut;
+        Ok(())
+    }
+
     /// What an event does to lives, visits and treats, in the model's own words.
     fn effect(&mut self, signed: &SignedEvent, age: u64) -> Finding {
         let (event, id) = (&signed.event, signed.id);
@@ -793,6 +841,14 @@ impl Ledger {
                 *pet
             }
             Payload::Gift { pet, .. } => *pet,
+            Payload::Seal { time, .. } => {
+                let parameters = &self.genesis.parameters;
+                let reward = if time.is_some() { parameters.time_reward } else { parameters.seal_reward };
+                let earned = reward.min(self.house);
+                self.house -= earned;
+                self.minted += reward - earned;
+                return Ok(());
+            }
             Payload::Pat { post } | Payload::Share { post } | Payload::Comment { post, .. } => {
                 if kind != Kind::Comment {
                     let is_first = self.visits.insert((kind, *post, event.account));

@@ -247,8 +247,12 @@ async fn settle(world: &Arc<World>, received: &Received, report: &pitpet_pipelin
 /// A miner on its machine, fed by the event source; it dies and starts again.
 pub(super) async fn miner(world: Arc<World>, number: u32) {
     let clock = MachineClock::new(&world);
-    let settings =
-        MinerSettings { open_kennels_max: NonZeroUsize::MIN, snapshot_every: 3, unpublished_max: 12 };
+    let settings = MinerSettings {
+        open_kennels_max: NonZeroUsize::MIN,
+        snapshot_every: 3,
+        unpublished_max: 12,
+        ..MinerSettings::default()
+    };
     for life in 1.. {
         let process = Process::start(&world, Role::Miner, format!("miner {number}, life {life}"));
         let ports = ports(&world, &process);

@@ -53,7 +53,16 @@ impl RuntimeApi {
 
     /// Spawns a function with these variables and no others.
     pub fn spawn(&self, binary: &str, variables: &[(&str, String)]) -> tokio::process::Child {
-        tokio::process::Command::new(binary)
+        self.spawn_by(tokio::process::Command::new(binary), variables)
+    }
+
+    /// Spawns it by a command that ends in the binary, such as an emulator of another processor.
+    pub fn spawn_by(
+        &self,
+        mut command: tokio::process::Command,
+        variables: &[(&str, String)],
+    ) -> tokio::process::Child {
+        command
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", &self.address)
             .env("AWS_LAMBDA_FUNCTION_NAME", "function")

@@ -1,0 +1,212 @@
+//! The living: who is most alive, who is about to end, and how fast a kennel ages.
+//!
+//! No item of the table orders pets by what is left of their lives, which would be a write for
+//! every pet at every age. A kennel's living pets are at most 1,024 and fit memory: they are taken
+//! once from a replica of the kennel, and from then on kept up by the receipts and deaths of the
+//! blocks that follow.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use pitpet_chain::block::{Block, Change, Death, Receipt};
+use pitpet_chain::codec::decode;
+use pitpet_chain::hash::{BirthHash, BlockHash, EventId, KennelId};
+use pitpet_chain::state::{Pet, Phase};
+
+use super::{Queries, cards};
+use crate::api::{PetView, Problem};
+use crate::head::{CommittedHead, Founding, LedgerError, damaged};
+use crate::items::{self, DAY_MS, Fields};
+use crate::ports::{Consistency, Order, Query};
+
+/// Blocks that are read one by one; further behind, a replica is quicker.
+const BLOCKS_BEHIND_MAX: u64 = 512;
+
+/// How often a kennel's pace is measured anew, ms.
+const PACE_KEPT_MS: u64 = 60_000;
+
+/// By what pets are ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ranking {
+    /// Most of their life left, and of these the most visited.
+    Alive,
+    /// Least of their life left.
+    Ending,
+}
+
+/// The living pets of a kennel at a height.
+#[derive(Clone, Debug)]
+struct Living {
+    height: u64,
+    hash: BlockHash,
+    pets: HashMap<BirthHash, Pet>,
+}
+
+impl Living {
+    fn take(&mut self, block: &Block) -> Result<(), LedgerError> {
+        for receipt in &block.receipts {
+            let receipt: Receipt = decode(&receipt.0).map_err(|_| damaged("a receipt"))?;
+            for change in receipt.changes {
+                if let Change::Pet(pet) = change
+                    && pet.phase == Phase::Living
+                {
+                    self.pets.insert(pet.birth, pet);
+                }
+            }
+        }
+        for death in &block.deaths {
+            let death: Death = decode(&death.0).map_err(|_| damaged("a death"))?;
+            self.pets.remove(&death.pet);
+        }
+        self.height = block.header.height;
+        self.hash = block.header.hash();
+        Ok(())
+    }
+}
+
+/// What is remembered of kennels.
+#[derive(Default)]
+pub(super) struct Memory {
+    /// Each behind a lock of its own, so that one request takes a kennel up and others wait for it.
+    living: std::sync::Mutex<HashMap<KennelId, Arc<tokio::sync::Mutex<Option<Living>>>>>,
+    /// When it was measured, and ms an age.
+    paces: std::sync::Mutex<HashMap<KennelId, (u64, u64)>>,
+}
+
+impl Queries {
+    /// Living pets of all kennels in order, from the place `skip` on.
+    ///
+    /// # Errors
+    /// A problem.
+    pub async fn ranked(&self, ranking: Ranking, skip: usize, limit: usize) -> Result<Vec<PetView>, Problem> {
+        let kennels = self.heads().await?;
+        let mut all: Vec<(u64, u64, Pet, usize)> = Vec::new();
+        for (at, (founding, head)) in kennels.iter().enumerate() {
+            let ttl = founding.genesis.parameters.ttl;
+            for pet in self.living(founding, head).await? {
+                let remaining = pet.remaining(ttl, head.header.age.max(pet.last_age));
+                // In thousandths of a life: kennels may differ in how long one is.
+                let left = remaining * 1_000 / u64::from(ttl);
+                all.push((left, pet.posts + pet.pats + pet.shares + pet.comments, pet, at));
+            }
+        }
+        match ranking {
+            Ranking::Alive => all.sort_unstable_by(|(left, visits, pet, _), (left2, visits2, pet2, _)| {
+                (left2, visits2, &pet.birth).cmp(&(left, visits, &pet2.birth))
+            }),
+            Ranking::Ending => all.sort_unstable_by(|(left, _, pet, _), (left2, _, pet2, _)| {
+                (left, pet.born_ms, &pet.birth).cmp(&(left2, pet2.born_ms, &pet2.birth))
+            }),
+        }
+        let shown: Vec<_> = all.into_iter().skip(skip).take(limit).collect();
+        let births: Vec<EventId> = shown.iter().map(|(_, _, pet, _)| EventId(pet.birth.0)).collect();
+        let texts = self.texts(&births).await?;
+        Ok(shown
+            .into_iter()
+            .map(|(_, _, pet, at)| {
+                let (founding, head) = &kennels[at];
+                let text = texts.get(&EventId(pet.birth.0)).cloned();
+                let card = cards::PetCard { kennel: founding.kennel, pet };
+                cards::pet_view(&card, founding, head, text.as_ref())
+            })
+            .collect())
+    }
+
+    /// The living pets of a kennel, as its published blocks have them.
+    async fn living(&self, founding: &Founding, head: &CommittedHead) -> Result<Vec<Pet>, Problem> {
+        let slot = {
+            let mut all = self.memory.living.lock().expect("no panic while the memory is locked");
+            all.entry(founding.kennel).or_default().clone()
+        };
+        let mut slot = slot.lock().await;
+        let target = head.published_height;
+        let mut known = slot.take();
+        if let Some(living) = &mut known {
+            if living.height > target || target - living.height > BLOCKS_BEHIND_MAX {
+                known = None;
+            } else if !self.catch_up(founding, living, target).await? {
+                tracing::warn!(kennel = %founding.kennel, "the living were not those of the chain: counting them anew");
+                known = None;
+            }
+        }
+        let known = match known {
+            Some(living) => living,
+            None => self.count_living(founding).await?,
+        };
+        let pets = known.pets.values().cloned().collect();
+        *slot = Some(known);
+        Ok(pets)
+    }
+
+    /// Takes over the blocks that were published since; false if they don't follow.
+    async fn catch_up(
+        &self,
+        founding: &Founding,
+        living: &mut Living,
+        target: u64,
+    ) -> Result<bool, LedgerError> {
+        while living.height < target {
+            let Some((_, stored)) = self.published_block(founding, living.height + 1).await? else {
+                return Ok(true);
+            };
+            let block: Block = decode(&stored.bytes).map_err(|_| damaged("a block"))?;
+            if block.header.parent != living.hash {
+                return Ok(false);
+            }
+            living.take(&block)?;
+        }
+        Ok(true)
+    }
+
+    /// Takes the living from a replica.
+    async fn count_living(&self, founding: &Founding) -> Result<Living, LedgerError> {
+        let head = self.published_head(founding).await?;
+        let replica = self.replicas.take(founding, &head).await?;
+        let state = replica.instance.state().ok_or_else(|| damaged("a replica is not native"))?;
+        let births = state.living_up_to(u64::MAX);
+        let pets = births.iter().filter_map(|birth| Some((*birth, state.pet(birth)?.clone()))).collect();
+        let living = Living { height: head.height, hash: head.hash, pets };
+        self.replicas.put(founding.kennel, replica);
+        Ok(living)
+    }
+
+    /// How long an age takes in a kennel, by the last day, ms: at least what its parameters ask
+    /// for, at most the silence after which time is mined.
+    ///
+    /// # Errors
+    /// A problem.
+    pub async fn pace_ms(&self, kennel: &KennelId) -> Result<u64, Problem> {
+        let now_ms = self.clock.now_ms();
+        let known =
+            self.memory.paces.lock().expect("no panic while the memory is locked").get(kennel).copied();
+        if let Some((measured_ms, pace_ms)) = known
+            && now_ms.saturating_sub(measured_ms) < PACE_KEPT_MS
+        {
+            return Ok(pace_ms);
+        }
+        let founding = self.foundings.get(kennel).await?;
+        let parameters = &founding.genesis.parameters;
+        let since_ms = now_ms.saturating_sub(DAY_MS);
+        let mut pace_ms = parameters.idle_ms;
+        for day in [since_ms / DAY_MS, since_ms / DAY_MS + 1] {
+            let query = Query {
+                pk: items::feed_pk(kennel, day),
+                from: format!("{since_ms:015}"),
+                to: "~".to_owned(),
+                order: Order::Ascending,
+                limit: 1,
+                consistency: Consistency::Eventual,
+            };
+            let Some(first) = self.table.query(&query).await?.pop() else { continue };
+            let head = self.head(&founding).await?;
+            let ages = head.header.age.saturating_sub(first.attributes.number("age")?);
+            let took_ms = now_ms.saturating_sub(first.attributes.number("timestamp_ms")?);
+            pace_ms = took_ms / ages.max(1);
+            break;
+        }
+        let pace_ms = pace_ms.clamp(parameters.age_interval_ms.min(parameters.idle_ms), parameters.idle_ms);
+        let mut paces = self.memory.paces.lock().expect("no panic while the memory is locked");
+        paces.insert(*kennel, (now_ms, pace_ms));
+        Ok(pace_ms)
+    }
+}

@@ -1,0 +1,126 @@
+//! A message that two miners hold: one rejects its event by a late clock and acks it, the other
+//! accepts it by an early one and dies before it has published. The body survives.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pitpet_chain::hash::EventId;
+use pitpet_pipeline::items;
+use pitpet_pipeline::mine::{MinerSettings, ReceivedMessage};
+use pitpet_pipeline::ports::{OutgoingMessage, Table as _};
+use pitpet_pipeline::query::WithProof;
+use pitpet_simulator::faults::{Call, Operation};
+use pitpet_simulator::town::{QUICK, id_of};
+use pitpet_simulator::{Fault, Faults, Player, Town};
+
+/// Longer than any event of a player is valid, ms.
+const LATE_MS: u64 = Duration::from_hours(25).as_millis() as u64;
+
+struct Scene {
+    town: Arc<Town>,
+    message: OutgoingMessage,
+    birth: EventId,
+}
+
+/// A birth is in the queue; nothing is mined.
+async fn scene() -> Scene {
+    let town = Arc::new(Town::found(QUICK).await);
+    let birth = Player::new(&town, 1).birth("Kitty", town.head().await.hash);
+    let id = id_of(&birth);
+    let message = town.send(vec![birth]);
+    Scene { town, message, birth: id }
+}
+
+/// The other miner, whose clock is early: it commits, and dies before anything is published.
+async fn accept_and_die(town: &Town, message: OutgoingMessage) {
+    let late_ms = town.clock.now_ms();
+    town.clock.set(late_ms - LATE_MS);
+    let faults = Faults::new(|call| (call.operation == Operation::Publish).then_some(Fault::CrashBefore));
+    let received = ReceivedMessage { id: "the other's".to_owned(), message };
+    town.miner_with(&faults, MinerSettings::default()).mine(vec![received]).await;
+    assert!(faults.is_dead());
+    town.clock.set(late_ms);
+    assert_eq!(town.head().await.height, 1, "the event is committed");
+}
+
+/// Mines with a late clock; at the first call that `when` picks, the other miner accepts the
+/// event, and then the reaper publishes if `is_published`.
+async fn reject_while_the_other_accepts(
+    scene: &Scene,
+    is_published: bool,
+    when: impl Fn(&Call) -> bool + Send + 'static,
+) {
+    let town = scene.town.clone();
+    town.clock.advance(LATE_MS);
+    let mut other = Some((town.clone(), scene.message.clone()));
+    let faults = Faults::new(move |call| {
+        if !when(call) {
+            return None;
+        }
+        let (town, message) = other.take()?;
+        Some(Fault::Meanwhile(Box::pin(async move {
+            accept_and_die(&town, message).await;
+            if is_published {
+                town.clock.advance(6_000);
+                assert_eq!(town.reaper().reap().await.expect("it runs").published, 1);
+            }
+        })))
+    });
+    let report = town.mine_once(&town.miner_with(&faults, MinerSettings::default())).await;
+    // None failed: the message is acked, and what it held is gone.
+    assert_eq!((report.blocks, report.rejected, report.failed.len()), (0, 1, 0));
+}
+
+/// All runs on; the body must be there, though a reject stands beside the receipt.
+async fn check(scene: &Scene) {
+    let town = &scene.town;
+    town.clock.advance(6_000);
+    town.reaper().reap().await.expect("it runs");
+    let queries = town.queries();
+    let view = queries.event(&scene.birth.to_string(), 0, WithProof::No).await.expect("it is mined");
+    assert_eq!((view.status.as_str(), view.body_state.as_str()), ("mined", "present"));
+}
+
+fn is_read_of(call: &Call, sort_key: &str) -> bool {
+    call.operation == Operation::Read && call.key.ends_with(sort_key)
+}
+
+#[tokio::test]
+async fn the_body_of_an_event_rejected_before_it_was_accepted_is_stored_by_whoever_publishes_it() {
+    let scene = scene().await;
+    reject_while_the_other_accepts(&scene, false, |call| is_read_of(call, " PLACE")).await;
+    check(&scene).await;
+}
+
+#[tokio::test]
+async fn the_body_is_stored_by_its_miner_if_the_event_was_published_meanwhile() {
+    let scene = scene().await;
+    // After the miner has looked for the event's place, and before it keeps the body.
+    reject_while_the_other_accepts(&scene, true, |call| call.key.ends_with(" REJECT")).await;
+    check(&scene).await;
+}
+
+#[tokio::test]
+async fn an_event_that_nobody_can_accept_leaves_no_text() {
+    let scene = scene().await;
+    let town = &scene.town;
+    let batch = town.queue.receive(10);
+    let mut message = scene.message.clone();
+    town.queue.delete(&batch[0].receipt);
+    // The same event under a signature that is none.
+    message.body = with_broken_signature(&message.body);
+    let received = ReceivedMessage { id: "forged".to_owned(), message };
+    let report = town.miner().mine(vec![received]).await;
+    assert_eq!((report.rejected, report.failed.len()), (1, 0));
+    for key in [items::body(&scene.birth), items::spare_body(&scene.birth)] {
+        let found = town.table.get(&key, pitpet_pipeline::ports::Consistency::Strong).await;
+        assert_eq!(found.expect("it answers"), None);
+    }
+}
+
+/// Flips the last bit of the only event's signature.
+fn with_broken_signature(body: &str) -> String {
+    let mut message = pitpet_pipeline::message::Message::read(body).expect("a message");
+    *message.entries[0].event.0.last_mut().expect("not empty") ^= 1;
+    message.write().body
+}

@@ -1,0 +1,261 @@
+//! What other programs read: Atom (RFC 4287) and JSON Feed 1.1, the sitemap, robots.txt and
+//! webfinger (RFC 7033). Every item of a feed links the signed original with its proof.
+
+use maud::{Markup, PreEscaped, html};
+use pitpet_chain::hash::BirthHash;
+use pitpet_pipeline::api::Problem;
+use pitpet_pipeline::http::HttpResponse;
+use pitpet_pipeline::problem::{bad_field, not_found};
+use pitpet_pipeline::query::Card;
+use serde_json::json;
+
+use crate::pages::account::LOOKED;
+use crate::parts;
+use crate::view::{View, encoded, rfc3339};
+
+/// Items of a feed.
+const ITEMS: u32 = 25;
+
+/// Pets of a kennel that the sitemap names.
+const PETS_OF_KENNEL: u32 = 100;
+
+/// A feed before it is written.
+struct Feed {
+    title: String,
+    /// Path of the page that it follows.
+    page: String,
+    cards: Vec<Card>,
+}
+
+/// Births and posts of the whole site.
+///
+/// # Errors
+/// A problem.
+pub(crate) async fn site(view: &View<'_>) -> Result<HttpResponse, Problem> {
+    let cards = view.queries.feed_cards(None, ITEMS).await?.cards;
+    Ok(write(view, &Feed { title: format!("PitPet – {}", view.t.tagline), page: "/".to_owned(), cards }))
+}
+
+/// A pet's posts.
+///
+/// # Errors
+/// A problem with status 404 if there is no such pet.
+pub(crate) async fn pet(view: &View<'_>, birth: &str) -> Result<HttpResponse, Problem> {
+    let pet = view.queries.pet(birth).await?;
+    let hash: BirthHash = pet.birth.parse().map_err(|_| not_found("such pet", "birth"))?;
+    let cards = view.queries.posts_of(&[hash], ITEMS).await?;
+    let title = format!("{} – PitPet", parts::name(view, &pet));
+    Ok(write(view, &Feed { title, page: parts::pet_path(&pet), cards }))
+}
+
+/// Posts with a tag.
+///
+/// # Errors
+/// A problem.
+pub(crate) async fn tag(view: &View<'_>, tag: &str) -> Result<HttpResponse, Problem> {
+    let cards = view.queries.tagged(tag, None, ITEMS).await?.cards;
+    Ok(write(
+        view,
+        &Feed { title: format!("#{tag} – PitPet"), page: format!("/tag/{}", encoded(tag)), cards },
+    ))
+}
+
+/// Posts of an account's pets.
+///
+/// # Errors
+/// A problem with status 404 if the name isn't registered.
+pub(crate) async fn account(view: &View<'_>, name: &str) -> Result<HttpResponse, Problem> {
+    let found = view.queries.account(name).await?;
+    let pets = view.queries.pets_of(&found.id).await?;
+    let births: Vec<BirthHash> = pets.iter().take(LOOKED).filter_map(|pet| pet.birth.parse().ok()).collect();
+    let cards = view.queries.posts_of(&births, ITEMS).await?;
+    let (title, page) = match found.names.first() {
+        Some(name) => (format!("@{name} – PitPet"), format!("/@{name}")),
+        None => (format!("{} – PitPet", found.id), format!("/account/{}", found.id)),
+    };
+    Ok(write(view, &Feed { title, page, cards }))
+}
+
+fn write(view: &View<'_>, feed: &Feed) -> HttpResponse {
+    let mut response = match view.request.path.ends_with(".json") {
+        true => HttpResponse::new(200, "application/feed+json", json_feed(view, feed)),
+        false => HttpResponse::new(200, "application/atom+xml; charset=utf-8", atom(view, feed)),
+    };
+    response.headers.insert("cache-control", "public, max-age=60".to_owned());
+    response.headers.insert("vary", "accept-language".to_owned());
+    response
+}
+
+/// What a card is called and says, where it is, and its picture.
+fn item(view: &View<'_>, card: &Card) -> (String, String, String, String) {
+    let name = parts::name(view, &card.pet);
+    let t = view.t;
+    let (title, text, path) = match card.entry.kind.as_str() {
+        "birth" => {
+            let story = card.pet.story.clone().unwrap_or_default();
+            ((t.ev_birth)(name), format!("{} {story}", (t.born)(name)), parts::pet_path(&card.pet))
+        }
+        _ => {
+            let text = card.entry.text.clone().unwrap_or_else(|| t.erased_text.to_owned());
+            ((t.post_title)(name), text, format!("/post/{}", card.entry.id))
+        }
+    };
+    let photo = card.entry.photo_url.as_deref().unwrap_or(&card.pet.photo_url);
+    (title, text, view.absolute(&path), view.absolute(photo))
+}
+
+/// Characters that XML 1.0 can't hold are left out; maud escapes the rest.
+fn sound(text: &str) -> String {
+    text.chars()
+        .filter(
+            |c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..),
+        )
+        .collect()
+}
+
+/// An element of which HTML has none, or a void one, by that name.
+fn element(name: &str, content: &Markup) -> Markup {
+    PreEscaped(format!("<{name}>{}</{name}>", content.0))
+}
+
+fn atom(view: &View<'_>, feed: &Feed) -> String {
+    let updated = feed.cards.first().map_or(0, |card| card.entry.timestamp_ms);
+    let own = view.absolute(&path_of(view));
+    let page = view.absolute(&feed.page);
+    let link = |rel: &str, kind: &str, href: &str| {
+        let attributes = html! { i rel=(rel) type=(kind) href=(href) {} }.0;
+        let attributes = attributes.trim_start_matches("<i ").trim_end_matches("></i>");
+        PreEscaped(format!("<link {attributes}/>"))
+    };
+    let entries = feed.cards.iter().map(|card| {
+        let (title, text, url, photo) = item(view, card);
+        let proof = view.absolute(&format!("/v1/events/{}", card.entry.id));
+        let content = html! { p { img src=(photo) alt=(parts::name(view, &card.pet)) width="480"; } p { (sound(&text)) } p { a href=(proof) { (view.t.check_receipt) } } };
+        let entry = html! {
+            (element("id", &html! { "urn:sha256:" (card.entry.id) }))
+            (element("title", &html! { (sound(&title)) }))
+            (element("updated", &html! { (rfc3339(card.entry.timestamp_ms)) }))
+            (element("author", &element("name", &html! { (sound(parts::name(view, &card.pet))) })))
+            (link("alternate", "text/html", &url))
+            (link("related", "application/json", &proof))
+            (PreEscaped(format!("<content type=\"html\">{}</content>", html! { (content.0) }.0)))
+        };
+        element("entry", &entry).0
+    });
+    let head = html! {
+        (element("id", &html! { (page) }))
+        (element("title", &html! { (sound(&feed.title)) }))
+        (element("updated", &html! { (rfc3339(updated)) }))
+        (link("self", "application/atom+xml", &own))
+        (link("alternate", "text/html", &page))
+    };
+    format!(
+        "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<feed xmlns=\"http://www.w3.org/2005/Atom\" xml:lang=\"{}\">{}{}</feed>\n",
+        view.lang.code(),
+        head.0,
+        entries.collect::<String>()
+    )
+}
+
+fn path_of(view: &View<'_>) -> String {
+    view.request.path.split('/').map(|part| encoded(part).replace("%40", "@")).collect::<Vec<_>>().join("/")
+}
+
+fn json_feed(view: &View<'_>, feed: &Feed) -> String {
+    let items: Vec<_> = feed
+        .cards
+        .iter()
+        .map(|card| {
+            let (title, text, url, photo) = item(view, card);
+            json!({
+                "id": format!("urn:sha256:{}", card.entry.id),
+                "url": url,
+                "external_url": view.absolute(&format!("/v1/events/{}", card.entry.id)),
+                "title": title,
+                "content_text": text,
+                "image": photo,
+                "date_published": rfc3339(card.entry.timestamp_ms),
+                "authors": [{ "name": parts::name(view, &card.pet), "url": view.absolute(&parts::pet_path(&card.pet)) }],
+                "tags": card.entry.tags,
+            })
+        })
+        .collect();
+    let feed = json!({
+        "version": "https://jsonfeed.org/version/1.1",
+        "title": feed.title,
+        "home_page_url": view.absolute(&feed.page),
+        "feed_url": view.absolute(&path_of(view)),
+        "language": view.lang.code(),
+        "items": items,
+    });
+    feed.to_string()
+}
+
+/// Who may look where, and where the map is.
+pub(crate) fn robots(view: &View<'_>) -> HttpResponse {
+    let text = format!(
+        "User-agent: *\nDisallow: /v1/\nDisallow: /search\nSitemap: {}\n",
+        view.absolute("/sitemap.xml")
+    );
+    HttpResponse::new(200, "text/plain; charset=utf-8", text)
+}
+
+/// The pages that stay, and the newest pets of each kennel.
+///
+/// # Errors
+/// A problem.
+pub(crate) async fn sitemap(view: &View<'_>) -> Result<HttpResponse, Problem> {
+    let mut paths: Vec<String> =
+        ["/", "/about", "/rules", "/help", "/privacy", "/ledger"].map(str::to_owned).to_vec();
+    for kennel in view.queries.kennels().await?.kennels {
+        paths.push(format!("/ledger/{}", kennel.label));
+        let founding = view.queries.founding(&kennel.id).await?;
+        let pets = view.queries.newest_pets(&founding, PETS_OF_KENNEL).await?;
+        paths.extend(pets.iter().map(parts::pet_path));
+    }
+    let places: String = paths
+        .iter()
+        .map(|path| element("url", &element("loc", &html! { (view.absolute(path)) })).0)
+        .collect();
+    let text = format!(
+        "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<urlset xmlns=\"http://www.sitemaps.org/schemas/sitemap/0.9\">{places}</urlset>\n"
+    );
+    let mut response = HttpResponse::new(200, "application/xml", text);
+    response.headers.insert("cache-control", "public, max-age=3600".to_owned());
+    Ok(response)
+}
+
+/// Where the account with a name is: `acct:name@host`.
+///
+/// # Errors
+/// A problem if no resource of this host is asked for, or nobody has the name.
+pub(crate) async fn webfinger(view: &View<'_>) -> Result<HttpResponse, Problem> {
+    let resource = view.request.parameter("resource").unwrap_or_default();
+    let wrong = || bad_field("resource", "resource must be acct:name@host of this site.");
+    let (name, host) =
+        resource.strip_prefix("acct:").and_then(|account| account.split_once('@')).ok_or_else(wrong)?;
+    let base = view.base();
+    let own = base.split_once("://").map_or(base.as_str(), |(_, host)| host);
+    if host != own && Some(host) != own.split(':').next() {
+        return Err(wrong());
+    }
+    // An id is no name.
+    let found = view.queries.account(name).await?;
+    if !found.names.iter().any(|held| held == name) {
+        return Err(not_found("such account", "resource"));
+    }
+    let page = view.absolute(&format!("/@{name}"));
+    let document = json!({
+        "subject": format!("acct:{name}@{host}"),
+        "aliases": [page, view.absolute(&format!("/account/{}", found.id))],
+        "links": [
+            { "rel": "http://webfinger.net/rel/profile-page", "type": "text/html", "href": page },
+            { "rel": "http://schemas.google.com/g/2010#updates-from", "type": "application/atom+xml", "href": format!("{page}/feed.atom") },
+            { "rel": "self", "type": "application/json", "href": view.absolute(&format!("/v1/accounts/{}", found.id)) },
+        ],
+    });
+    let mut response = HttpResponse::new(200, "application/jrd+json", document.to_string());
+    // RFC 7033 asks for it: whoever looks somebody up in a browser may be anywhere.
+    response.headers.insert("access-control-allow-origin", "*".to_owned());
+    Ok(response)
+}

@@ -1,0 +1,70 @@
+//! An account: its pets, living and remembered, its treats, what happened lately.
+
+use maud::html;
+use pitpet_chain::hash::BirthHash;
+use pitpet_pipeline::api::Problem;
+use pitpet_pipeline::http::HttpResponse;
+
+use super::post::Who;
+use crate::layout::{self, Page};
+use crate::parts;
+use crate::view::View;
+
+/// Posts shown.
+const POSTS: u32 = 12;
+
+/// Pets whose posts are looked through.
+pub(crate) const LOOKED: usize = 6;
+
+/// Renders it, by name or id.
+///
+/// # Errors
+/// A problem with status 404 if the name isn't registered.
+pub(crate) async fn page(view: &View<'_>, account: &str) -> Result<HttpResponse, Problem> {
+    let t = view.t;
+    let found = view.queries.account(account).await?;
+    let pets = view.queries.pets_of(&found.id).await?;
+    let births: Vec<BirthHash> = pets.iter().take(LOOKED).filter_map(|pet| pet.birth.parse().ok()).collect();
+    let mut posts = view.queries.posts_of(&births, POSTS).await?;
+    posts.retain(|card| card.entry.kind == "post");
+    let who = Who::of(view, &found.id, found.names.first());
+    let mut holdings = Vec::new();
+    for holding in &found.kennels {
+        let label = view.queries.kennel(&holding.kennel).await?.label;
+        holdings.push((label, holding));
+    }
+    let (pet_cards, post_cards) = (parts::pet_cards(view, &pets).await?, parts::cards(view, &posts).await?);
+    let main = html! {
+        h1 dir="auto" { (who.name) }
+        dl.facts {
+            @for (label, holding) in &holdings {
+                div { dt { (t.account_free) ", " (t.account_where) " " (label) } dd { (holding.free) } }
+                div { dt { (t.account_granted) ", " (t.account_where) " " (label) } dd { (holding.granted) } }
+            }
+        }
+        section {
+            h2 { (t.account_pets) }
+            @if pets.is_empty() { p.soft { (t.account_no_pets) } } @else { (pet_cards) }
+        }
+        @if !posts.is_empty() { section { h2 { (t.account_activity) } (post_cards) } }
+        p.small.soft { (t.account_id) " " code { (found.id) } }
+    };
+    let path = match found.names.first() {
+        Some(name) => format!("/@{name}"),
+        None => format!("/account/{}", found.id),
+    };
+    let picture = pets.first().map(|pet| pet.photo_url.clone());
+    Ok(layout::page(
+        view,
+        &Page {
+            title: &(t.account_title)(&who.name),
+            description: &(t.account_description)(&who.name),
+            kind: "account",
+            canonical: Some(&path),
+            picture: picture.as_deref(),
+            feed: Some(&format!("{path}/feed")),
+            main,
+            ..Page::default()
+        },
+    ))
+}

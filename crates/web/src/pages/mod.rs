@@ -1,0 +1,10 @@
+//! The pages, one module a kind.
+
+pub(crate) mod account;
+pub(crate) mod feed;
+pub(crate) mod find;
+pub(crate) mod ledger;
+pub(crate) mod pet;
+pub(crate) mod post;
+pub(crate) mod prose;
+pub(crate) mod trouble;

@@ -1,0 +1,172 @@
+//! A pet: its photos, its life, its whole story, its end.
+
+use maud::{Markup, html};
+use pitpet_chain::hash::BirthHash;
+use pitpet_pipeline::api::{EntryView, PetView, Problem};
+use pitpet_pipeline::http::HttpResponse;
+
+use super::post::{Who, large, visit};
+use crate::layout::{self, Page};
+use crate::parts;
+use crate::view::View;
+
+/// Events of a page of the story.
+const EVENTS: u32 = 50;
+
+/// Posts shown as cards.
+const POSTS: u32 = 6;
+
+/// Renders it.
+///
+/// # Errors
+/// A problem with status 404 if there is no such pet.
+pub(crate) async fn page(view: &View<'_>, birth: &str) -> Result<HttpResponse, Problem> {
+    let t = view.t;
+    let cursor = view.request.cursor()?;
+    let pet = view.queries.pet(birth).await?;
+    let timeline = view.queries.timeline(birth, cursor, EVENTS).await?;
+    let hash: BirthHash =
+        pet.birth.parse().map_err(|_| pitpet_pipeline::problem::not_found("such pet", "birth"))?;
+    let mut posts = view.queries.posts_of(&[hash], POSTS + 1).await?;
+    posts.retain(|card| card.entry.kind == "post");
+    posts.truncate(POSTS as usize);
+    let mut others = view.queries.pets_of(&pet.owner).await?;
+    others.retain(|other| other.birth != pet.birth);
+    let accounts = timeline.entries.iter().map(|entry| entry.account.as_str()).chain([pet.owner.as_str()]);
+    let names = view.queries.names_of(accounts).await?;
+    let owner = Who::of(view, &pet.owner, names.get(&pet.owner));
+    let name = parts::name(view, &pet);
+    let path = parts::pet_path(&pet);
+    let life = parts::life(view, &pet).await?;
+    let cards = parts::cards(view, &posts).await?;
+    let other_cards = parts::pet_cards(view, &others).await?;
+    let is_over = pet.phase != "living";
+    let until_ms = if is_over { pet.died_ms } else { view.now_ms };
+    let lived = (t.about)(until_ms.saturating_sub(pet.born_ms));
+    let main = html! {
+        article class=[is_over.then_some("ended")] {
+            div.profile {
+                div.frame {
+                    (large(&pet.photo_url, &(t.photo_of)(name)))
+                    (life)
+                    (parts::pet_actions(view, &pet))
+                }
+                div {
+                    h1 dir="auto" { (name) }
+                    @match pet.story.as_deref() {
+                        Some("") => {}
+                        Some(story) => { p.lead.text dir="auto" { (story) } }
+                        None => { p.soft { (t.erased_text) } }
+                    }
+                    @if is_over { (end(view, &pet, name, &lived)) }
+                    dl.facts {
+                        div { dt { (t.pet_owner) } dd { a href=(owner.href) { (owner.name) } } }
+                        div { dt { (t.pet_born) } dd { (parts::date(view, pet.born_ms)) } }
+                        @if is_over { div { dt { (t.pet_died) } dd { (parts::date(view, pet.died_ms)) } } }
+                        div { dt { (t.pet_lived) } dd { (lived) } }
+                        div { dt { (t.pet_wallet) } dd { ((t.treats)(pet.wallet)) } }
+                        div { dt { (t.pet_posts) } dd { (pet.posts) } }
+                        div { dt { (t.pet_pats) } dd { (pet.pats) } }
+                        div { dt { (t.pet_shares) } dd { (pet.shares) } }
+                        div { dt { (t.pet_comments) } dd { (pet.comments) } }
+                    }
+                    @if cursor.is_none() { (chart(view, &pet, &timeline.entries, until_ms)) }
+                }
+            }
+            @if !posts.is_empty() && cursor.is_none() {
+                section { h2 { (t.pet_posts) } (cards) }
+            }
+            section aria-labelledby="story" {
+                h2 #story { (t.pet_timeline) }
+                ol.line { @for entry in &timeline.entries { (visit(view, entry, name, &Who::of(view, &entry.account, names.get(&entry.account)))) } }
+                (parts::more(view, &path, timeline.cursor.as_deref()))
+            }
+            @if !others.is_empty() { section { h2 { (t.pet_other_lives) } (other_cards) } }
+            (parts::check(view, &pet.kennel, if is_over { pet.died_height } else { timeline.entries.first().map_or(pet.born_height, |entry| entry.height) }, Some(&pet.birth)))
+        }
+    };
+    let description = pet.story.as_deref().filter(|story| !story.is_empty());
+    let description: String =
+        description.map_or_else(|| (t.pet_description)(name), |story| story.chars().take(200).collect());
+    Ok(layout::page(
+        view,
+        &Page {
+            title: name,
+            description: &description,
+            kind: "pet",
+            canonical: Some(&path),
+            picture: Some(&pet.photo_url),
+            feed: Some(&format!("{path}/feed")),
+            main,
+            ..Page::default()
+        },
+    ))
+}
+
+fn end(view: &View<'_>, pet: &PetView, name: &str, lived: &str) -> Markup {
+    let t = view.t;
+    html! {
+        section.end aria-labelledby="end" {
+            h2 #end { (t.pet_end_title) }
+            p { ((t.pet_end_text)(name, lived, pet.phase != "dead")) }
+            @if pet.phase == "kept" {
+                div.ticket { (crate::icons::icon("keepsake")) div { strong { (t.keepsake_title) } p.small { (t.keepsake_text) } } }
+            } @else if pet.phase == "ended" {
+                p.soft { (t.keepsake_none) }
+            }
+        }
+    }
+}
+
+/// Width and height of the chart, without its margins.
+const WIDTH: u64 = 560;
+const HEIGHT: u64 = 120;
+
+/// What was left of the life over time: full at each event, lower by every age after it.
+fn chart(view: &View<'_>, pet: &PetView, newest_first: &[EntryView], until_ms: u64) -> Markup {
+    let t = view.t;
+    let ttl = u64::from(pet.ttl);
+    // Kinds that set a life back to full; where the page begins later than the life, so does the chart.
+    let cared: Vec<&EntryView> = newest_first
+        .iter()
+        .rev()
+        .filter(|entry| {
+            matches!(entry.kind.as_str(), "birth" | "post" | "pat" | "share" | "comment" | "gift")
+        })
+        .collect();
+    let Some(first) = cared.first() else { return html! {} };
+    let (from_ms, to_ms) = (first.timestamp_ms, until_ms.max(first.timestamp_ms + 1));
+    let x = |time_ms: u64| 30 + WIDTH * (time_ms.clamp(from_ms, to_ms) - from_ms) / (to_ms - from_ms);
+    let y = |left: u64| 10 + HEIGHT - HEIGHT * left.min(ttl) / ttl.max(1);
+    let mut points: Vec<(u64, u64)> = Vec::new();
+    for pair in cared.windows(2) {
+        points.push((x(pair[0].timestamp_ms), y(ttl)));
+        let aged = pair[1].age.saturating_sub(pair[0].age);
+        points.push((x(pair[1].timestamp_ms), y(ttl.saturating_sub(aged))));
+    }
+    if let Some(last) = cared.last() {
+        points.push((x(last.timestamp_ms), y(ttl)));
+        points.push((x(to_ms), y(pet.remaining)));
+    }
+    let line: Vec<String> = points.iter().map(|(x, y)| format!("{x},{y}")).collect();
+    let line = line.join(" ");
+    let (left, right) = (points.first().map_or(30, |p| p.0), points.last().map_or(30, |p| p.0));
+    let floor = y(0);
+    let label: Vec<String> = vec![(t.pet_life).to_owned(), (t.pet_life_caption)(pet.ttl)];
+    let (title, caption) = (&label[0], &label[1]);
+    html! {
+        figure.chart {
+            svg viewBox="0 0 600 165" width="600" height="165" role="img" aria-labelledby="chart-title" {
+                title #chart-title { (title) ": " (caption) }
+                @for part in [0, ttl / 2, ttl] { line.grid x1="30" x2="590" y1=(y(part)) y2=(y(part)) {} text x="2" y=(y(part) + 5) { (part) } }
+                polygon.area points=(format!("{left},{floor} {line} {right},{floor}")) {}
+                polyline.line points=(line) {}
+                @for entry in &cared { circle.dot cx=(x(entry.timestamp_ms)) cy=(y(ttl)) r="4" {} }
+                @if pet.phase != "living" { path.cross d=(format!("M{} {}l10 10m0-10l-10 10", right - 5, floor - 5)) {} }
+                text x="30" y="158" { (parts::date(view, from_ms)) }
+                text x="590" y="158" text-anchor="end" { ((t.ago)(view.now_ms.saturating_sub(to_ms))) }
+            }
+            figcaption { (caption) }
+        }
+    }
+}

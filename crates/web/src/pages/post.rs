@@ -1,0 +1,151 @@
+//! A post, and who came by.
+
+use maud::{Markup, html};
+use pitpet_pipeline::api::{EntryView, Problem};
+use pitpet_pipeline::http::HttpResponse;
+
+use crate::layout::{self, Page};
+use crate::parts;
+use crate::view::View;
+
+/// Visits of a page.
+const VISITS: u32 = 50;
+
+/// Renders it.
+///
+/// # Errors
+/// A problem with status 404 if there is no such post.
+pub(crate) async fn page(view: &View<'_>, id: &str) -> Result<HttpResponse, Problem> {
+    let t = view.t;
+    let cursor = view.request.cursor()?;
+    let found = view.queries.post_page(id, cursor, VISITS).await?;
+    let (card, pet) = (&found.card, &found.card.pet);
+    if card.entry.kind == "birth" {
+        return Ok(crate::found(&view.href(parts::pet_path(pet))));
+    }
+    let names =
+        view.queries.names_of(found.visits.entries.iter().map(|entry| entry.account.as_str())).await?;
+    let who = |account: &str| Who::of(view, account, names.get(account));
+    let name = parts::name(view, pet);
+    let life = parts::life(view, pet).await?;
+    let alt = (t.photo_of)(name);
+    let path = format!("/post/{id}");
+    let main = html! {
+        article.post class=[(pet.phase != "living").then_some("ended")] {
+            h1.vh { ((t.post_title)(name)) }
+            div.frame {
+                div.byline {
+                    a href=(view.href(parts::pet_path(pet))) tabindex="-1" aria-hidden="true" {
+                        img src=(format!("/thumb/{}", pet.photo)) width="48" height="48" alt="";
+                    }
+                    div {
+                        a.name href=(view.href(parts::pet_path(pet))) dir="auto" { (name) }
+                        div.small.soft { (parts::time(view, card.entry.timestamp_ms)) }
+                    }
+                }
+                @if let Some(photo) = &card.entry.photo_url { (large(photo, &alt)) }
+                div.body {
+                    (parts::words(view, card))
+                    (parts::tags(view, &card.entry.tags))
+                    (life)
+                }
+                (parts::actions(view, card, true))
+            }
+            section aria-labelledby="visits" {
+                h2 #visits { (t.post_visits) }
+                @if found.visits.entries.is_empty() { p.soft { (t.post_no_visits) } }
+                ol.line data-visits { @for entry in &found.visits.entries { (visit(view, entry, name, &who(&entry.account))) } }
+                (parts::more(view, &path, found.visits.cursor.as_deref()))
+            }
+            (parts::check(view, &card.entry.kennel, card.entry.height, Some(id)))
+        }
+    };
+    let text = card.entry.text.as_deref().unwrap_or(t.erased_text);
+    let description: String = text.chars().take(200).collect();
+    Ok(layout::page(
+        view,
+        &Page {
+            title: &(t.post_title)(name),
+            description: if description.is_empty() { t.tagline } else { &description },
+            kind: "post",
+            canonical: Some(&path),
+            picture: Some(card.entry.photo_url.as_deref().unwrap_or(&pet.photo_url)),
+            feed: Some(&format!("/pet/{}/feed", pet.birth)),
+            main,
+            ..Page::default()
+        },
+    ))
+}
+
+/// A photo as large as its place, from the whole file where the screen has the pixels.
+pub(crate) fn large(photo_url: &str, alt: &str) -> Markup {
+    let hash = photo_url.trim_start_matches("/media/");
+    html! {
+        img.photo src=(photo_url) srcset=(format!("/thumb/{hash} 480w, {photo_url} 1600w")) sizes="(min-width: 46rem) 46rem, 100vw"
+            width="960" height="960" alt=(alt) decoding="async";
+    }
+}
+
+/// Somebody who did something.
+pub(crate) struct Who {
+    /// What to call them.
+    pub(crate) name: String,
+    /// Their page.
+    pub(crate) href: String,
+}
+
+impl Who {
+    /// Somebody by account, with their registered name if they have one.
+    pub(crate) fn of(view: &View<'_>, account: &str, name: Option<&String>) -> Self {
+        match name {
+            Some(name) => Self { name: format!("@{name}"), href: view.href(format!("/@{name}")) },
+            None => {
+                let short = account.get(..6).unwrap_or(account);
+                Self { name: (view.t.someone)(short), href: view.href(format!("/account/{account}")) }
+            }
+        }
+    }
+}
+
+/// Something that happened around a pet.
+pub(crate) fn visit(view: &View<'_>, entry: &EntryView, name: &str, who: &Who) -> Markup {
+    let t = view.t;
+    let icon = match entry.kind.as_str() {
+        kind @ ("birth" | "post" | "pat" | "share" | "comment" | "gift" | "keepsake") => kind,
+        "story_end" => "end",
+        _ => "birth",
+    };
+    // The sentence with the name of who did it as a link, wherever the language puts it.
+    let linked = |sentence: String| match sentence.split_once(&who.name) {
+        Some((before, after)) => html! { (before) a href=(who.href) { (who.name) } (after) },
+        None => html! { (sentence) },
+    };
+    let said = match entry.kind.as_str() {
+        "birth" => html! { ((t.ev_birth)(name)) },
+        "post" => html! { a href=(view.href(format!("/post/{}", entry.id))) { ((t.ev_post)(name)) } },
+        "pat" => linked((t.ev_pat)(&who.name, name)),
+        "share" => linked((t.ev_share)(&who.name, name)),
+        "comment" => html! { a href=(who.href) { (who.name) } " " (t.ev_comment) },
+        "gift" => linked((t.ev_gift)(&who.name, name, entry.amount.unwrap_or(0))),
+        "story_end" => html! { ((t.ev_end)(name)) },
+        "keepsake" => html! { (t.ev_keepsake) },
+        _ => html! { ((t.ev_other)(name)) },
+    };
+    let has_text = matches!(entry.kind.as_str(), "post" | "comment");
+    html! {
+        li id=(format!("e-{}", entry.id)) {
+            span.mark { (crate::icons::icon(icon)) }
+            span dir="auto" { (said) } " " span.small.soft { (parts::time(view, entry.timestamp_ms)) }
+            @if has_text {
+                @match &entry.text {
+                    Some(text) if text.is_empty() => {}
+                    Some(text) => { div { p.text.quote dir="auto" { (text) } } }
+                    None => { div { p.text.quote.soft { (t.erased_text) } } }
+                }
+            }
+            @if entry.kind == "post" {
+                @if let Some(photo) = &entry.photo_url { (parts::photo(photo, &(t.photo_of)(name), true)) }
+            }
+        }
+    }
+}
