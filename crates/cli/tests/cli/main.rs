@@ -377,7 +377,7 @@ fn a_life_from_birth_to_post_and_pat() {
           id  [hash]
           key [hash]
         On the server: [hash]
-          kennel [hash]
+          kennel classic [hash]
             18 treats for posts, 0 free; 0 dead pets and keepsakes
             living pet [hash]
     "#]]
