@@ -7,6 +7,7 @@
 mod args;
 mod commands;
 mod context;
+mod neighbours;
 mod serve;
 
 use std::process::ExitCode;

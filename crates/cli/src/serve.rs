@@ -4,13 +4,18 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use pitpet_cli::failure::Failure;
-use pitpet_local::service::{Service, ServiceSettings};
+use pitpet_local::service::{self, Service, ServiceSettings};
+use pitpet_pipeline::query::SiteSettings;
 use pitpet_pipeline::rate_limit::RateLimits;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
+
+use crate::neighbours::{self, COUNT_MAX};
 
 /// Where the service listens when nothing is said.
 const LISTEN: &str = "127.0.0.1:8080";
@@ -18,18 +23,58 @@ const LISTEN: &str = "127.0.0.1:8080";
 /// Where it keeps its data when nothing is said.
 const DATA_DIR: &str = "./pitpet-data";
 
+/// Where it keeps a demonstration's, so that no real ledger is mixed with it.
+const DEMO_DIR: &str = "./pitpet-demo-data";
+
+/// A kind of kennel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Preset {
+    /// Pets live for days
+    Town,
+    /// Every block is an age: a life is over in a minute
+    Classic,
+}
+
+impl Preset {
+    fn label(self) -> &'static str {
+        match self {
+            Preset::Town => "town",
+            Preset::Classic => "classic",
+        }
+    }
+}
+
+impl From<Preset> for service::Preset {
+    fn from(preset: Preset) -> Self {
+        match preset {
+            Preset::Town => service::Preset::Town,
+            Preset::Classic => service::Preset::Classic,
+        }
+    }
+}
+
 /// How to run the service.
 #[derive(Clone, Debug, Args)]
 #[command(
-    after_help = "Examples:\n  pitpet serve\n  pitpet serve --listen 127.0.0.1:9000 --data-dir /srv/pitpet\n  pitpet serve --listen 0.0.0.0:8080 --address-limit 600 --account-limit 60\n\nLimits are on unless it listens on loopback only; 0 is no limit. Behind a proxy every client has\nthe proxy's address: limit addresses there, and set --address-limit 0 here."
+    after_help = "Examples:\n  pitpet serve\n  pitpet serve --listen 127.0.0.1:9000 --data-dir /srv/pitpet\n  pitpet serve --preset classic --neighbours 12\n  pitpet serve --listen 0.0.0.0:8080 --address-limit 600 --account-limit 60\n\nLimits are on unless it listens on loopback only; 0 is no limit. Behind a proxy every client has\nthe proxy's address: limit addresses there, and set --address-limit 0 here."
 )]
 pub(crate) struct ServeArgs {
     /// Address and port to listen on
     #[arg(long, value_name = "ADDRESS", default_value = LISTEN)]
     pub(crate) listen: SocketAddr,
     /// Directory for the table, the queue, the objects and the keys
-    #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
-    pub(crate) data_dir: PathBuf,
+    /// [default: ./pitpet-data, with neighbours ./pitpet-demo-data]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Open only this kennel at first start [default: both]
+    #[arg(long, value_enum)]
+    pub(crate) preset: Option<Preset>,
+    /// Demonstration: so many pets that live by themselves, in `classic` unless --preset says town
+    #[arg(long, value_name = "PETS", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=i64::from(COUNT_MAX)))]
+    pub(crate) neighbours: u8,
+    /// Pause between two events of the neighbours, ms
+    #[arg(long, value_name = "MS", default_value_t = 2_000)]
+    pub(crate) pace_ms: u64,
     /// Events that one address may send a minute [default: 1200, on loopback 0]
     #[arg(long, value_name = "EVENTS")]
     pub(crate) address_limit: Option<u32>,
@@ -53,7 +98,10 @@ impl Default for ServeArgs {
     fn default() -> Self {
         Self {
             listen: LISTEN.parse().expect("a socket address"),
-            data_dir: DATA_DIR.into(),
+            data_dir: None,
+            preset: None,
+            neighbours: 0,
+            pace_ms: 2_000,
             address_limit: None,
             account_limit: None,
         }
@@ -76,11 +124,20 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     // Before anything is open, so that a signal at any time is a clean end.
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
-    let settings = ServiceSettings {
+    let is_demonstration = args.neighbours > 0;
+    let data_dir = args
+        .data_dir
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(if is_demonstration { DEMO_DIR } else { DATA_DIR }));
+    let mut settings = ServiceSettings {
         listen: args.listen,
         limits: args.limits(),
-        ..ServiceSettings::new(&args.data_dir, 0)
+        site: SiteSettings { demonstration: is_demonstration, ..SiteSettings::default() },
+        ..ServiceSettings::new(&data_dir, 0)
     };
+    if let Some(preset) = args.preset {
+        settings.first = vec![preset.into()];
+    }
     let service =
         Service::start(settings).await.map_err(|error| Failure::Unreachable(format!("{error:#}")))?;
     let url = format!("http://{}", service.address());
@@ -90,13 +147,23 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
          Open that address in a browser, or try in a second terminal:\n  \
          cargo run --release -- demo{at}\n\
          Ctrl-C ends it; nothing that was answered is lost.\n",
-        args.data_dir.display()
+        data_dir.display()
     );
     // Whoever reads this may have closed the pipe already: no reason to end the service.
     _ = std::io::stdout().write_all(text.as_bytes());
+    let stop = CancellationToken::new();
+    let neighbours = is_demonstration.then(|| {
+        let label = args.preset.unwrap_or(Preset::Classic).label();
+        let pace = Duration::from_millis(args.pace_ms);
+        tokio::spawn(neighbours::live(url, label, args.neighbours, pace, stop.clone()))
+    });
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+    }
+    stop.cancel();
+    if let Some(Err(error)) = futures::future::OptionFuture::from(neighbours).await {
+        tracing::error!(%error, "the neighbours ended badly");
     }
     eprintln!("Stopping: batches being mined are finished first.");
     service.stop().await;

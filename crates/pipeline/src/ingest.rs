@@ -25,7 +25,7 @@ use crate::ports::{
 };
 use crate::problem::{bad_body, bad_field, bad_request, busy, problem, rejected, unavailable};
 use crate::rate_limit::{Counting, RateLimiter, RateLimits, Subject};
-use crate::search::{Class, Word};
+use crate::search::name_word;
 
 /// The use case.
 pub struct Ingest {
@@ -255,9 +255,7 @@ impl Ingest {
             Ok(()) | Err(TableError::Conflict) => {}
             Err(error) => return Err(error.into()),
         }
-        let word = Word { class: Class::Account, word: name.clone() };
-        let found = Item { key: word.key(""), attributes: attributes([("account", account.0.into())]) };
-        match self.table.put_new(&found).await {
+        match self.table.put_new(&name_word(name, &account)).await {
             Ok(()) | Err(TableError::Conflict) => {}
             Err(error) => return Err(error.into()),
         }

@@ -622,6 +622,7 @@ impl Miner {
     ) -> Result<(), MineError> {
         let mut batch = PublishBatch::default();
         let mut spared = Vec::new();
+        let mut accepted = Vec::new();
         for rejected in &outcome.rejects {
             let entry = &works[rejected.message as usize].message.entries[rejected.event as usize];
             let id = identify(&entry.event);
@@ -633,6 +634,7 @@ impl Miner {
             if is_accepted && !planted(Bug::RejectOverReceipt) {
                 if let Some(body) = &entry.body {
                     batch.guarded.push(body_update(&id, body));
+                    accepted.push((id, body));
                 }
                 continue;
             }
@@ -660,10 +662,15 @@ impl Miner {
         for (id, body) in spared {
             if self.table.get(&items::place(&id), Consistency::Strong).await?.is_some() {
                 late.guarded.push(body_update(&id, body));
+                accepted.push((id, body));
             }
         }
         if !late.guarded.is_empty() {
             self.table.publish(&late).await?;
+        }
+        let indexed = Bodies::new().indexed(self.settings.search_words_max);
+        for (id, body) in accepted {
+            publisher::index_late(self.table.as_ref(), &id, body, &indexed).await?;
         }
         Ok(())
     }

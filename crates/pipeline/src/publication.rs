@@ -41,6 +41,17 @@ impl Bodies {
         self
     }
 
+    /// Others, of which as many words can be searched for.
+    #[must_use]
+    pub fn others(&self, bodies: impl IntoIterator<Item = (EventId, SaltedBody)>) -> Self {
+        Self { bodies: bodies.into_iter().collect(), words_max: self.words_max }
+    }
+
+    /// Whether none is at hand.
+    pub fn is_empty(&self) -> bool {
+        self.bodies.is_empty()
+    }
+
     /// An event's body.
     pub fn get(&self, event: &EventId) -> Option<&SaltedBody> {
         self.bodies.get(event)
@@ -88,6 +99,15 @@ pub fn bodies_not_at_hand(bytes: &[u8], bodies: &Bodies) -> Result<Vec<(EventId,
         }
     }
     Ok(found)
+}
+
+/// The items by which a block's births and posts are found, of those whose bodies are at hand.
+///
+/// # Errors
+/// [`Malformed`] if the bytes are no block.
+pub fn words(bytes: &[u8], bodies: &Bodies) -> Result<Vec<Item>, Malformed> {
+    let batch = publication(bytes, &[], bodies)?;
+    Ok(batch.immutable.into_iter().filter(|item| search::is_partition(&item.key.pk)).collect())
 }
 
 /// The writes that publish a block.

@@ -1,14 +1,14 @@
 //! Publishing: bringing the read side up to the head. Whoever finds it behind finishes the job.
 
 use pitpet_chain::codec::Bytes;
-use pitpet_chain::hash::{BlockHash, Digest32};
+use pitpet_chain::hash::{BlockHash, Digest32, EventId, KennelId};
 
 use crate::head::{CommittedHead, Founding, LedgerError, damaged, path_down, read_block, read_head};
 use crate::items::{self, Fields, attributes};
 use crate::message::SaltedBody;
 use crate::planted::{Bug, planted};
 use crate::ports::{Condition, Consistency, PublishBatch, Retry, Table, TableError, Update, Value};
-use crate::publication::{Bodies, bodies_not_at_hand, body_update, publication};
+use crate::publication::{Bodies, bodies_not_at_hand, body_update, publication, words};
 use crate::verify::is_committed;
 
 /// Keys of one [`Table::get_many`].
@@ -73,7 +73,7 @@ pub async fn publish_block(
     if !planted(Bug::RisenBeforePublished) {
         table.publish(&batch).await?;
     }
-    keep_spare_bodies(table, bytes, bodies).await?;
+    keep_other_bodies(table, bytes, bodies).await?;
     let mut set = attributes([("published_height", height.into())]);
     if let Some(checkpoint) = checkpoint {
         set.insert("published_checkpoint".to_owned(), Value::Text(checkpoint.to_owned()));
@@ -99,30 +99,68 @@ pub async fn publish_block(
     Ok(())
 }
 
-/// Stores the bodies that are not at hand and that a miner kept when it rejected their events.
+/// Stores the bodies that are not at hand and that a miner kept when it rejected their events, and
+/// the words of all that are not at hand.
 ///
 /// The places are written before: a miner that rejects an event keeps its body before it looks
 /// for its place, so that one of the two sees what the other wrote. Their own messages hold all
 /// other bodies, and are not acked without.
-async fn keep_spare_bodies(table: &dyn Table, bytes: &[u8], bodies: &Bodies) -> Result<(), LedgerError> {
+async fn keep_other_bodies(table: &dyn Table, bytes: &[u8], bodies: &Bodies) -> Result<(), LedgerError> {
     let missing =
         bodies_not_at_hand(bytes, bodies).map_err(|_| damaged("a committed block can't be read"))?;
     let mut batch = PublishBatch::default();
+    let mut others = Vec::new();
     for chunk in missing.chunks(KEYS_MAX) {
         let keys: Vec<_> = chunk.iter().map(|(event, _)| items::body(event)).collect();
         let stored = table.get_many(&keys).await?;
-        for ((event, committed), _) in chunk.iter().zip(stored).filter(|(_, stored)| stored.is_none()) {
-            let Some(spare) = table.get(&items::spare_body(event), Consistency::Strong).await? else {
-                continue;
+        for ((event, committed), stored) in chunk.iter().zip(stored) {
+            let (item, is_stored) = match stored {
+                // One without bytes has been erased.
+                Some(item) if item.contains_key("body") => (item, true),
+                Some(_) => continue,
+                None => match table.get(&items::spare_body(event), Consistency::Strong).await? {
+                    Some(spare) => (spare, false),
+                    None => continue,
+                },
             };
-            let body = SaltedBody { salt: spare.digest("salt")?, body: Bytes(spare.bytes("body")?.to_vec()) };
+            let body = SaltedBody { salt: item.digest("salt")?, body: Bytes(item.bytes("body")?.to_vec()) };
             if is_committed(committed, &body.salt, &body.body.0) {
-                batch.guarded.push(body_update(event, &body));
+                if !is_stored {
+                    batch.guarded.push(body_update(event, &body));
+                }
+                others.push((*event, body));
             }
         }
     }
-    if !batch.guarded.is_empty() {
+    if !others.is_empty() {
+        batch.immutable = words(bytes, &bodies.others(others)).map_err(|_| damaged("a committed block"))?;
         table.publish(&batch).await?;
+    }
+    Ok(())
+}
+
+/// Lists an event under the words of a body that came after its block was published, unless the
+/// body has been erased. An event without a place is left to whoever publishes it.
+///
+/// # Errors
+/// [`LedgerError`].
+pub(crate) async fn index_late(
+    table: &dyn Table,
+    event: &EventId,
+    body: &SaltedBody,
+    bodies: &Bodies,
+) -> Result<(), LedgerError> {
+    let Some(place) = table.get(&items::place(event), Consistency::Strong).await? else { return Ok(()) };
+    let stored = table.get(&items::body(event), Consistency::Strong).await?;
+    if !stored.is_some_and(|stored| stored.contains_key("body")) {
+        return Ok(());
+    }
+    let (kennel, hash) = (KennelId(place.digest("kennel")?), BlockHash(place.digest("hash")?));
+    let block = read_block(table, &kennel, place.number("height")?, &hash).await?;
+    let late = bodies.others([(*event, body.clone())]);
+    let immutable = words(&block.bytes, &late).map_err(|_| damaged("a committed block can't be read"))?;
+    if !immutable.is_empty() {
+        table.publish(&PublishBatch { immutable, guarded: Vec::new() }).await?;
     }
     Ok(())
 }

@@ -7,11 +7,13 @@
 //!
 //! Deliberately absent: stemming, ranking, spelling. The index names events, never their text:
 //! whoever looks something up reads the text from its own item, and shows nothing of one that is
-//! erased.
+//! erased. Whoever erases a text has to delete its words with it: they follow from the text.
 
 use pitpet_chain::body::Body;
+use pitpet_chain::hash::AccountId;
 
-use crate::ports::Key;
+use crate::items::attributes;
+use crate::ports::{Item, Key};
 
 /// Distinct words of a text that it is found by, at most.
 pub const WORDS_MAX: usize = 12;
@@ -75,6 +77,11 @@ impl Word {
     }
 }
 
+/// Whether a partition is one of words.
+pub fn is_partition(pk: &str) -> bool {
+    pk.starts_with("W#")
+}
+
 /// The partition that a word stands in.
 pub fn partition(word: &str) -> String {
     let beginning: String = word.chars().take(BEGINNING_CHARS).collect();
@@ -94,6 +101,12 @@ pub fn split(text: &str, words_max: usize) -> Vec<String> {
         }
     }
     words
+}
+
+/// The item by which an account's name is found.
+pub fn name_word(name: &str, account: &AccountId) -> Item {
+    let word = Word { class: Class::Account, word: name.to_owned() };
+    Item { key: word.key(""), attributes: attributes([("account", account.0.into())]) }
 }
 
 /// The words by which a birth or post is found.

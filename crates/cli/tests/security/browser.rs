@@ -52,37 +52,118 @@ async fn upload(village: &Village, ticket: &UploadTicket, content: &[u8], conten
     Answer::of(put.body(content.to_vec())).await
 }
 
+/// What texts of players try to be: markup, an end of the attribute or element that they stand in,
+/// an address that runs, an entity.
+const HOSTILE: [&str; 6] = [
+    "\"><script>alert(1)</script><b onload='x'>",
+    "</p></article><img src=x onerror=alert(2)>",
+    "</li></title></style><script src=//evil.example></script>",
+    "' onmouseover='alert(3)",
+    "]]><svg/onload=alert(4)>&#x3c;script&#x3e;",
+    "javascript:alert(5)//${7*7}{{7*7}}<!--",
+];
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hostile_pet_is_only_text_on_the_page() {
+async fn hostile_texts_are_only_text_on_every_page() {
     let village = Village::start(|_| ()).await;
-    let name = "\"><script>alert(1)</script><b onload='x'>";
-    let pet = village.birth(&key(1), name, "</p><img src=x onerror=alert(2)>").await;
-    let (id, post) = village.post(&key(1), 2, pet, "</li><script src=//evil.example></script>");
-    village.mine((id, post)).await;
-    let page = village.get("/").await;
-    assert_eq!(page.status, 200);
-    let html = page.body.as_str().unwrap();
-    assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;"), "the name is shown");
-    for hostile in ["<script", "<img src=x", "<b onload", "onerror=alert(2)>"] {
-        assert!(!html.contains(hostile), "{hostile}");
+    let mut pets = Vec::new();
+    let mut posts = Vec::new();
+    for (at, hostile) in (1..).zip(HOSTILE) {
+        let pet = village.birth(&key(at), hostile, hostile).await;
+        let (id, post) = village.post(&key(at), 2, pet, hostile);
+        village.mine((id, post)).await;
+        let (comment, event) = village.comment(&key(at), id, hostile);
+        village.mine((comment, event)).await;
+        pets.push(pet);
+        posts.push(id);
     }
+    let mut paths: Vec<String> = ["/", "/?order=alive", "/?order=ending", "/search?q=alert", "/tag/nap"]
+        .into_iter()
+        .chain(["/feed.atom", "/feed.json", "/tag/nap/feed.atom", "/sitemap.xml", "/ledger/alley"])
+        .map(str::to_owned)
+        .collect();
+    for (at, (pet, post)) in (1..).zip(pets.iter().zip(&posts)) {
+        let account = account(&key(at));
+        paths.extend([format!("/pet/{pet}"), format!("/post/{post}"), format!("/account/{account}")]);
+        paths.extend([format!("/pet/{pet}/feed.atom"), format!("/ledger/alley/{}", 3 * at)]);
+    }
+    // What a visitor may be sent with a link.
+    for hostile in HOSTILE {
+        let encoded: String = hostile.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        paths.extend(
+            ["/search?q=", "/tag/", "/@", "/pet/", "/?order=", "/?cursor=", "/?lang=", "/x/"]
+                .map(|start| format!("{start}{encoded}")),
+        );
+    }
+    for path in &paths {
+        let page = village.get(path).await;
+        assert!(page.status == 200 || page.status == 404 || page.status == 400, "{path}: {}", page.status);
+        let text = page.body.as_str().map_or_else(|| page.body.to_string(), str::to_owned);
+        if page.header("content-type").ends_with("json") {
+            continue;
+        }
+        for (at, _) in text.match_indices("<script") {
+            assert!(
+                text[at..].starts_with("<script type=\"module\" src=\"/static/"),
+                "{path}: {}",
+                &text[at..at + 40]
+            );
+        }
+        for hostile in
+            ["<img src=x", "<b onload", "<svg/onload", "' onmouseover='", "href=\"javascript:", "<!--", "]]>"]
+        {
+            assert!(!text.contains(hostile), "{path}: {hostile}");
+        }
+        let policy = page.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'; "), "{path}: {policy}");
+        assert!(!policy.contains("unsafe-inline") && !policy.contains("'unsafe-eval'"), "{path}: {policy}");
+        assert_eq!(page.header("x-content-type-options"), "nosniff", "{path}");
+    }
+    let page = village.get(&format!("/pet/{}", pets[0])).await;
+    let html = page.body.as_str().unwrap();
+    let shown = "&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;";
+    assert!(html.contains(&format!("<h1 dir=\"auto\">{shown}")), "the name is shown");
     let policy = page.header("content-security-policy");
-    assert!(policy.starts_with("default-src 'none'; ") && !policy.contains("unsafe"), "{policy}");
-    assert!(!policy.contains("script-src"), "scripts fall under default-src 'none'");
-    for part in ["frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'"] {
+    for part in [
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "require-trusted-types-for 'script'",
+    ] {
         assert!(policy.contains(part), "{policy}");
     }
-    assert_eq!(page.header("x-content-type-options"), "nosniff");
     assert_eq!(page.header("cross-origin-opener-policy"), "same-origin");
     assert_eq!(page.header("referrer-policy"), "same-origin");
     // The same text over the API is data of a type that no browser renders.
-    let card = village.get(&format!("/v1/pets/{pet}")).await;
-    assert_eq!(card.body["name"], name);
+    let card = village.get(&format!("/v1/pets/{}", pets[0])).await;
+    assert_eq!(card.body["name"], HOSTILE[0]);
     assert_eq!(
         (card.header("content-type"), card.header("x-content-type-options")),
         ("application/json", "nosniff")
     );
     assert_eq!(card.header("content-security-policy"), "default-src 'none'; frame-ancestors 'none'");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_of_every_script_keep_to_their_place() {
+    let village = Village::start(|_| ()).await;
+    let names = ["قطة صغيرة", "חתול", "🐈‍⬛👑", "ねこ 東京", "Z̷̡a̸l̶g̵o̸", "Mоchi"];
+    for (at, name) in (1..).zip(names) {
+        village.birth(&key(at), name, "").await;
+    }
+    let page = village.get("/").await;
+    let html = page.body.as_str().unwrap();
+    for name in names {
+        // Each in an element whose direction is its own: what stands beside doesn't turn with it.
+        assert!(html.contains(&format!("dir=\"auto\">{name}</a>")), "{name}");
+    }
+    for name in ["قطة", "ねこ"] {
+        let encoded: String = name.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let found = village.get(&format!("/search?q={encoded}")).await;
+        assert!(found.body.as_str().unwrap().contains(&format!("dir=\"auto\">{name}")), "{name} is found");
+    }
+    let same = village.get("/search?q=mochi").await;
+    assert!(!same.body.as_str().unwrap().contains("Mоchi"), "a look-alike is another word");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -115,6 +115,13 @@ impl Village {
         self.kennel.sign(key, nonce, payload, Some((&SALT, body)))
     }
 
+    /// A signed comment.
+    pub(crate) fn comment(&self, key: &SigningKey, post: EventId, text: &str) -> (EventId, SubmittedEvent) {
+        let body = Body::Comment { text: text.to_owned() }.encode();
+        let payload = Payload::Comment { post, body: commitment(&SALT, &body) };
+        self.kennel.sign(key, 0, payload, Some((&SALT, body)))
+    }
+
     /// An unsigned gift of one treat, to be altered.
     pub(crate) fn gift(&self, key: &SigningKey, pet: BirthHash) -> Event {
         Event {

@@ -111,9 +111,9 @@ pub fn public(key: &SigningKey) -> PublicKey {
 }
 
 impl Admin {
-    /// Opens `town` and `classic` unless they are there.
-    pub(super) async fn open_first(&self) -> anyhow::Result<()> {
-        for preset in [Preset::Town, Preset::Classic] {
+    /// Opens kennels named after their presets unless they are there.
+    pub(super) async fn open_first(&self, presets: &[Preset]) -> anyhow::Result<()> {
+        for preset in presets.iter().copied() {
             let label = match preset {
                 Preset::Town => "town",
                 Preset::Classic => "classic",

@@ -26,7 +26,7 @@ use pitpet_pipeline::ingest::Ingest;
 use pitpet_pipeline::items;
 use pitpet_pipeline::mine::{Miner, MinerSettings};
 use pitpet_pipeline::ports::{Clock, Objects, Table};
-use pitpet_pipeline::query::{Queries, QuerySettings};
+use pitpet_pipeline::query::{Queries, QuerySettings, SiteSettings};
 use pitpet_pipeline::rate_limit::RateLimits;
 use pitpet_pipeline::reap::Reaper;
 use tokio::task::JoinHandle;
@@ -66,6 +66,10 @@ pub struct ServiceSettings {
     pub front: FrontSettings,
     /// How many events addresses and accounts may send.
     pub limits: RateLimits,
+    /// Kennels to open at first start.
+    pub first: Vec<Preset>,
+    /// What the pages have to know of the site.
+    pub site: SiteSettings,
 }
 
 impl ServiceSettings {
@@ -79,6 +83,8 @@ impl ServiceSettings {
             concurrency_max: 2,
             front: FrontSettings::default(),
             limits: RateLimits::NONE,
+            first: vec![Preset::Town, Preset::Classic],
+            site: SiteSettings::default(),
         }
     }
 }
@@ -164,7 +170,7 @@ impl Service {
             clock: clock.clone(),
             keys: keys.clone(),
         };
-        admin.open_first().await?;
+        admin.open_first(&settings.first).await?;
 
         let miner = Arc::new(Miner::new(
             table.clone(),
@@ -188,7 +194,8 @@ impl Service {
                     wait_ms_max: WAIT_MS_MAX,
                     replicas_max: NonZeroUsize::new(4).expect("4 is not zero"),
                 },
-            ),
+            )
+            .with_site(settings.site),
             objects,
             clock: clock.clone(),
             admin,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pitpet_chain::block::{Block, Change, Receipt};
-use pitpet_chain::codec::decode;
+use pitpet_chain::codec::{Bytes, decode};
 use pitpet_chain::event::{Payload, SignedEvent};
 use pitpet_chain::hash::{AccountId, BirthHash, Digest32, EventId};
 use pitpet_chain::state::Phase;
@@ -11,10 +11,12 @@ use pitpet_chain::state::Phase;
 use super::{Chain, Flaw, Loss, Place, Run, first_difference};
 use crate::head::{LedgerError, read_head};
 use crate::items::{self, DAY_MS, Fields, attributes};
+use crate::message::SaltedBody;
 use crate::mine::REJECT_KEPT_MS;
 use crate::ports::{Attributes, Condition, Consistency, Item, Key, Order, Query, Retry, TableError, Update};
-use crate::publication::{Bodies, SOURCE_HEIGHT, publication};
+use crate::publication::{Bodies, SOURCE_HEIGHT, publication, words};
 use crate::query::{StoredBody, read_pet};
+use crate::search::name_word;
 use crate::verify;
 
 /// Keys read at once, by the port.
@@ -84,7 +86,8 @@ impl Run<'_, '_> {
             }
         }
         for events in events.chunks(KEYS / 2) {
-            self.beside(chain, block.header.timestamp_ms, events).await?;
+            let bodies = self.beside(chain, block.header.timestamp_ms, events).await?;
+            self.words(chain, bytes, Bodies::new().others(bodies)).await?;
         }
         // As they are after the block: an earlier event of it left them otherwise.
         let (mut posts, mut accounts) = (BTreeMap::new(), BTreeSet::new());
@@ -332,17 +335,47 @@ impl Run<'_, '_> {
         chain: &Chain,
         mined_ms: u64,
         events: &[SignedEvent],
-    ) -> Result<(), LedgerError> {
+    ) -> Result<Vec<(EventId, SaltedBody)>, LedgerError> {
+        let mut bodies = Vec::new();
         let keys: Vec<Key> =
             events.iter().flat_map(|signed| [items::body(&signed.id), items::reject(&signed.id)]).collect();
         let found = self.fsck.table.get_many(&keys).await?;
         for (signed, pair) in events.iter().zip(found.chunks(2)) {
-            self.body(chain, signed, pair[0].clone()).await?;
+            let body = self.body(chain, signed, pair[0].clone()).await?;
+            bodies.extend(body.map(|body| (signed.id, body)));
             if let Some(reject) = &pair[1] {
                 self.reject(chain, mined_ms, signed, reject).await?;
             }
         }
+        Ok(bodies)
+    }
+
+    /// The words of texts that are there and right: they follow from no block without.
+    async fn words(&mut self, chain: &mut Chain, bytes: &[u8], bodies: Bodies) -> Result<(), LedgerError> {
+        if bodies.is_empty() {
+            return Ok(());
+        }
+        let Ok(words) = words(bytes, &bodies) else { return Ok(()) };
+        for words in words.chunks(KEYS) {
+            let keys: Vec<Key> = words.iter().map(|item| item.key.clone()).collect();
+            let found = self.fsck.table.get_many(&keys).await?;
+            for (item, stored) in words.iter().zip(found) {
+                self.immutable(chain, item, stored).await?;
+            }
+        }
         Ok(())
+    }
+
+    /// The word by which a name that an account lists is found.
+    async fn name_word(
+        &mut self,
+        chain: &mut Chain,
+        name: &str,
+        account: &AccountId,
+    ) -> Result<(), LedgerError> {
+        let item = name_word(name, account);
+        let stored = self.fsck.table.get(&item.key, Consistency::Strong).await?;
+        self.immutable(chain, &item, stored).await
     }
 
     async fn body(
@@ -350,14 +383,14 @@ impl Run<'_, '_> {
         chain: &Chain,
         signed: &SignedEvent,
         stored: Option<Attributes>,
-    ) -> Result<(), LedgerError> {
+    ) -> Result<Option<SaltedBody>, LedgerError> {
         let kennel = chain.founding.kennel;
         let key = items::body(&signed.id);
         let Some(committed) = signed.event.payload.body() else {
             if stored.is_some() {
                 self.stray(chain, key).await?;
             }
-            return Ok(());
+            return Ok(None);
         };
         let kind = signed.event.payload.kind();
         let mut body = StoredBody::of(kind, stored.as_ref());
@@ -371,20 +404,20 @@ impl Run<'_, '_> {
             StoredBody::Erased => self.summary.erased += 1,
             StoredBody::Missing => self.lost(kennel, Place::Item(key), Flaw::Missing, Loss::Text),
             StoredBody::Present { salt, body } => {
-                let is_right = <&[u8; 32]>::try_from(salt.as_slice())
-                    .is_ok_and(|salt| verify::is_committed(committed, salt, &body));
-                if is_right {
+                if let Ok(salt) = <[u8; 32]>::try_from(salt.as_slice())
+                    && verify::is_committed(committed, &salt, &body)
+                {
                     self.summary.bodies += 1;
-                } else {
-                    // A false text is worse than none.
-                    if self.repairs() {
-                        self.fsck.table.delete(&key).await?;
-                    }
-                    self.lost(kennel, Place::Item(key), Flaw::Body, Loss::Text);
+                    return Ok(Some(SaltedBody { salt, body: Bytes(body) }));
                 }
+                // A false text is worse than none.
+                if self.repairs() {
+                    self.fsck.table.delete(&key).await?;
+                }
+                self.lost(kennel, Place::Item(key), Flaw::Body, Loss::Text);
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// A reject of an event that has a receipt: one recorded earlier was overruled, one recorded
@@ -438,7 +471,12 @@ impl Run<'_, '_> {
     }
 
     /// The names that an account lists, once: at the block that changed its card last.
-    async fn names(&mut self, chain: &Chain, height: u64, account: &AccountId) -> Result<(), LedgerError> {
+    async fn names(
+        &mut self,
+        chain: &mut Chain,
+        height: u64,
+        account: &AccountId,
+    ) -> Result<(), LedgerError> {
         let kennel = chain.founding.kennel;
         let query = Query {
             pk: items::account_pk(account),
@@ -457,6 +495,7 @@ impl Run<'_, '_> {
             let Some(name) = item.key.sk.strip_prefix("N#") else { continue };
             let holder = self.fsck.table.get(&items::name(name), Consistency::Strong).await?;
             if holder.as_ref().and_then(|holder| holder.digest("account").ok()) == Some(account.0) {
+                self.name_word(chain, name, account).await?;
                 continue;
             }
             if self.repairs() {

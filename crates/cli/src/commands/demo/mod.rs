@@ -3,7 +3,7 @@
 //! Every step is a signed event whose proof is checked. Nothing depends on an empty kennel: others
 //! may be at it, so each loop looks at what is, and a pet that died meanwhile is left out.
 
-mod cast;
+pub(crate) mod cast;
 
 use std::time::{Duration, Instant};
 
