@@ -29,5 +29,6 @@ pub mod publisher;
 pub mod query;
 pub mod rate_limit;
 pub mod reap;
+pub mod sign_in;
 pub mod snapshots;
 pub mod verify;

@@ -2,10 +2,20 @@
 //!
 //! Deliberately absent: anything canonical or cryptographic; pages show what the API says.
 
+mod account;
+mod assets;
 mod front;
+mod standin;
+mod texts;
 
 use pitpet_pipeline::http::{HttpRequest, HttpResponse, no_route};
 use pitpet_pipeline::query::Queries;
+
+/// What a page may do: scripts and styles of this server only, WebAssembly, and no script that
+/// makes markup or another script of a text.
+pub(crate) const PAGE_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
+     connect-src 'self'; img-src 'self' blob:; style-src 'self'; manifest-src 'self'; form-action 'self'; \
+     base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types pitpet";
 
 /// Answers a request for a page.
 pub async fn page(queries: &Queries, request: &HttpRequest) -> HttpResponse {
@@ -14,7 +24,24 @@ pub async fn page(queries: &Queries, request: &HttpRequest) -> HttpResponse {
             Ok(html) => html_response(html),
             Err(problem) => problem.into(),
         },
-        _ => no_route(request),
+        path => match route(queries, path).await {
+            Some(response) => response,
+            None => no_route(request),
+        },
+    }
+}
+
+async fn route(queries: &Queries, path: &str) -> Option<HttpResponse> {
+    let t = &texts::account::EN;
+    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    match parts.as_slice() {
+        ["static", ..] => assets::serve(path.strip_prefix("/static/")?),
+        ["join"] => Some(standin::shell(t.join_title, "join", &account::join(t))),
+        ["signin"] => Some(standin::shell(t.signin_title, "signin", &account::signin(t))),
+        ["me"] => Some(standin::shell(t.me_title, "me", &account::me(t))),
+        ["pet", birth] => standin::pet(queries, birth).await,
+        ["ledger", kennel, height] => standin::block(queries, kennel, height).await,
+        _ => None,
     }
 }
 

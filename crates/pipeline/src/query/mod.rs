@@ -4,6 +4,7 @@
 //! gets a proof checks it against the signed checkpoint, so that a replica is not trusted.
 
 mod cards;
+mod evidence;
 mod export;
 mod feeds;
 mod proofs;

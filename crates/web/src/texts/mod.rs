@@ -1,0 +1,3 @@
+//! Texts of pages, in one place.
+
+pub(crate) mod account;
