@@ -152,10 +152,10 @@ mod tests {
         assert!(!format!("{ring:?}").contains("0101"));
         for (from, to, why) in [
             ("version 1", "version 2", "version"),
-            ("name bella\n", "", "name"),
+            ("\nname bella\n", "\n", "name"),
             ("key 01", "key 07", "account"),
             ("key 0202", "key zz", "hexadecimal"),
-            ("recovery", "backup", "unknown kind"),
+            ("\nrecovery", "\nbackup", "unknown kind"),
         ] {
             let fault = Keyring::from_text(&text.replacen(from, to, 1)).unwrap_err();
             assert!(fault.contains(why), "{fault}");
