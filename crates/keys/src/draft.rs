@@ -123,7 +123,10 @@ pub fn search(base: &Digest32, bits: u32, from: u64, tries: u64) -> Option<u64> 
 fn field(name: &str) -> Refused {
     let limit = match name {
         "name" => {
-            format!("A pet's name has 1 to {} characters, none of them a control character.", limits::PET_NAME_CHARS_MAX)
+            format!(
+                "A pet's name has 1 to {} characters, none of them a control character.",
+                limits::PET_NAME_CHARS_MAX
+            )
         }
         "tags" => format!(
             "A post has at most {} tags, each of 1 to {} lower-case letters, digits or hyphens.",
@@ -142,7 +145,10 @@ fn checked(kind: Kind, body: Body, salt: [u8; 32]) -> Result<SaltedBody, Refused
         Err(BodyFault::Field(name)) => Err(field(name)),
         Err(_) => Err(Refused::new(
             "body",
-            format!("The text is too long: at most {} bytes with all that belongs to it.", limits::BODY_BYTES_MAX),
+            format!(
+                "The text is too long: at most {} bytes with all that belongs to it.",
+                limits::BODY_BYTES_MAX
+            ),
         )),
     }
 }
@@ -226,11 +232,9 @@ pub fn request(input: &mut Reader<'_>) -> Result<Draft, Refused> {
             size: input.number()?,
             content_type: input.text()?.to_owned(),
         },
-        "vault" => Wish::Vault {
-            name: input.text()?.to_owned(),
-            version: input.number()?,
-            content: input.array()?,
-        },
+        "vault" => {
+            Wish::Vault { name: input.text()?.to_owned(), version: input.number()?, content: input.array()? }
+        }
         _ => return Err(Refused::new("kind", "No such kind of request.")),
     };
     input.end()?;
@@ -315,7 +319,10 @@ mod tests {
             assert_eq!(Some(signed.id), draft.stamped(signed.event.stamp).id());
             assert_eq!(signed.check(&KennelId([1; 32]), &parameters, 40_000), Ok(()));
             assert_eq!(signed.check_signature(), Ok(()));
-            assert_eq!(signed.event.payload.body().copied(), body.map(|body| commitment(&body.salt, &body.body)));
+            assert_eq!(
+                signed.event.payload.body().copied(),
+                body.map(|body| commitment(&body.salt, &body.body))
+            );
             assert_eq!(signed.check(&KennelId([2; 32]), &parameters, 40_000), Err(Reject::WrongKennel));
         }
     }
@@ -329,7 +336,10 @@ mod tests {
         assert!(detail(birth(b"a\x07")).contains("control"));
         assert!(detail(begun("comment").bytes(&[2; 32]).bytes(b" ")).contains("some text"));
         assert!(detail(begun("comment").bytes(&[2; 32]).bytes(&[b'x'; 9_000])).contains("8192 bytes"));
-        assert!(detail(begun("post").bytes(&[2; 32]).bytes(&[]).bytes(b"").bytes(b"Upper")).contains("lower-case"));
+        assert!(
+            detail(begun("post").bytes(&[2; 32]).bytes(&[]).bytes(b"").bytes(b"Upper"))
+                .contains("lower-case")
+        );
         assert!(detail(begun("gift").bytes(&[2; 32]).number(0)).contains("9007199254740991"));
         assert!(drafted(begun("pat").bytes(&[2; 31])).is_err());
         assert!(drafted(begun("pat").bytes(&[2; 32]).bytes(b"more")).is_err());

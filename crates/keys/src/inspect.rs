@@ -59,7 +59,9 @@ fn unsound(detail: impl Into<String>) -> Refused {
 }
 
 fn read<T: Canonical>(what: &str, bytes: &[u8]) -> Result<T, Refused> {
-    decode(bytes).map_err(|_| unsound(format!("{what} can't be read: its bytes are not in the one form that is allowed")))
+    decode(bytes).map_err(|_| {
+        unsound(format!("{what} can't be read: its bytes are not in the one form that is allowed"))
+    })
 }
 
 /// Reads the evidence.
@@ -200,16 +202,22 @@ pub fn decided(answer: &[u8]) -> Result<(Option<Vec<u8>>, Vec<String>), Refused>
 /// # Errors
 /// If one of them can't be read.
 pub fn differences(shown: &[u8], computed: &[u8]) -> Result<Vec<String>, Refused> {
-    let (shown, computed): (Block, Block) = (read("The block", shown)?, read("The computed block", computed)?);
+    let (shown, computed): (Block, Block) =
+        (read("The block", shown)?, read("The computed block", computed)?);
     let mut lines = Vec::new();
     header_differences(&shown.header, &computed.header, &mut lines);
     list("event", &shown.events, &computed.events, &mut lines, |bytes| {
-        SignedEvent::read(bytes).map_or_else(|_| "unreadable".to_owned(), |signed| format!("{:?}", signed.event))
+        SignedEvent::read(bytes)
+            .map_or_else(|_| "unreadable".to_owned(), |signed| format!("{:?}", signed.event))
     });
     list("receipt", &shown.receipts, &computed.receipts, &mut lines, words::<Receipt>);
     list("death", &shown.deaths, &computed.deaths, &mut lines, words::<Death>);
     if shown.summary != computed.summary {
-        lines.push(difference("summary", &words::<Summary>(&shown.summary.0), &words::<Summary>(&computed.summary.0)));
+        lines.push(difference(
+            "summary",
+            &words::<Summary>(&shown.summary.0),
+            &words::<Summary>(&computed.summary.0),
+        ));
     }
     Ok(lines)
 }
@@ -231,8 +239,18 @@ fn header_differences(shown: &Header, computed: &Header, lines: &mut Vec<String>
         )*};
     }
     compare!(
-        version, kennel, height, age, timestamp_ms, parent, events_root, receipts_root, state_root, history_root,
-        rules_hash, sealer
+        version,
+        kennel,
+        height,
+        age,
+        timestamp_ms,
+        parent,
+        events_root,
+        receipts_root,
+        state_root,
+        history_root,
+        rules_hash,
+        sealer
     );
 }
 
@@ -244,14 +262,22 @@ fn plain<T: Canonical + std::fmt::Debug>(value: &T) -> String {
     }
 }
 
-fn list(what: &str, shown: &[Bytes], computed: &[Bytes], lines: &mut Vec<String>, words: impl Fn(&[u8]) -> String) {
+fn list(
+    what: &str,
+    shown: &[Bytes],
+    computed: &[Bytes],
+    lines: &mut Vec<String>,
+    words: impl Fn(&[u8]) -> String,
+) {
     for at in 0..shown.len().max(computed.len()) {
         match (shown.get(at), computed.get(at)) {
             (Some(shown), Some(computed)) if shown != computed => {
                 lines.push(difference(&format!("{what} {at}"), &words(&shown.0), &words(&computed.0)));
             }
             (Some(shown), None) => lines.push(format!("{what} {at}: shown only: {}", words(&shown.0))),
-            (None, Some(computed)) => lines.push(format!("{what} {at}: computed only: {}", words(&computed.0))),
+            (None, Some(computed)) => {
+                lines.push(format!("{what} {at}: computed only: {}", words(&computed.0)))
+            }
             _ => {}
         }
     }

@@ -50,7 +50,8 @@ fn wrapping_key(passphrase: &str, salt: &[u8], log_n: u8) -> Result<Zeroizing<[u
     let params = scrypt::Params::new(log_n, 8, 1, 32).map_err(|_| damaged("its work factor"))?;
     let salt = [SCRYPT_LABEL, salt].concat();
     let mut key = Zeroizing::new([0; 32]);
-    scrypt::scrypt(passphrase.as_bytes(), &salt, &params, &mut *key).expect("32 bytes are a length that it gives");
+    scrypt::scrypt(passphrase.as_bytes(), &salt, &params, &mut *key)
+        .expect("32 bytes are a length that it gives");
     Ok(key)
 }
 
@@ -115,7 +116,8 @@ pub fn open(passphrase: &str, file: &[u8]) -> Result<Zeroizing<String>, Refused>
         return Err(damaged("it doesn't begin with age-encryption.org/v1"));
     }
     let stanza = line("its recipient")?;
-    let mut words = stanza.strip_prefix("-> scrypt ").ok_or_else(|| damaged("it has no passphrase"))?.split(' ');
+    let mut words =
+        stanza.strip_prefix("-> scrypt ").ok_or_else(|| damaged("it has no passphrase"))?.split(' ');
     let (Some(salt), Some(log_n), None) = (words.next(), words.next(), words.next()) else {
         return Err(damaged("its recipient"));
     };
@@ -125,8 +127,11 @@ pub fn open(passphrase: &str, file: &[u8]) -> Result<Zeroizing<String>, Refused>
     if wrapped.len() >= COLUMNS {
         return Err(damaged("its wrapped key"));
     }
-    let wrapped =
-        BASE64.decode(wrapped).ok().filter(|key| key.len() == 32).ok_or_else(|| damaged("its wrapped key"))?;
+    let wrapped = BASE64
+        .decode(wrapped)
+        .ok()
+        .filter(|key| key.len() == 32)
+        .ok_or_else(|| damaged("its wrapped key"))?;
     let last = line("the end of its head")?;
     let claimed = last.strip_prefix("--- ").ok_or_else(|| damaged("more than one recipient"))?;
     let claimed = BASE64.decode(claimed).map_err(|_| damaged("its checksum"))?;

@@ -6,8 +6,9 @@
 use opaque_ke::argon2::{Algorithm, Argon2, Params, Version};
 use opaque_ke::errors::ProtocolError;
 use opaque_ke::{
-    CipherSuite, ClientLogin, ClientLoginFinishParameters, ClientRegistration, ClientRegistrationFinishParameters,
-    CredentialResponse, Identifiers, RegistrationResponse, Ristretto255, TripleDh,
+    CipherSuite, ClientLogin, ClientLoginFinishParameters, ClientRegistration,
+    ClientRegistrationFinishParameters, CredentialResponse, Identifiers, RegistrationResponse, Ristretto255,
+    TripleDh,
 };
 use rand_chacha_0_3::ChaCha20Rng;
 use rand_chacha_0_3::rand_core::SeedableRng as _;
@@ -54,8 +55,8 @@ pub type State = Zeroizing<Vec<u8>>;
 pub type ExportKey = Zeroizing<[u8; EXPORT_KEY_BYTES]>;
 
 fn stretching() -> Argon2<'static> {
-    let params =
-        Params::new(ARGON2_MEMORY_KIB, ARGON2_PASSES, ARGON2_LANES, None).expect("these are in Argon2's range");
+    let params = Params::new(ARGON2_MEMORY_KIB, ARGON2_PASSES, ARGON2_LANES, None)
+        .expect("these are in Argon2's range");
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }
 
@@ -83,7 +84,8 @@ fn export(key: &[u8]) -> ExportKey {
 /// `password` names the limit.
 pub fn check(password: &str) -> Result<(), Refused> {
     if password.chars().count() < CHARS_MIN || password.len() > BYTES_MAX {
-        let detail = format!("A password has at least {CHARS_MIN} characters, and at most {BYTES_MAX} bytes.");
+        let detail =
+            format!("A password has at least {CHARS_MIN} characters, and at most {BYTES_MAX} bytes.");
         return Err(Refused::new("password", detail));
     }
     Ok(())
@@ -144,10 +146,9 @@ pub fn sign_in_end(
     let parameters = ClientLoginFinishParameters::new(Some(CONTEXT), identifiers(name), Some(&stretching));
     match state.finish(&mut rng(random), password.as_bytes(), answer, parameters) {
         Ok(ended) => Ok((ended.message.serialize().to_vec(), export(&ended.export_key))),
-        Err(ProtocolError::InvalidLoginError) => Err(Refused::new(
-            "wrong-password",
-            "Name and password don't fit, or the name has no password.",
-        )),
+        Err(ProtocolError::InvalidLoginError) => {
+            Err(Refused::new("wrong-password", "Name and password don't fit, or the name has no password."))
+        }
         Err(error) => Err(odd(error)),
     }
 }

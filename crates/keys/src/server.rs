@@ -11,8 +11,8 @@ use chacha20poly1305::{ChaCha20Poly1305, KeyInit as _};
 use hkdf::Hkdf;
 use opaque_ke::key_exchange::group::Group as _;
 use opaque_ke::{
-    CredentialFinalization, CredentialRequest, RegistrationRequest, RegistrationUpload, Ristretto255, ServerLogin,
-    ServerLoginParameters, ServerRegistration, ServerSetup,
+    CredentialFinalization, CredentialRequest, RegistrationRequest, RegistrationUpload, Ristretto255,
+    ServerLogin, ServerLoginParameters, ServerRegistration, ServerSetup,
 };
 use sha2::Sha512;
 use zeroize::Zeroizing;
@@ -46,7 +46,9 @@ fn bad(field: &'static str) -> Refused {
 
 fn expand<const N: usize>(secret: &[u8; 32], label: &[u8]) -> Zeroizing<[u8; N]> {
     let mut out = Zeroizing::new([0; N]);
-    Hkdf::<Sha512>::new(Some(b"pitpet/v1/sign-in"), secret).expand(label, &mut *out).expect("few enough bytes");
+    Hkdf::<Sha512>::new(Some(b"pitpet/v1/sign-in"), secret)
+        .expand(label, &mut *out)
+        .expect("few enough bytes");
     out
 }
 
@@ -172,7 +174,12 @@ mod tests {
     }
 
     /// A sign-in: what the client gets, or where it ends.
-    fn signed_in(setup: &Setup, name: &str, record: Option<&[u8]>, password: &str) -> Result<ExportKey, Refused> {
+    fn signed_in(
+        setup: &Setup,
+        name: &str,
+        record: Option<&[u8]>,
+        password: &str,
+    ) -> Result<ExportKey, Refused> {
         let (state, message) = password::sign_in(password, &[3; 32]).unwrap();
         let (answer, sealed) = setup.sign_in(name, record, &message, 1_000, &[4; 32]).unwrap();
         let (last, key) = password::sign_in_end(&state, password, name, &answer, &[5; 32])?;
@@ -220,7 +227,8 @@ mod tests {
         let (state, message) = password::sign_in(PASSWORD, &[3; 32]).unwrap();
         let (answer, sealed) = setup.sign_in(NAME, Some(&record), &message, 1_000, &[4; 32]).unwrap();
         let (last, _) = password::sign_in_end(&state, PASSWORD, NAME, &answer, &[5; 32]).unwrap();
-        let code = |name, sealed: &[u8], now_ms| setup.sign_in_end(name, sealed, &last, now_ms).map_err(|e| e.code);
+        let code =
+            |name, sealed: &[u8], now_ms| setup.sign_in_end(name, sealed, &last, now_ms).map_err(|e| e.code);
         assert_eq!(code(NAME, &sealed, 1_000 + STATE_MS), Ok(()));
         assert_eq!(code(NAME, &sealed, 1_001 + STATE_MS), Err("state"));
         assert_eq!(code("rex", &sealed, 1_000), Err("state"));

@@ -62,7 +62,10 @@ pub fn open(
     vault: &[u8],
 ) -> Result<Zeroizing<String>, Refused> {
     let bad = || {
-        Refused::new("bad-vault", "The server handed out something else than the vault of this name. Your key file opens the account.")
+        Refused::new(
+            "bad-vault",
+            "The server handed out something else than the vault of this name. Your key file opens the account.",
+        )
     };
     let (head, sealed) = vault.split_first_chunk::<13>().ok_or_else(bad)?;
     let ([VERSION], nonce) = head.split_at(1) else { return Err(bad()) };

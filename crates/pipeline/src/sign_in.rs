@@ -135,8 +135,15 @@ impl Ingest {
                 let kept = self.table.get(&key, Consistency::Strong).await?;
                 // A repeated request meets its own effect.
                 if !kept.is_some_and(|kept| kept.digest("content") == Ok(content)) {
-                    let detail = format!("A password of version {version} or newer is set. Use a higher version.");
-                    return Err(problem(409, "vault-version", "A newer one is there", detail, Some("version")));
+                    let detail =
+                        format!("A password of version {version} or newer is set. Use a higher version.");
+                    return Err(problem(
+                        409,
+                        "vault-version",
+                        "A newer one is there",
+                        detail,
+                        Some("version"),
+                    ));
                 }
             }
             Err(error) => return Err(error.into()),
@@ -180,9 +187,7 @@ impl Ingest {
         checked_name(&submitted.name)?;
         let (state, message) =
             (base64_field("state", &submitted.state)?, base64_field("message", &submitted.message)?);
-        setup
-            .sign_in_end(&submitted.name, &state, &message, self.clock.now_ms())
-            .map_err(refused)?;
+        setup.sign_in_end(&submitted.name, &state, &message, self.clock.now_ms()).map_err(refused)?;
         let kept = self.table.get(&items::vault(&submitted.name), Consistency::Strong).await?;
         // Passwords are never taken away, so that whoever was answered from a record finds one.
         let kept = kept.ok_or_else(|| unavailable(&"a password's item is gone"))?;

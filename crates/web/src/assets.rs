@@ -45,8 +45,7 @@ const SCRIPTS: &[File] = scripts![
 ];
 
 /// The key module, beside the scripts.
-const KEYS: File =
-    ("keys.wasm", include_bytes!("../../../wasm/keys/release/keys.wasm"), "application/wasm");
+const KEYS: File = ("keys.wasm", include_bytes!("../../../wasm/keys/release/keys.wasm"), "application/wasm");
 
 fn files() -> impl Iterator<Item = &'static File> {
     SCRIPTS.iter().chain([&KEYS])

@@ -44,31 +44,39 @@ pub(crate) async fn pet(queries: &Queries, birth: &str) -> Option<HttpResponse> 
     let pet = queries.pet(birth).await.ok()?;
     let entries = queries.timeline(birth, None, 30).await.ok()?.entries;
     let name = pet.name.clone().unwrap_or_default();
-    Some(shell(&name, "pet", &html! {
-        h1 { (name) }
-        img src=(pet.photo_url) width="240" height="240" alt="";
-        p { (pet.story.as_deref().unwrap_or("")) }
-        p { (pet.remaining_words) }
-        div.actions data-actions data-pet=(pet.birth) data-kennel=(pet.kennel) data-owner=(pet.owner) {
-            button type="button" data-act="post" disabled { "Post" }
-            button type="button" data-act="gift" disabled { "Gift" }
-        }
-        @for entry in &entries {
-            article data-entry=(entry.kind) {
-                p { (entry.kind) ": " (entry.text.as_deref().unwrap_or("")) " " a href=(format!("/ledger/{}/{}", entry.kennel, entry.height)) { "block " (entry.height) } }
-                @if entry.kind == "post" { (actions(entry, &pet)) }
+    Some(shell(
+        &name,
+        "pet",
+        &html! {
+            h1 { (name) }
+            img src=(pet.photo_url) width="240" height="240" alt="";
+            p { (pet.story.as_deref().unwrap_or("")) }
+            p { (pet.remaining_words) }
+            div.actions data-actions data-pet=(pet.birth) data-kennel=(pet.kennel) data-owner=(pet.owner) {
+                button type="button" data-act="post" disabled { "Post" }
+                button type="button" data-act="gift" disabled { "Gift" }
             }
-        }
-    }))
+            @for entry in &entries {
+                article data-entry=(entry.kind) {
+                    p { (entry.kind) ": " (entry.text.as_deref().unwrap_or("")) " " a href=(format!("/ledger/{}/{}", entry.kennel, entry.height)) { "block " (entry.height) } }
+                    @if entry.kind == "post" { (actions(entry, &pet)) }
+                }
+            }
+        },
+    ))
 }
 
 pub(crate) async fn block(queries: &Queries, kennel: &str, height: &str) -> Option<HttpResponse> {
     let kennel = queries.kennel(kennel).await.ok()?;
     let block = queries.block(&kennel.id, height.parse().ok()?).await.ok()?;
-    Some(shell("Block", "block", &html! {
-        h1 { "Block " (block.height) }
-        p { code { (block.hash) } }
-        button type="button" class="check" data-check data-kennel=(kennel.id) data-height=(block.height) { "check it yourself" }
-        div.verdict role="status" {}
-    }))
+    Some(shell(
+        "Block",
+        "block",
+        &html! {
+            h1 { "Block " (block.height) }
+            p { code { (block.hash) } }
+            button type="button" class="check" data-check data-kennel=(kennel.id) data-height=(block.height) { "check it yourself" }
+            div.verdict role="status" {}
+        },
+    ))
 }

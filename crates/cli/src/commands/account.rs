@@ -2,7 +2,7 @@
 
 use pitpet_cli::act::Act;
 use pitpet_cli::failure::Failure;
-use pitpet_cli::keys::{Account, public, random_account, random_key};
+use pitpet_cli::keys::{public, random_account, random_key};
 use pitpet_pipeline::api::AccountView;
 use serde_json::json;
 

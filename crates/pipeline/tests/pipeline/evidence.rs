@@ -3,7 +3,6 @@
 use pitpet_chain::abi::Session;
 use pitpet_chain::block::{Block, Change, Receipt};
 use pitpet_chain::codec::{Bytes, decode, encode};
-use pitpet_chain::hash::EventId;
 use pitpet_keys::inspect::{self, Evidence};
 use pitpet_pipeline::http::{self, HttpRequest};
 use pitpet_pipeline::ports::Objects as _;
@@ -11,34 +10,39 @@ use pitpet_pipeline::snapshots::ARCHIVED_EVERY;
 use pitpet_simulator::town::{QUICK, id_of};
 use pitpet_simulator::{Player, Town};
 
-/// A kennel of a bit more than one archived snapshot's distance.
-async fn grown() -> (Town, EventId) {
+/// Blocks between two posts of a pet: few enough that the last one takes pats, and many enough that
+/// the granted treats pay for all.
+const POST_EVERY: u64 = 14;
+
+/// A kennel of a bit more than one archived snapshot's distance: one event in each block.
+async fn grown() -> Town {
     let town = Town::found(QUICK).await;
-    let mut anna = Player::new(&town, 1);
-    let mut bert = Player::new(&town, 2);
+    let mut owners = [Player::new(&town, 1), Player::new(&town, 2)];
     let miner = town.miner();
     let head = town.head().await.hash;
-    let birth = anna.birth("Kitty", head);
-    let pet = id_of(&birth);
-    let other = bert.birth("Rex", head);
-    town.send(vec![birth]);
-    town.send(vec![other]);
-    town.mine_all(&miner).await;
-    let mut posts = Vec::new();
-    for number in 0..4 {
-        let post = anna.post(pet, &format!("Nap {number}."));
-        posts.push(id_of(&post));
-        town.send(vec![post]);
+    let mut pets = Vec::new();
+    for (owner, name) in owners.iter_mut().zip(["Kitty", "Rex"]) {
+        let birth = owner.birth(name, head);
+        pets.push(id_of(&birth));
+        town.send(vec![birth]);
+        town.mine_all(&miner).await;
+    }
+    let mut posts = [pets[0]; 2];
+    for number in 0..ARCHIVED_EVERY + 5 {
+        let at = usize::from(number % 2 == 1);
+        let event = match number % POST_EVERY {
+            0 | 1 => {
+                let post = owners[at].post(pets[at], &format!("Nap {number}."));
+                posts[at] = id_of(&post);
+                post
+            }
+            round => Player::new(&town, 3 + u8::try_from(round).expect("small")).pat(posts[at]),
+        };
+        town.send(vec![event]);
         town.mine_all(&miner).await;
         town.clock.advance(1_000);
     }
-    for number in 0..ARCHIVED_EVERY + 5 {
-        let at = usize::try_from(number).expect("small") % posts.len();
-        let mut visitor = Player::new(&town, 3 + u8::try_from(number / 4).expect("small"));
-        town.send(vec![visitor.pat(posts[at])]);
-        town.mine_all(&miner).await;
-    }
-    (town, posts[3])
+    town
 }
 
 async fn evidence(town: &Town, height: u64) -> Evidence {
@@ -64,7 +68,11 @@ fn decided(town: &Town, height: u64, evidence: &Evidence) -> Result<Vec<String>,
             let answer = session.replay(&replay).map_err(|fault| fault.to_string())?;
             head = inspect::replayed(&answer).unwrap();
         }
-        if height > 0 { assert_eq!(head, claims.parent) } else { assert_eq!(head, claims.hash) }
+        if height > 0 {
+            assert_eq!(head, claims.parent)
+        } else {
+            assert_eq!(head, claims.hash)
+        }
         Ok(session)
     };
     let mut session = open()?;
@@ -89,7 +97,7 @@ fn decided(town: &Town, height: u64, evidence: &Evidence) -> Result<Vec<String>,
 
 #[tokio::test]
 async fn every_block_can_be_decided_again_from_a_near_state() {
-    let (town, _) = grown().await;
+    let town = grown().await;
     let top = town.head().await.height;
     assert!(top > ARCHIVED_EVERY + 4);
     for height in [0, 1, 2, ARCHIVED_EVERY - 1, ARCHIVED_EVERY, ARCHIVED_EVERY + 1, ARCHIVED_EVERY + 2, top] {
@@ -112,7 +120,7 @@ async fn every_block_can_be_decided_again_from_a_near_state() {
 
 #[tokio::test]
 async fn what_was_changed_is_named() {
-    let (town, _) = grown().await;
+    let town = grown().await;
     let height = 4;
     let good = evidence(&town, height).await;
     let block: Block = decode(&good.block.0).unwrap();
@@ -143,7 +151,13 @@ async fn what_was_changed_is_named() {
         ("another block", changed(&|block| block.header.height += 1)),
         ("genesis", Evidence { genesis: Bytes(good.genesis.0[..40].to_vec()), ..good.clone() }),
         ("checkpoint", Evidence { checkpoint: good.checkpoint.replacen('\n', "\n1", 1), ..good.clone() }),
-        ("log", Evidence { log_proof: pitpet_chain::proof::LogProof { path: Vec::new(), ..good.log_proof.clone() }, ..good.clone() }),
+        (
+            "log",
+            Evidence {
+                log_proof: pitpet_chain::proof::LogProof { path: Vec::new(), ..good.log_proof.clone() },
+                ..good.clone()
+            },
+        ),
     ] {
         let why = decided(&town, height, &bad).unwrap_err();
         assert!(why.contains(what), "{what}: {why}");

@@ -48,7 +48,10 @@ fn read<T: DeserializeOwned>(response: &HttpResponse, status: u16) -> T {
 
 fn refused(response: &HttpResponse, status: u16, name: &str, field: &str) -> Problem {
     let problem: Problem = read(response, status);
-    assert_eq!((problem.kind.as_str(), problem.field.as_deref()), (&*format!("/problems/{name}"), Some(field)));
+    assert_eq!(
+        (problem.kind.as_str(), problem.field.as_deref()),
+        (&*format!("/problems/{name}"), Some(field))
+    );
     problem
 }
 
@@ -76,8 +79,8 @@ async fn set(ingest: &Ingest, password: &str, version: u64) -> SubmittedVault {
     let (state, message) = password::register(password, &[1; 32]).expect("a good password");
     let answer: PasswordAnswer =
         read(&post(ingest, "/v1/sign-in/password", &begin(1, version, &message)).await, 200);
-    let (record, key) =
-        password::register_end(&state, password, "anna", &bytes(&answer.message), &[2; 32]).expect("an answer");
+    let (record, key) = password::register_end(&state, password, "anna", &bytes(&answer.message), &[2; 32])
+        .expect("an answer");
     let vault = vault::seal(&key, "anna", KEYS, &[3; 12]).expect("short");
     let request = request(1, wish(version, &[record.as_slice(), &vault].concat()), SOON).request;
     SubmittedVault { request, record: STANDARD.encode(record), vault: STANDARD.encode(vault) }
@@ -135,12 +138,14 @@ async fn only_the_owner_of_a_name_sets_its_password() {
     changed.message = STANDARD.encode([&message[..31], &[1]].concat());
     refused(&post(&ingest, "/v1/sign-in/password", &changed).await, 422, "content-mismatch", "request");
     let upload = Wish::Name { name: "anna".to_owned() };
-    let wrong = PasswordRequest { request: request(1, upload, SOON).request, message: STANDARD.encode(&message) };
+    let wrong =
+        PasswordRequest { request: request(1, upload, SOON).request, message: STANDARD.encode(&message) };
     refused(&post(&ingest, "/v1/sign-in/password", &wrong).await, 400, "bad-request", "request");
 
     let submitted = set(&ingest, PASSWORD, 5).await;
     let other_s = SubmittedVault {
-        request: request(2, wish(9, &[bytes(&submitted.record), bytes(&submitted.vault)].concat()), SOON).request,
+        request: request(2, wish(9, &[bytes(&submitted.record), bytes(&submitted.vault)].concat()), SOON)
+            .request,
         ..submitted.clone()
     };
     refused(&post(&ingest, "/v1/sign-in/vault", &other_s).await, 403, "not-your-name", "name");
@@ -226,7 +231,8 @@ async fn guesses_are_limited_by_address_over_all_names() {
 async fn what_is_no_sign_in_is_refused_by_field() {
     let town = Town::found(QUICK).await;
     let ingest = open(&town);
-    let start = |name: &str, message: &str| SignInRequest { name: name.to_owned(), message: message.to_owned() };
+    let start =
+        |name: &str, message: &str| SignInRequest { name: name.to_owned(), message: message.to_owned() };
     let at = "/v1/sign-in/start";
     refused(&post(&ingest, at, &start("Anna", "AAAA")).await, 400, "bad-request", "name");
     refused(&post(&ingest, at, &start("anna", "?")).await, 400, "bad-request", "message");
