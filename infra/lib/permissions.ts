@@ -19,6 +19,7 @@ export interface Resources {
   /** ARNs of the secrets. */
   readonly checkpointKey: string;
   readonly houseKey: string;
+  readonly signInSecret: string;
 }
 
 /** Partitions that publishing a block puts items into: `publication.rs`. */
@@ -42,13 +43,14 @@ export function statements(name: FunctionName, to: Resources): PolicyStatement[]
   switch (name) {
     case 'ingest':
       return [
-        items('GetItem', 'K#*', 'NAME#*', 'RATE#*'),
+        items('GetItem', 'K#*', 'NAME#*', 'RATE#*', 'VAULT#*'),
         items('PutItem', 'NAME#*'),
-        items('UpdateItem', 'A#*', 'RATE#*', 'U#*'),
+        items('UpdateItem', 'A#*', 'RATE#*', 'U#*', 'VAULT#*'),
         items('Query', 'A#*'),
         // For the upload tickets that it signs.
         objects('media', 's3:PutObject'),
         allow(to.queue.queueArn, 'sqs:SendMessage'),
+        allow(to.signInSecret, 'secretsmanager:GetSecretValue'),
       ];
     case 'miner':
       return [
@@ -60,6 +62,7 @@ export function statements(name: FunctionName, to: Resources): PolicyStatement[]
         items('UpdateItem', 'A#*', 'E#*', 'K#*', 'O#*', 'P#*'),
         items('BatchWriteItem', ...PUBLISHED),
         objects('snapshot', 's3:GetObject', 's3:PutObject', 's3:DeleteObject'),
+        objects('archive', 's3:PutObject'),
         new PolicyStatement({
           effect: Effect.ALLOW,
           actions: ['s3:ListBucket'],
@@ -94,6 +97,7 @@ export function statements(name: FunctionName, to: Resources): PolicyStatement[]
         objects('media', 's3:GetObject'),
         objects('rules', 's3:GetObject'),
         objects('snapshot', 's3:GetObject'),
+        objects('archive', 's3:GetObject'),
         // Without it S3 says "forbidden" instead of "no such key".
         allow(to.objects.bucketArn, 's3:ListBucket'),
       ];
