@@ -16,6 +16,7 @@ export const KEYS = {
   house: 'mines time and ends stories: the reaper reads it',
   operator: 'may upgrade the rules: no function reads it',
   moderator: 'may hide bodies: no function reads it',
+  signin: 'answers sign-ins by password: ingest reads it; losing it loses every password',
 } as const;
 /** Name of a key. */
 export type KeyName = keyof typeof KEYS;
@@ -107,6 +108,7 @@ export class DataStack extends Stack {
       house: key('house'),
       operator: key('operator'),
       moderator: key('moderator'),
+      signin: key('signin'),
     };
 
     // `pitpet admin --deployment` reads these.

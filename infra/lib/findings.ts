@@ -7,9 +7,9 @@ import type { Site } from './site.js';
 /** The prefixes of the bucket in each role; `permissions.ts` has the actions. */
 const PREFIXES: Readonly<Record<string, readonly string[]>> = {
   Ingest: ['media'],
-  Miner: ['snapshot'],
+  Miner: ['archive', 'snapshot'],
   Reaper: ['media'],
-  Query: ['media', 'rules', 'snapshot'],
+  Query: ['archive', 'media', 'rules', 'snapshot'],
 };
 
 /** Acknowledges them where they occur. */

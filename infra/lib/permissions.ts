@@ -19,6 +19,7 @@ export interface Resources {
   /** ARNs of the secrets. */
   readonly checkpointKey: string;
   readonly houseKey: string;
+  readonly signInSecret: string;
 }
 
 /** Partitions that publishing a block puts items into: `publication.rs`. */
@@ -44,13 +45,14 @@ export function statements(name: FunctionName, to: Resources): PolicyStatement[]
   switch (name) {
     case 'ingest':
       return [
-        items('GetItem', 'K#*', 'NAME#*', 'RATE#*'),
+        items('GetItem', 'K#*', 'NAME#*', 'RATE#*', 'VAULT#*'),
         items('PutItem', 'NAME#*', 'W#*'),
-        items('UpdateItem', 'A#*', 'RATE#*', 'U#*'),
+        items('UpdateItem', 'A#*', 'RATE#*', 'U#*', 'VAULT#*'),
         items('Query', 'A#*'),
         // For the upload tickets that it signs.
         objects('media', 's3:PutObject'),
         allow(to.queue.queueArn, 'sqs:SendMessage'),
+        allow(to.signInSecret, 'secretsmanager:GetSecretValue'),
       ];
     case 'miner':
       return [
@@ -62,6 +64,7 @@ export function statements(name: FunctionName, to: Resources): PolicyStatement[]
         items('UpdateItem', ...UPDATED),
         items('BatchWriteItem', ...PUBLISHED),
         objects('snapshot', 's3:GetObject', 's3:PutObject', 's3:DeleteObject'),
+        objects('archive', 's3:PutObject'),
         new PolicyStatement({
           effect: Effect.ALLOW,
           actions: ['s3:ListBucket'],
@@ -96,6 +99,7 @@ export function statements(name: FunctionName, to: Resources): PolicyStatement[]
         objects('media', 's3:GetObject'),
         objects('rules', 's3:GetObject'),
         objects('snapshot', 's3:GetObject'),
+        objects('archive', 's3:GetObject'),
         // Without it S3 says "forbidden" instead of "no such key".
         allow(to.objects.bucketArn, 's3:ListBucket'),
       ];

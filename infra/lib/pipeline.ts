@@ -107,13 +107,18 @@ export class PipelineStack extends Stack {
       deadLetters: this.deadLetters,
       checkpointKey: keyArn('checkpoint'),
       houseKey: keyArn('house'),
+      signInSecret: keyArn('signin'),
     };
     const everyone = {
       PITPET_TABLE: data.table.tableName,
       PITPET_OBJECTS: `s3://${data.objects.bucketName}`,
     };
     const environment: Readonly<Record<FunctionName, Record<string, string>>> = {
-      ingest: { ...everyone, PITPET_QUEUE_URL: this.queue.queueUrl },
+      ingest: {
+        ...everyone,
+        PITPET_QUEUE_URL: this.queue.queueUrl,
+        PITPET_SIGN_IN_SECRET: keySecret(settings, 'signin'),
+      },
       miner: {
         ...everyone,
         // Within the package.

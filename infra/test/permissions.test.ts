@@ -15,6 +15,7 @@ function resource(arn: unknown): string {
     [/ExportsOutputFnGetAttObjects\w+Arn/, 'objects'],
     [/:secret:pitpet\/dev\/checkpoint-\?{6}"/, 'checkpoint key'],
     [/:secret:pitpet\/dev\/house-\?{6}"/, 'house key'],
+    [/:secret:pitpet\/dev\/signin-\?{6}"/, 'sign-in secret'],
     [/"DeadLetters\w+","Arn"/, 'dead letters'],
     [/"Queue\w+","Arn"/, 'queue'],
     [/"(Ingest|Miner|Reaper|Query)Log\w+","Arn"/, 'own log'],
@@ -60,11 +61,12 @@ describe('each role may do exactly', () => {
     [
       'Ingest',
       [
-        'dynamodb:GetItem on table [K#* NAME#* RATE#*]',
+        'dynamodb:GetItem on table [K#* NAME#* RATE#* VAULT#*]',
         'dynamodb:PutItem on table [NAME#* W#*]',
         'dynamodb:Query on table [A#*]',
-        'dynamodb:UpdateItem on table [A#* RATE#* U#*]',
+        'dynamodb:UpdateItem on table [A#* RATE#* U#* VAULT#*]',
         's3:PutObject on objects/media/*',
+        'secretsmanager:GetSecretValue on sign-in secret',
         'sqs:SendMessage on queue',
       ],
     ],
@@ -79,6 +81,7 @@ describe('each role may do exactly', () => {
         's3:DeleteObject on objects/snapshot/*',
         's3:GetObject on objects/snapshot/*',
         's3:ListBucket on objects [snapshot/*]',
+        's3:PutObject on objects/archive/*',
         's3:PutObject on objects/snapshot/*',
         'secretsmanager:GetSecretValue on checkpoint key',
         'sqs:DeleteMessage on queue',
@@ -107,6 +110,7 @@ describe('each role may do exactly', () => {
         `dynamodb:BatchGetItem on table [${READ}]`,
         `dynamodb:GetItem on table [${READ}]`,
         `dynamodb:Query on table [${READ}]`,
+        's3:GetObject on objects/archive/*',
         's3:GetObject on objects/media/*',
         's3:GetObject on objects/rules/*',
         's3:GetObject on objects/snapshot/*',
@@ -188,13 +192,14 @@ test('tracing adds the two actions of X-Ray and nothing else', () => {
   }
 });
 
-test('nobody but the two functions may read a key', () => {
+test('nobody but three functions may read a key or secret, each its own', () => {
   const readers = resources(pipeline, 'AWS::IAM::Role').flatMap(([id, role]) =>
     permissions(role)
       .filter((permission) => permission.startsWith('secretsmanager:'))
       .map((permission) => `${id.replace(/Role[0-9A-F]{8}$/, '')}: ${permission}`),
   );
   expect(readers.sort()).toEqual([
+    'Ingest: secretsmanager:GetSecretValue on sign-in secret',
     'Miner: secretsmanager:GetSecretValue on checkpoint key',
     'Reaper: secretsmanager:GetSecretValue on house key',
   ]);

@@ -76,7 +76,7 @@ describe('the data outlives its stack', () => {
 
   test('a key is 64 hexadecimal digits: 32 random bytes', () => {
     const secrets = resources(data, 'AWS::SecretsManager::Secret');
-    expect(secrets).toHaveLength(4);
+    expect(secrets).toHaveLength(5);
     for (const [, secret] of secrets) {
       const { PasswordLength, ExcludeCharacters, ...rest } = secret['GenerateSecretString'] as Properties;
       expect(PasswordLength).toBe(64);
@@ -158,7 +158,7 @@ describe('functions', () => {
     const told = (prefix: string): string[] =>
       Object.keys(one(pipeline, 'AWS::Lambda::Function', prefix)['Environment'].Variables).sort();
     const all = ['PITPET_FUNCTION', 'PITPET_OBJECTS', 'PITPET_STAGE', 'PITPET_TABLE', 'RUST_LOG'];
-    expect(told('Ingest')).toEqual([...all, 'PITPET_QUEUE_URL'].sort());
+    expect(told('Ingest')).toEqual([...all, 'PITPET_QUEUE_URL', 'PITPET_SIGN_IN_SECRET'].sort());
     expect(told('Miner')).toEqual(
       [...all, 'PITPET_ARTEFACTS', 'PITPET_CHECKPOINT_KEY_SECRET', 'PITPET_DEAD_LETTER_QUEUE_URL'].sort(),
     );
@@ -183,6 +183,7 @@ describe('functions', () => {
       'PITPET_HOUSE_KEY_SECRET',
       'PITPET_OBJECTS',
       'PITPET_QUEUE_URL',
+      'PITPET_SIGN_IN_SECRET',
       'PITPET_STAGE',
       'PITPET_TABLE',
     ]) {

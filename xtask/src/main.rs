@@ -5,6 +5,7 @@
 mod bundle;
 mod cost;
 mod hammer;
+mod keys;
 mod load;
 mod module;
 mod sabotage;
@@ -26,6 +27,9 @@ enum Task {
     /// Builds, pins, checks and compiles the chain module.
     #[command(subcommand)]
     Module(module::Command),
+    /// Builds, pins and checks the browser's key module.
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Builds what is deployed to AWS Lambda: a folder for each function, checked.
     Bundle(bundle::Arguments),
     /// Breaks the deployment in copies and requires that the checks see it.
@@ -46,6 +50,7 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Module(command) => module::run(command),
+        Task::Keys(command) => keys::run(command),
         Task::Bundle(arguments) => bundle::run(&arguments),
         Task::Sabotage(arguments) => sabotage::run(&arguments),
         Task::Cost(arguments) => cost::run(&arguments),

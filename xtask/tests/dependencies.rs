@@ -65,6 +65,9 @@ fn the_rules_are_pure() {
     let direct = direct(&metadata);
     assert_only(&direct, "pitpet-chain", &["ed25519-dalek", "minicbor", "sha2"]);
     assert_only(&direct, "pitpet-wasm", &["dlmalloc", "pitpet-chain"]);
+    assert_only(&direct, "pitpet-wasm-keys", &["pitpet-keys", "zeroize"]);
+    let keys = reached(&metadata, "pitpet-keys");
+    assert_never(&keys, "pitpet-keys", &["getrandom", "tokio", "serde_json", "wasm-bindgen", "age"]);
     let chain = reached(&metadata, "pitpet-chain");
     assert_never(
         &chain,

@@ -144,6 +144,18 @@ pub const CHECKPOINT_KEY: KeyVariables =
 pub const HOUSE_KEY: KeyVariables =
     KeyVariables { file: "PITPET_HOUSE_KEY_FILE", secret: "PITPET_HOUSE_KEY_SECRET" };
 
+/// What sign-ins by password are answered with.
+pub const SIGN_IN_SECRET: KeyVariables =
+    KeyVariables { file: "PITPET_SIGN_IN_SECRET_FILE", secret: "PITPET_SIGN_IN_SECRET" };
+
+/// A secret of 32 bytes; see [`signing_key`].
+///
+/// # Errors
+/// As [`signing_key`].
+pub async fn secret_bytes(key: KeyVariables) -> Result<[u8; 32], EnvironmentError> {
+    Ok(signing_key(key).await?.to_bytes())
+}
+
 /// An Ed25519 key: 64 hexadecimal digits in a secret or in a file, whichever is named.
 ///
 /// # Errors
@@ -201,6 +213,7 @@ fn rate_limits_of(variable: impl Fn(&str) -> Option<String>) -> Result<RateLimit
     Ok(RateLimits {
         address: read("PITPET_ADDRESS_LIMIT", RateLimits::DEFAULT.address)?,
         account: read("PITPET_ACCOUNT_LIMIT", RateLimits::DEFAULT.account)?,
+        ..RateLimits::DEFAULT
     })
 }
 

@@ -20,7 +20,7 @@ pub const REQUEST_AHEAD_MS_MAX: u64 = 10 * 60 * 1000;
 /// What is asked for.
 ///
 /// # Encoding
-/// An array: 1 name or 2 upload, then the fields.
+/// An array: 1 name, 2 upload or 3 vault, then the fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wish {
     /// Register a name for the account: 3 to 30 of `a-z`, `0-9`, `-` and `_`, first a letter.
@@ -36,6 +36,15 @@ pub enum Wish {
         size: u64,
         /// `image/jpeg`, `image/png` or `image/webp`.
         content_type: String,
+    },
+    /// Set the password under which a registered name of the account opens its vault.
+    Vault {
+        /// The name.
+        name: String,
+        /// Above the one before it, so that an older request doesn't come back: ms since the Unix epoch.
+        version: u64,
+        /// SHA-256 of what goes beside the request.
+        content: Digest32,
     },
 }
 
@@ -54,6 +63,13 @@ impl Canonical for Wish {
                 size.put(w);
                 content_type.put(w);
             }
+            Wish::Vault { name, version, content } => {
+                put_array(w, 4);
+                3_u8.put(w);
+                name.put(w);
+                version.put(w);
+                content.put(w);
+            }
         }
     }
     fn take(d: &mut minicbor::Decoder<'_>) -> Result<Self, Malformed> {
@@ -63,6 +79,11 @@ impl Canonical for Wish {
                 sha256: Digest32::take(d)?,
                 size: u64::take(d)?,
                 content_type: String::take(d)?,
+            }),
+            (4, 3) => Ok(Wish::Vault {
+                name: String::take(d)?,
+                version: u64::take(d)?,
+                content: Digest32::take(d)?,
             }),
             _ => Err(Malformed),
         }
@@ -112,13 +133,22 @@ pub enum RequestFault {
     Field(&'static str),
 }
 
+/// Whether a text can be an account's name: 3 to 30 of `a-z`, `0-9`, `-` and `_`, first a letter.
+pub fn is_name(name: &str) -> bool {
+    (3..=30).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.bytes().all(|c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'))
+}
+
 impl Request {
-    fn stamp_base(&self) -> Digest32 {
+    /// What the stamp works on.
+    pub fn stamp_base(&self) -> Digest32 {
         let unstamped = Self { stamp: 0, ..self.clone() };
         tagged(tag::STAMP, &[&encode(&unstamped)])
     }
 
-    fn signing_bytes(&self) -> Vec<u8> {
+    /// What the key signs.
+    pub fn signing_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::from(tag::REQUEST.as_bytes());
         bytes.push(0);
         bytes.extend(encode(self));
@@ -134,13 +164,18 @@ impl Request {
         encode(&SignedRequest { request: self, signature })
     }
 
-    fn fault(&self) -> Option<&'static str> {
+    /// The field that is out of its limits, if one is.
+    pub fn fault(&self) -> Option<&'static str> {
         match &self.wish {
-            Wish::Name { name } => {
-                let sound = (3..=30).contains(&name.len())
-                    && name.starts_with(|c: char| c.is_ascii_lowercase())
-                    && name.bytes().all(|c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'));
-                (!sound).then_some("name")
+            Wish::Name { name } => (!is_name(name)).then_some("name"),
+            Wish::Vault { name, version, .. } => {
+                if !is_name(name) {
+                    Some("name")
+                } else if *version > self.expires_ms {
+                    Some("version")
+                } else {
+                    None
+                }
             }
             Wish::Upload { size, content_type, .. } => {
                 if !(1..=limits::PHOTO_BYTES_MAX).contains(size) {

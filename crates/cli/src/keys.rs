@@ -8,9 +8,8 @@
 //! | `bella.2.age` … | later generations, one for each `rekey`; the highest is used |
 //! | `bella.pub` | account id and first public key, so that they can be shown without a passphrase |
 //!
-//! No file is ever overwritten. Inside, `age -d bella.age` shows lines of text: comments with
-//! `#`, then `name`, `account`, one `key` for each seed (64 hexadecimal digits, oldest first; the
-//! account's id is the hash of the first one's public key), and at most one `recovery`.
+//! No file is ever overwritten. Inside, `age -d bella.age` shows lines of text: see
+//! [`pitpet_keys::keyring`].
 //!
 //! Deliberately absent: keys derived from passphrases, which anyone could try out offline.
 
@@ -20,36 +19,13 @@ use std::path::{Path, PathBuf};
 use age::secrecy::SecretString;
 use ed25519_dalek::SigningKey;
 use pitpet_chain::hash::{AccountId, PublicKey};
+pub use pitpet_keys::keyring::{Keyring as Account, public};
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 
 /// Highest scrypt work factor (log2 N) that is accepted when a file is opened: about a minute.
 const LOG_N_MAX: u8 = 24;
-
-/// An account with its keys.
-#[derive(Clone)]
-pub struct Account {
-    /// The name of its key file; also the name that `account register` asks for.
-    pub name: String,
-    /// Its id: the hash of its first public key.
-    pub id: AccountId,
-    /// Its keys, oldest first; never empty.
-    keys: Vec<SigningKey>,
-    /// May replace the key.
-    recovery: Option<SigningKey>,
-}
-
-impl std::fmt::Debug for Account {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Account({} {})", self.name, self.id)
-    }
-}
-
-/// The public key of a signing key.
-pub fn public(key: &SigningKey) -> PublicKey {
-    PublicKey(key.verifying_key().to_bytes())
-}
 
 /// A new key, made at random.
 pub fn random_key() -> SigningKey {
@@ -58,92 +34,9 @@ pub fn random_key() -> SigningKey {
     SigningKey::from_bytes(&seed)
 }
 
-impl Account {
-    /// A new account with a random key.
-    pub fn random(name: &str) -> Self {
-        let key = random_key();
-        Self { name: name.into(), id: AccountId::of(&public(&key)), keys: vec![key], recovery: None }
-    }
-
-    /// The same with a random recovery key.
-    pub fn with_recovery(self) -> Self {
-        Self { recovery: Some(random_key()), ..self }
-    }
-
-    /// The same with one more key, the newest.
-    pub fn with_key(mut self, key: SigningKey) -> Self {
-        self.keys.push(key);
-        self
-    }
-
-    /// The first key.
-    pub fn first_key(&self) -> &SigningKey {
-        &self.keys[0]
-    }
-
-    /// The newest key.
-    pub fn newest_key(&self) -> &SigningKey {
-        self.keys.last().expect("an account has a key")
-    }
-
-    /// The recovery key.
-    pub fn recovery(&self) -> Option<&SigningKey> {
-        self.recovery.as_ref()
-    }
-
-    /// The key with this public key, if it is among them.
-    pub fn key_for(&self, key: &PublicKey) -> Option<&SigningKey> {
-        self.keys.iter().find(|own| public(own) == *key)
-    }
-
-    fn to_text(&self) -> Zeroizing<String> {
-        let mut text = Zeroizing::new(format!(
-            "# The keys of a PitPet account. Whoever has them acts as the account; nobody can replace them.\n\
-             # One line `key` for each Ed25519 seed, oldest first; `recovery` may replace the newest.\n\
-             version 1\nname {}\naccount {}\n",
-            self.name, self.id
-        ));
-        for key in &self.keys {
-            text.push_str(&Zeroizing::new(format!("key {}\n", *Zeroizing::new(hex::encode(key.to_bytes())))));
-        }
-        if let Some(key) = &self.recovery {
-            text.push_str(&Zeroizing::new(format!(
-                "recovery {}\n",
-                *Zeroizing::new(hex::encode(key.to_bytes()))
-            )));
-        }
-        text
-    }
-
-    fn from_text(text: &str) -> Result<Self, String> {
-        let (mut name, mut id, mut keys, mut recovery, mut version) = (None, None, Vec::new(), None, None);
-        for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
-            let (word, value) = line.split_once(' ').ok_or("a line has no value")?;
-            match word {
-                "version" => version = Some(value),
-                "name" => name = Some(value.to_owned()),
-                "account" => id = Some(value.parse::<AccountId>().map_err(|_| "account")?),
-                "key" => keys.push(seed(value)?),
-                "recovery" => recovery = Some(seed(value)?),
-                _ => return Err("a line of an unknown kind; a newer pitpet may know it".into()),
-            }
-        }
-        if version != Some("1") {
-            return Err("not version 1 of the key file's format".into());
-        }
-        let first = keys.first().ok_or("it holds no key")?;
-        let own = AccountId::of(&public(first));
-        if id.is_some_and(|id| id != own) {
-            return Err("its account is not that of its first key".into());
-        }
-        Ok(Self { name: name.ok_or("it has no name")?, id: own, keys, recovery })
-    }
-}
-
-fn seed(text: &str) -> Result<SigningKey, String> {
-    let mut seed = Zeroizing::new([0; 32]);
-    hex::decode_to_slice(text, &mut *seed).map_err(|_| "a key is not 64 hexadecimal digits")?;
-    Ok(SigningKey::from_bytes(&seed))
+/// A new account with a random key.
+pub fn random_account(name: &str) -> Account {
+    Account::new(name, random_key())
 }
 
 /// What can be said of an account without its passphrase.
@@ -393,7 +286,7 @@ mod tests {
     #[test]
     fn an_account_opens_with_its_passphrase_only() {
         let (_dir, keys) = keys();
-        let account = Account::random("bella").with_recovery();
+        let account = random_account("bella").with_recovery(random_key());
         keys.create(&account, &secret("a long walk")).unwrap();
         let opened = keys.open("bella", &secret("a long walk")).unwrap();
         assert_eq!(opened.id, account.id);
@@ -408,7 +301,7 @@ mod tests {
     #[test]
     fn the_seed_is_not_in_the_files() {
         let (_dir, keys) = keys();
-        let account = Account::random("bella");
+        let account = random_account("bella");
         keys.create(&account, &secret("x")).unwrap();
         let seed = account.first_key().to_bytes();
         for entry in std::fs::read_dir(keys.path()).unwrap() {
@@ -421,9 +314,9 @@ mod tests {
     #[test]
     fn no_file_is_overwritten() {
         let (_dir, keys) = keys();
-        let first = Account::random("bella");
+        let first = random_account("bella");
         keys.create(&first, &secret("x")).unwrap();
-        let again = keys.create(&Account::random("bella"), &secret("y")).unwrap_err();
+        let again = keys.create(&random_account("bella"), &secret("y")).unwrap_err();
         assert!(again.to_string().contains("never overwritten"));
         assert_eq!(keys.open("bella", &secret("x")).unwrap().id, first.id);
     }
@@ -431,7 +324,7 @@ mod tests {
     #[test]
     fn generations_add_keys_and_keep_the_account() {
         let (_dir, keys) = keys();
-        let account = Account::random("bella");
+        let account = random_account("bella");
         keys.create(&account, &secret("x")).unwrap();
         let newer = account.clone().with_key(random_key());
         keys.add_generation(&newer, &secret("x")).unwrap();
@@ -447,7 +340,7 @@ mod tests {
     fn only_the_owner_may_read() {
         use std::os::unix::fs::PermissionsExt as _;
         let (_dir, keys) = keys();
-        let path = keys.create(&Account::random("bella"), &secret("x")).unwrap();
+        let path = keys.create(&random_account("bella"), &secret("x")).unwrap();
         assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(std::fs::metadata(keys.path()).unwrap().permissions().mode() & 0o777, 0o700);
     }
@@ -456,21 +349,10 @@ mod tests {
     fn names_are_those_that_can_be_registered() {
         let (_dir, keys) = keys();
         for name in ["ab", "Bella", "1bella", "../bella", "bella.2", &"b".repeat(31)] {
-            let error = keys.create(&Account::random(name), &secret("x")).unwrap_err();
+            let error = keys.create(&random_account(name), &secret("x")).unwrap_err();
             assert!(error.to_string().contains("field: name"), "{name}");
             assert!(keys.show(name).is_err());
         }
         assert!(keys.show("nobody").unwrap_err().to_string().contains("pitpet account new nobody"));
-    }
-
-    #[test]
-    fn damaged_text_is_refused() {
-        let account = Account::random("bella");
-        let text = account.to_text();
-        assert!(Account::from_text(&text).is_ok());
-        assert!(Account::from_text(&text.replace("version 1", "version 2")).is_err());
-        assert!(Account::from_text(&text.replace("key ", "kee ")).is_err());
-        let other = Account::random("bella").id.to_string();
-        assert!(Account::from_text(&text.replace(&account.id.to_string(), &other)).is_err());
     }
 }

@@ -84,12 +84,12 @@ pub(crate) struct ServeArgs {
 }
 
 impl ServeArgs {
-    /// Whoever reaches loopback is on this machine already and needs no flood to harm it.
     fn limits(&self) -> RateLimits {
-        let default = if self.listen.ip().is_loopback() { RateLimits::NONE } else { RateLimits::DEFAULT };
+        let default = if self.listen.ip().is_loopback() { RateLimits::LOOPBACK } else { RateLimits::DEFAULT };
         RateLimits {
             address: self.address_limit.map_or(default.address, NonZeroU32::new),
             account: self.account_limit.map_or(default.account, NonZeroU32::new),
+            ..default
         }
     }
 }

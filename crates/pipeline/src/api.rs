@@ -441,3 +441,81 @@ pub struct NameView {
     /// The account that has it.
     pub account: String,
 }
+
+/// First step of setting a password: the client's OPAQUE message (RFC 9807), asked for by the owner of the name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordRequest {
+    /// Base64 of a canonical signed request for a vault; its content is the SHA-256 of the message.
+    pub request: String,
+    /// `RegistrationRequest`, base64.
+    pub message: String,
+}
+
+/// The server's OPAQUE message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PasswordAnswer {
+    /// `RegistrationResponse`, base64.
+    pub message: String,
+}
+
+/// Second step of setting a password: what the server keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubmittedVault {
+    /// Base64 of a canonical signed request for a vault; its content is the SHA-256 of record and vault.
+    pub request: String,
+    /// `RegistrationRecord`, 192 bytes, base64.
+    pub record: String,
+    /// The account's keys, encrypted under OPAQUE's export key; at most 4,096 bytes, base64.
+    pub vault: String,
+}
+
+/// A password that was set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct VaultView {
+    /// The name.
+    pub name: String,
+    /// The request's version.
+    pub version: u64,
+}
+
+/// First step of a sign-in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignInRequest {
+    /// The name.
+    pub name: String,
+    /// `KE1`, base64.
+    pub message: String,
+}
+
+/// The server's answer, alike for names with and without a password.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SignInAnswer {
+    /// `KE2`, base64.
+    pub message: String,
+    /// The server's state, sealed; goes back with the last message within 2 minutes. Base64.
+    pub state: String,
+}
+
+/// Last step of a sign-in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignInEnd {
+    /// The name.
+    pub name: String,
+    /// What the first step answered, as it was. Base64.
+    pub state: String,
+    /// `KE3`, base64.
+    pub message: String,
+}
+
+/// The vault, for who knows the password.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OpenedVault {
+    /// The account that has the name.
+    pub account: String,
+    /// The vault, base64.
+    pub vault: String,
+}

@@ -207,6 +207,38 @@ pub const ROUTES: &[Route] = &[
         answer: (200, Answer::Json("UploadTicket")),
     },
     Route {
+        method: "POST",
+        path: "/v1/sign-in/password",
+        summary: "Set a password, first step (OPAQUE, RFC 9807); for the owner of a name",
+        parameters: &[],
+        request: Some("PasswordRequest"),
+        answer: (200, Answer::Json("PasswordAnswer")),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/sign-in/vault",
+        summary: "Set a password, second step: what the server keeps, and can't open",
+        parameters: &[],
+        request: Some("SubmittedVault"),
+        answer: (201, Answer::Json("VaultView")),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/sign-in/start",
+        summary: "Sign in by password, first step; answered alike for every name",
+        parameters: &[],
+        request: Some("SignInRequest"),
+        answer: (200, Answer::Json("SignInAnswer")),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/sign-in/finish",
+        summary: "Sign in by password, last step: the vault, for who knows the password",
+        parameters: &[],
+        request: Some("SignInEnd"),
+        answer: (200, Answer::Json("OpenedVault")),
+    },
+    Route {
         method: "GET",
         path: "/v1/events/{id}",
         summary: "An event with its receipt and proof",
@@ -275,6 +307,14 @@ pub const ROUTES: &[Route] = &[
         parameters: &[],
         request: None,
         answer: (200, Answer::Json("BlockView")),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/kennels/{kennel}/blocks/{height}/evidence",
+        summary: "All that is needed to decide a block again: the state before it, the block, its place in the signed log",
+        parameters: &[],
+        request: None,
+        answer: (200, Answer::Other("application/cbor")),
     },
     Route {
         method: "GET",
@@ -411,6 +451,26 @@ async fn write(ingest: &Ingest, request: &HttpRequest) -> Result<HttpResponse, P
             let ticket = ingest.request_upload(&request.json()?, &mut counting).await?;
             Ok(HttpResponse::json(200, &ticket))
         }
+        ("POST", "/v1/sign-in/password") => {
+            count_address(&mut counting, request, 1).await?;
+            let answer = ingest.begin_password(&request.json()?, &mut counting).await?;
+            Ok(HttpResponse::json(200, &answer))
+        }
+        ("POST", "/v1/sign-in/vault") => {
+            count_address(&mut counting, request, 1).await?;
+            let view = ingest.keep_vault(&request.json()?, &mut counting).await?;
+            Ok(HttpResponse::json(201, &view))
+        }
+        ("POST", "/v1/sign-in/start") => {
+            count_address(&mut counting, request, 1).await?;
+            let answer = ingest.begin_sign_in(&request.json()?, request.source, &mut counting).await?;
+            Ok(HttpResponse::json(200, &answer))
+        }
+        ("POST", "/v1/sign-in/finish") => {
+            count_address(&mut counting, request, 1).await?;
+            let vault = ingest.end_sign_in(&request.json()?).await?;
+            Ok(HttpResponse::json(200, &vault))
+        }
         _ => Ok(no_route(request)),
     }
 }
@@ -524,6 +584,10 @@ async fn answer(
         }
         ["v1", "kennels", kennel, "blocks", height] => {
             HttpResponse::json(200, &queries.block(kennel, height_of("height", height)?).await?)
+        }
+        ["v1", "kennels", kennel, "blocks", height, "evidence"] => {
+            let evidence = queries.evidence(kennel, height_of("height", height)?).await?;
+            HttpResponse::new(200, "application/cbor", evidence)
         }
         ["v1", "kennels", kennel, "export"] => HttpResponse::json(200, &queries.export(kennel).await?),
         ["v1", "kennels", kennel, "export", from] => {

@@ -13,6 +13,7 @@ use pitpet_chain::hash::{AccountId, EventId, KennelId};
 use pitpet_chain::limits;
 use pitpet_chain::reject::Reject;
 use pitpet_chain::request::{Request, SignedRequest, Wish};
+use pitpet_keys::server::Setup;
 
 use crate::api::{NameView, Problem, SubmittedEvent, SubmittedRequest};
 use crate::founding::Foundings;
@@ -29,12 +30,13 @@ use crate::search::name_word;
 
 /// The use case.
 pub struct Ingest {
-    table: Arc<dyn Table>,
+    pub(crate) table: Arc<dyn Table>,
     queue: Arc<dyn Queue>,
     objects: Arc<dyn Objects>,
-    clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     foundings: Foundings,
     limiter: RateLimiter,
+    pub(crate) passwords: Option<Setup>,
 }
 
 /// A submitted event that may go into the queue.
@@ -46,7 +48,7 @@ struct Accepted {
     entry: Entry,
 }
 
-fn base64_field(field: &str, text: &str) -> Result<Vec<u8>, Problem> {
+pub(crate) fn base64_field(field: &str, text: &str) -> Result<Vec<u8>, Problem> {
     STANDARD
         .decode(text)
         .map_err(|_| bad_field(field, format!("{field} must be standard base64 with padding.")))
@@ -62,7 +64,13 @@ impl Ingest {
     ) -> Self {
         let foundings = Foundings::new(table.clone());
         let limiter = RateLimiter::new(table.clone(), RateLimits::NONE);
-        Self { table, queue, objects, clock, foundings, limiter }
+        Self { table, queue, objects, clock, foundings, limiter, passwords: None }
+    }
+
+    /// Lets accounts be opened by passwords; whoever loses the secret loses every password.
+    #[must_use]
+    pub fn with_passwords(self, secret: &[u8; 32]) -> Self {
+        Self { passwords: Some(Setup::from_secret(secret)), ..self }
     }
 
     /// Sets rate limits.
@@ -179,12 +187,12 @@ impl Ingest {
     }
 
     /// Reads and checks a request, and counts it for whoever signed it.
-    async fn read_request(
+    pub(crate) async fn read_request(
         &self,
-        submitted: &SubmittedRequest,
+        submitted: &str,
         counting: &mut Counting<'_>,
     ) -> Result<Request, Problem> {
-        let bytes = base64_field("request", &submitted.request)?;
+        let bytes = base64_field("request", submitted)?;
         let request = SignedRequest::read(&bytes, self.clock.now_ms()).map_err(bad_request)?;
         counting.count(Subject::Account(AccountId::of(&request.key)), 1).await?;
         self.check_key(&request).await?;
@@ -225,7 +233,7 @@ impl Ingest {
         submitted: &SubmittedRequest,
         counting: &mut Counting<'_>,
     ) -> Result<NameView, Problem> {
-        let request = self.read_request(submitted, counting).await?;
+        let request = self.read_request(&submitted.request, counting).await?;
         let Wish::Name { name } = &request.wish else {
             return Err(bad_field("request", "This takes a request for a name."));
         };
@@ -271,7 +279,7 @@ impl Ingest {
         submitted: &SubmittedRequest,
         counting: &mut Counting<'_>,
     ) -> Result<UploadTicket, Problem> {
-        let request = self.read_request(submitted, counting).await?;
+        let request = self.read_request(&submitted.request, counting).await?;
         let Wish::Upload { sha256, size, content_type } = &request.wish else {
             return Err(bad_field("request", "This takes a request for an upload."));
         };

@@ -31,6 +31,7 @@
 //! | photo in use | `M#sha256` | `REF` | publisher |
 //! | upload | `U#day` | sha256 | ingest; reaper deletes |
 //! | name | `NAME#name` | `NAME` | ingest, by condition |
+//! | password | `VAULT#name` | `VAULT` | ingest, by condition |
 //! | rate | `RATE#subject` | start of the window, ms | ingest, by condition, with TTL |
 //!
 //! ARCHITECTURE.md says what losing each of them costs.
@@ -211,6 +212,12 @@ pub fn upload(day: u64, sha256: &Digest32) -> Key {
 /// Key of a name.
 pub fn name(name: &str) -> Key {
     Key::new(format!("NAME#{name}"), "NAME")
+}
+
+/// Key of what opens an account by a password: OPAQUE's record and the vault. A partition of its
+/// own, which only ingest may read.
+pub fn vault(name: &str) -> Key {
+    Key::new(format!("VAULT#{name}"), "VAULT")
 }
 
 /// Key of a subject's count of events in a window of the rate limits.

@@ -31,5 +31,6 @@ pub mod query;
 pub mod rate_limit;
 pub mod reap;
 pub mod search;
+pub mod sign_in;
 pub mod snapshots;
 pub mod verify;

@@ -597,9 +597,14 @@ impl Miner {
         }
         let place = snapshots::Place { height: block.head.height, hash: block.head.hash };
         let written = match kennel.instance.snapshot() {
-            Ok(content) => snapshots::write(self.objects.as_ref(), &founding.kennel, &place, &content)
-                .await
-                .map_err(LedgerError::from),
+            Ok(content) => {
+                let objects = self.objects.as_ref();
+                match snapshots::write(objects, &founding.kennel, &place, &content).await {
+                    Ok(()) => snapshots::archive(objects, &founding.kennel, &place, &content).await,
+                    failed => failed,
+                }
+                .map_err(LedgerError::from)
+            }
             Err(error) => Err(error.into()),
         };
         if let Err(error) = written {

@@ -7,6 +7,9 @@
 //! reached the limit is refused from memory. A request causes at most one write. The price: each
 //! instance may let one step pass before it knows of the others.
 //!
+//! Sign-ins by password are counted too, for an hour each time, by the name that is tried and by
+//! the address: each is worth one guess. Their limits are so low that a step is one.
+//!
 //! Windows are fixed, a minute each: a sliding one would need the window before, which is a
 //! further read for everybody, to smooth what is at most twice the limit across a boundary.
 //!
@@ -18,15 +21,18 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use lru::LruCache;
-use pitpet_chain::hash::AccountId;
+use pitpet_chain::hash::{AccountId, Digest32, sha256};
 
 use crate::api::Problem;
 use crate::items::{self, BadItem, Fields, attributes};
 use crate::ports::{Condition, Consistency, Retry, Table, TableError, Update};
 use crate::problem::problem;
 
-/// Length of a window.
+/// Length of a window of events.
 pub const WINDOW_MS: u64 = 60_000;
+
+/// Length of a window of sign-ins.
+pub const SIGN_IN_WINDOW_MS: u64 = 60 * WINDOW_MS;
 
 /// How long a window's count stays in the table after the window, for clocks that differ.
 const KEPT_MS: u64 = 10 * WINDOW_MS;
@@ -45,15 +51,32 @@ pub struct RateLimits {
     pub address: Option<NonZeroU32>,
     /// By one account, in all kennels together.
     pub account: Option<NonZeroU32>,
+    /// Sign-ins an hour under one name.
+    pub sign_in_name: Option<NonZeroU32>,
+    /// Sign-ins an hour from one address.
+    pub sign_in_address: Option<NonZeroU32>,
 }
 
 impl RateLimits {
     /// As many as come.
-    pub const NONE: Self = Self { address: None, account: None };
+    pub const NONE: Self = Self { address: None, account: None, sign_in_name: None, sign_in_address: None };
+
+    /// On loopback: whoever reaches it is on this machine already and needs no flood to harm it.
+    /// Passwords are protected all the same.
+    pub const LOOPBACK: Self = Self { sign_in_name: Self::DEFAULT.sign_in_name, ..Self::NONE };
 
     /// Twenty events a second from an address, which a school class behind one router doesn't
     /// reach; two a second by an account, which nobody who types does.
-    pub const DEFAULT: Self = Self { address: NonZeroU32::new(1_200), account: NonZeroU32::new(120) };
+    ///
+    /// Twenty guesses an hour are 175,000 a year: of a password of four random words (2^44) one in
+    /// a hundred million. Whoever uses up a name's sign-ins keeps its owner out for the hour, but
+    /// for those devices that are signed in, and the key file.
+    pub const DEFAULT: Self = Self {
+        address: NonZeroU32::new(1_200),
+        account: NonZeroU32::new(120),
+        sign_in_name: NonZeroU32::new(20),
+        sign_in_address: NonZeroU32::new(100),
+    };
 }
 
 /// Whose events are counted.
@@ -65,16 +88,34 @@ pub enum Subject {
     /// whose signature is good; and not by the account that an event names, which may be anyone's.
     /// So nobody can use up the limit of another.
     Account(AccountId),
+    /// The name that a password is tried for, by its hash; whether it is anyone's makes no difference.
+    SignInName(Digest32),
+    /// Where a password is tried from.
+    SignInAddress(IpAddr),
 }
 
 impl Subject {
     /// The address that a request counts for: of IPv6 the /64 network, because that is what one
     /// customer is given.
     pub fn address(address: IpAddr) -> Self {
-        Self::Address(match address.to_canonical() {
-            IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
-            v4 => v4,
-        })
+        Self::Address(network(address))
+    }
+
+    /// The same for a sign-in.
+    pub fn sign_in_address(address: IpAddr) -> Self {
+        Self::SignInAddress(network(address))
+    }
+
+    /// The name of a sign-in.
+    pub fn sign_in_name(name: &str) -> Self {
+        Self::SignInName(sha256(name.as_bytes()))
+    }
+
+    fn window_ms(&self) -> u64 {
+        match self {
+            Self::Address(_) | Self::Account(_) => WINDOW_MS,
+            Self::SignInName(_) | Self::SignInAddress(_) => SIGN_IN_WINDOW_MS,
+        }
     }
 
     /// Stable text for the item's key.
@@ -82,6 +123,8 @@ impl Subject {
         match self {
             Self::Address(address) => format!("address#{address}"),
             Self::Account(account) => format!("account#{account}"),
+            Self::SignInName(name) => format!("sign-in-name#{}", hex::encode(name)),
+            Self::SignInAddress(address) => format!("sign-in-address#{address}"),
         }
     }
 
@@ -89,7 +132,17 @@ impl Subject {
         match self {
             Self::Address(_) => "address",
             Self::Account(_) => "account",
+            Self::SignInName(_) => "name",
+            Self::SignInAddress(_) => "address",
         }
+    }
+}
+
+/// The IPv4 address, or the /64 network of an IPv6 one.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+        v4 => v4,
     }
 }
 
@@ -162,7 +215,7 @@ impl RateLimiter {
         step: u64,
         limit: u64,
     ) -> Result<Carried, TableError> {
-        let key = items::rate(&subject.key(), window * WINDOW_MS);
+        let key = items::rate(&subject.key(), window * subject.window_ms());
         let found = self.table.get(&key, Consistency::Strong).await?;
         let damaged = |error: BadItem| TableError::Refused { message: error.to_string() };
         let counted = found.map(|item| item.number("count")).transpose().map_err(damaged)?;
@@ -170,7 +223,7 @@ impl RateLimiter {
         if total >= limit {
             return Ok(Carried::Kept(total));
         }
-        let ttl_s = ((window + 1) * WINDOW_MS + KEPT_MS) / 1000;
+        let ttl_s = ((window + 1) * subject.window_ms() + KEPT_MS) / 1000;
         let update = Update {
             key,
             set: attributes([("count", (total + step).into()), ("ttl", ttl_s.into())]),
@@ -199,9 +252,11 @@ impl Counting<'_> {
         let limit = match subject {
             Subject::Address(_) => limits.address,
             Subject::Account(_) => limits.account,
+            Subject::SignInName(_) => limits.sign_in_name,
+            Subject::SignInAddress(_) => limits.sign_in_address,
         };
         let Some(limit) = limit.map(|limit| u64::from(limit.get())) else { return Ok(()) };
-        let window = self.now_ms / WINDOW_MS;
+        let window = self.now_ms / subject.window_ms();
         let step = {
             let mut tallies = self.limiter.tallies();
             let tally = tallies.get_or_insert_mut(subject, Tally::default);
@@ -212,7 +267,8 @@ impl Counting<'_> {
                 return Err(self.reached(&subject, limit));
             }
             tally.pending += events;
-            if self.has_written || tally.pending < (limit / STEPS).max(1) {
+            let is_guess = matches!(subject, Subject::SignInName(_) | Subject::SignInAddress(_));
+            if self.has_written && !is_guess || tally.pending < (limit / STEPS).max(1) {
                 return Ok(());
             }
             let step = std::mem::take(&mut tally.pending);
@@ -244,9 +300,19 @@ impl Counting<'_> {
     }
 
     fn reached(&self, subject: &Subject, limit: u64) -> Problem {
-        let end_ms = (self.now_ms / WINDOW_MS + 1) * WINDOW_MS;
+        let window_ms = subject.window_ms();
+        let end_ms = (self.now_ms / window_ms + 1) * window_ms;
         let retry_after_s = (end_ms - self.now_ms).div_ceil(1000);
         let name = subject.name();
+        if window_ms == SIGN_IN_WINDOW_MS {
+            let detail = format!(
+                "For one {name}, {limit} sign-ins an hour are answered, and these have been. Try again in {} min, \
+                 or use your key file, which needs no server.",
+                retry_after_s.div_ceil(60)
+            );
+            let refusal = problem(429, "sign-in-limit", "Too many sign-ins", detail, Some(name));
+            return Problem { retry_after_s: Some(retry_after_s), ..refusal };
+        }
         let detail = format!(
             "One {name} may send {limit} events a minute, and this one has. Try again in {retry_after_s} s."
         );

@@ -110,6 +110,50 @@ pub async fn write(
     Ok(())
 }
 
+/// Every snapshot's height divides by this where one is archived.
+pub const ARCHIVED_EVERY: u64 = 256;
+
+/// A snapshot that is archived has at most this many bytes: what a browser is sent to check a
+/// block by itself fits an answer of Lambda, 6 MB as base64.
+pub const ARCHIVED_BYTES_MAX: usize = 3 * 1024 * 1024;
+
+fn archived_key(kennel: &KennelId, place: &Place) -> String {
+    format!("archive/{kennel}/{:020}-{}", place.height, place.hash)
+}
+
+/// Keeps a snapshot for ever, for whoever checks a block by itself; a larger one, or one at
+/// another height, isn't kept. Whoever opens it recomputes its root, so that it has no digest.
+///
+/// # Errors
+/// [`ObjectError`].
+pub async fn archive(
+    objects: &dyn Objects,
+    kennel: &KennelId,
+    place: &Place,
+    content: &[u8],
+) -> Result<(), ObjectError> {
+    if place.height.is_multiple_of(ARCHIVED_EVERY) && content.len() <= ARCHIVED_BYTES_MAX {
+        objects.put(&archived_key(kennel, place), content.to_vec()).await?;
+    }
+    Ok(())
+}
+
+/// Reads an archived snapshot; none if there is none of this block.
+///
+/// # Errors
+/// [`ObjectError`].
+pub async fn archived(
+    objects: &dyn Objects,
+    kennel: &KennelId,
+    place: &Place,
+) -> Result<Option<Vec<u8>>, ObjectError> {
+    match objects.get(&archived_key(kennel, place)).await {
+        Ok(content) => Ok(Some(content)),
+        Err(ObjectError::NotFound) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Deletes a snapshot.
 ///
 /// # Errors

@@ -22,12 +22,12 @@ pub struct Asset {
 }
 
 macro_rules! files {
-    ($($name:literal, $content_type:literal;)*) => {
+    ($($name:literal, $content_type:literal;)* $(and $more:expr)?) => {
         &[$(Asset {
             name: $name,
             content_type: $content_type,
             bytes: include_bytes!(concat!("../static/", $name)),
-        }),*]
+        },)* $($more)?]
     };
 }
 
@@ -41,7 +41,35 @@ const LOOKS: &[Asset] = files! {
 };
 
 /// ES modules and what they load.
-const SCRIPTS: &[Asset] = files! {};
+const SCRIPTS: &[Asset] = files! {
+    "act.js", "text/javascript; charset=utf-8";
+    "actions.js", "text/javascript; charset=utf-8";
+    "api.js", "text/javascript; charset=utf-8";
+    "app.js", "text/javascript; charset=utf-8";
+    "bytes.js", "text/javascript; charset=utf-8";
+    "check-worker.js", "text/javascript; charset=utf-8";
+    "check.js", "text/javascript; charset=utf-8";
+    "dom.js", "text/javascript; charset=utf-8";
+    "join.js", "text/javascript; charset=utf-8";
+    "keys-worker.js", "text/javascript; charset=utf-8";
+    "keys.js", "text/javascript; charset=utf-8";
+    "live.js", "text/javascript; charset=utf-8";
+    "me.js", "text/javascript; charset=utf-8";
+    "modules.js", "text/javascript; charset=utf-8";
+    "photo.js", "text/javascript; charset=utf-8";
+    "pins.js", "text/javascript; charset=utf-8";
+    "signin.js", "text/javascript; charset=utf-8";
+    "strength.js", "text/javascript; charset=utf-8";
+    "texts.js", "text/javascript; charset=utf-8";
+    "upload.js", "text/javascript; charset=utf-8";
+    "wallet.js", "text/javascript; charset=utf-8";
+    "workers.js", "text/javascript; charset=utf-8";
+    and Asset {
+        name: "keys.wasm",
+        content_type: "application/wasm",
+        bytes: include_bytes!("../../../wasm/keys/release/keys.wasm"),
+    }
+};
 
 /// Files that share a directory.
 struct Set {

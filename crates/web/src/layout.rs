@@ -48,7 +48,7 @@ impl Default for Page<'_> {
 }
 
 /// Whether accounts can be made and opened in the browser: then pages lead there.
-pub const HAS_ACCOUNTS: bool = false;
+pub const HAS_ACCOUNTS: bool = true;
 
 /// Frames a page.
 pub fn page(view: &View<'_>, page: &Page<'_>) -> HttpResponse {

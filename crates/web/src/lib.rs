@@ -3,6 +3,7 @@
 //! Deliberately absent: anything canonical or cryptographic; pages show what queries answer.
 //! Scripts add what needs a key, to markup that is complete without them.
 
+mod account;
 pub mod assets;
 mod feeds;
 mod icons;
@@ -45,6 +46,7 @@ async fn route(view: &View<'_>) -> Result<HttpResponse, Problem> {
         ["ledger"] => pages::ledger::kennels(view).await,
         ["ledger", kennel] => pages::ledger::kennel(view, kennel).await,
         ["ledger", kennel, height] => pages::ledger::block(view, kennel, height).await,
+        ["join" | "signin" | "me"] => Ok(account::page(view, path[0])),
         ["about"] => Ok(pages::prose::about(view)),
         ["rules"] => pages::prose::rules(view).await,
         ["help"] => Ok(pages::prose::help(view)),

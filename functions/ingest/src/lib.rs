@@ -30,14 +30,16 @@ fn taken(response: &HttpResponse) -> u64 {
     }
 }
 
-/// Wires the use case by the environment.
+/// Wires the use case by the environment; [`environment::SIGN_IN_SECRET`] says where the secret
+/// for passwords is.
 ///
 /// # Errors
 /// [`EnvironmentError`] names the variable that is missing or can't be used.
-pub fn from_environment() -> Result<Ingest, EnvironmentError> {
+pub async fn from_environment() -> Result<Ingest, EnvironmentError> {
     let (table, queue) = (environment::table()?, environment::queue()?);
+    let secret = environment::secret_bytes(environment::SIGN_IN_SECRET).await?;
     let ingest = Ingest::new(table, queue, environment::objects()?, environment::clock());
-    Ok(ingest.limited(environment::rate_limits()?))
+    Ok(ingest.limited(environment::rate_limits()?).with_passwords(&secret))
 }
 
 #[cfg(test)]

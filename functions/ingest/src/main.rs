@@ -9,7 +9,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 async fn main() -> Result<(), Error> {
     pitpet_aws::logs::start_json();
     pitpet_aws::metrics::start();
-    let ingest = Arc::new(pitpet_ingest::from_environment().inspect_err(pitpet_aws::logs::fatal)?);
+    let ingest = Arc::new(pitpet_ingest::from_environment().await.inspect_err(pitpet_aws::logs::fatal)?);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<ApiGatewayV2httpRequest>| {
         let ingest = ingest.clone();
         async move {

@@ -18,6 +18,12 @@ use serde_json::{Value, json};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pitpet-ingest");
 
+fn sign_in_secret(folder: &std::path::Path) -> (&'static str, String) {
+    let path = folder.join("sign-in.secret");
+    std::fs::write(&path, "07".repeat(32)).expect("written");
+    ("PITPET_SIGN_IN_SECRET_FILE", path.display().to_string())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_goes_into_the_queue() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -29,6 +35,7 @@ async fn an_event_goes_into_the_queue() {
     let mut variables = runtime_api::variables(&engine, folder.path());
     variables.push(("PITPET_QUEUE_URL", format!("{queue}/123456789012/pitpet.fifo")));
     variables.push(("AWS_ENDPOINT_URL_SQS", queue));
+    variables.push(sign_in_secret(folder.path()));
 
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
     let mut anna = Player::of(&founding, 1, u64::try_from(now).expect("this age"));
@@ -59,7 +66,8 @@ async fn a_missing_variable_is_named() {
     let mut all = runtime_api::variables("http://127.0.0.1:9", folder.path());
     all.push(("PITPET_QUEUE_URL", "http://127.0.0.1:9/123456789012/pitpet.fifo".to_owned()));
     all.push(("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9".to_owned()));
-    for missing in ["PITPET_TABLE", "PITPET_QUEUE_URL", "PITPET_OBJECTS"] {
+    all.push(sign_in_secret(folder.path()));
+    for missing in ["PITPET_TABLE", "PITPET_QUEUE_URL", "PITPET_OBJECTS", "PITPET_SIGN_IN_SECRET_FILE"] {
         let rest: Vec<_> = all.iter().filter(|(name, _)| *name != missing).cloned().collect();
         let output = api.spawn(BINARY, &rest).wait_with_output().await.expect("it ends");
         assert!(!output.status.success(), "{missing}");

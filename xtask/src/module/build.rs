@@ -67,18 +67,26 @@ pub(crate) fn target_folder() -> PathBuf {
 
 /// Builds, optimises and inspects the module.
 pub(crate) fn build() -> anyhow::Result<Built> {
-    let rustc = rustc_version()?;
-    ensure_target()?;
     let folder = target_folder().join("module");
-    let flags = flags();
-    let linked = link(&folder, &flags, &[])?;
-    let linked = sections::strip(&linked)?;
-    let optimised = wasm_opt::optimise(&linked, &folder)?;
-    let wasm = optimised.wasm;
+    let (wasm, how) = build_package("pitpet-wasm", flags(), &folder)?;
     Gatekeeper::new().inspect(&wasm).context("the module that was built is refused")?;
     let rules = RulesHash::of(&wasm);
     let path = folder.join("pitpet.wasm");
     fs::write(&path, &wasm).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(Built { wasm, rules, path, how })
+}
+
+/// Builds and optimises a package that is a module.
+pub(crate) fn build_package(
+    package: &str,
+    flags: Vec<String>,
+    folder: &Path,
+) -> anyhow::Result<(Vec<u8>, How)> {
+    let rustc = rustc_version()?;
+    ensure_target()?;
+    let linked = link(package, folder, &flags, &[])?;
+    let linked = sections::strip(&linked)?;
+    let optimised = wasm_opt::optimise(&linked, folder)?;
     let how = How {
         rustc,
         profile: PROFILE.to_owned(),
@@ -87,13 +95,13 @@ pub(crate) fn build() -> anyhow::Result<Built> {
         wasm_opt_arguments: optimised.arguments,
         linked_bytes: linked.len(),
     };
-    Ok(Built { wasm, rules, path, how })
+    Ok((optimised.wasm, how))
 }
 
 /// Builds the same source, in the same way, so that `verify` checks single signatures of any message.
 pub(crate) fn with_signatures() -> anyhow::Result<Vec<u8>> {
     let folder = target_folder().join("module");
-    let linked = link(&folder, &flags(), &["--features", "signatures"])?;
+    let linked = link("pitpet-wasm", &folder, &flags(), &["--features", "signatures"])?;
     let optimised = wasm_opt::optimise(&sections::strip(&linked)?, &folder)?;
     Ok(optimised.wasm)
 }
@@ -108,7 +116,7 @@ fn flags() -> Vec<String> {
     ]
 }
 
-fn link(folder: &Path, flags: &[String], features: &[&str]) -> anyhow::Result<Vec<u8>> {
+fn link(package: &str, folder: &Path, flags: &[String], features: &[&str]) -> anyhow::Result<Vec<u8>> {
     let workspace = workspace();
     // So that the registry's folders exist before their names are read.
     run(cargo().current_dir(&workspace).args(["fetch", "--locked", "--target", TRIPLE]))?;
@@ -116,7 +124,7 @@ fn link(folder: &Path, flags: &[String], features: &[&str]) -> anyhow::Result<Ve
     all.extend(remap_flags(&workspace, folder)?);
     run(cargo()
         .current_dir(&workspace)
-        .args(["build", "--locked", "--package", "pitpet-wasm", "--target", TRIPLE, "--profile", PROFILE])
+        .args(["build", "--locked", "--package", package, "--target", TRIPLE, "--profile", PROFILE])
         .args(features)
         .arg("--target-dir")
         .arg(folder)
@@ -124,7 +132,7 @@ fn link(folder: &Path, flags: &[String], features: &[&str]) -> anyhow::Result<Ve
         .env_remove("RUSTFLAGS")
         .env_remove("RUSTC_WRAPPER")
         .env("CARGO_INCREMENTAL", "0"))?;
-    let path = folder.join(TRIPLE).join(PROFILE).join("pitpet_wasm.wasm");
+    let path = folder.join(TRIPLE).join(PROFILE).join(package.replace('-', "_")).with_extension("wasm");
     fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
 }
 

@@ -2,7 +2,7 @@
 
 mod build;
 mod golden;
-mod pin;
+pub(crate) mod pin;
 mod sections;
 mod signatures;
 mod wasm_opt;
@@ -13,7 +13,7 @@ use anyhow::{Context as _, bail};
 use clap::{Subcommand, ValueEnum};
 use pitpet_chain_host::{ArtefactCache, Cpu, Host, Metering, Releases, RulesHash, Target};
 
-pub(crate) use build::{cargo, remap_flags, run as run_command, target_folder, workspace};
+pub(crate) use build::{build_package, cargo, remap_flags, run as run_command, target_folder, workspace};
 
 /// What to do with the module.
 #[derive(Subcommand)]

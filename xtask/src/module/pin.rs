@@ -34,7 +34,7 @@ pub(crate) fn pin(built: &Built) -> anyhow::Result<()> {
         fs::read_to_string(&manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
     write(manifest, with_rules(&text, built.rules)?.as_bytes())?;
     println!("pinned {} as the newest of {}", built.rules, pinned.len());
-    Ok(())
+    crate::keys::write_pins(&pinned)
 }
 
 /// The manifest of what is published, with these rules as the newest.
@@ -52,7 +52,7 @@ pub(crate) fn read(rules: RulesHash) -> anyhow::Result<How> {
     from_json(&serde_json::from_str(&text)?).with_context(|| format!("{} is incomplete", path.display()))
 }
 
-fn to_json(how: &How, bytes: usize) -> Value {
+pub(crate) fn to_json(how: &How, bytes: usize) -> Value {
     json!({
         "rustc": how.rustc,
         "profile": how.profile,
@@ -64,7 +64,7 @@ fn to_json(how: &How, bytes: usize) -> Value {
     })
 }
 
-fn from_json(record: &Value) -> Option<How> {
+pub(crate) fn from_json(record: &Value) -> Option<How> {
     let text = |name: &str| record[name].as_str().map(str::to_owned);
     let texts = |name: &str| {
         record[name]

@@ -108,6 +108,14 @@ fn requests() -> Value {
     let wishes = [
         ("name", Wish::Name { name: "ann".to_owned() }),
         ("upload", Wish::Upload { sha256: photo, size: 12_345, content_type: "image/jpeg".to_owned() }),
+        (
+            "vault",
+            Wish::Vault {
+                name: "ann".to_owned(),
+                version: 1_767_225_600_000,
+                content: sha256(b"pitpet test vectors: record and vault of ann"),
+            },
+        ),
     ];
     let now_ms = ledger::genesis().created_ms;
     let requests: Vec<Value> = wishes

@@ -2,7 +2,7 @@
 
 use pitpet_cli::act::Act;
 use pitpet_cli::failure::Failure;
-use pitpet_cli::keys::{Account, public, random_key};
+use pitpet_cli::keys::{public, random_account, random_key};
 use pitpet_pipeline::api::AccountView;
 use serde_json::json;
 
@@ -21,9 +21,9 @@ pub(crate) async fn run(context: &Context, command: AccountCommand) -> Result<()
 }
 
 fn new(context: &Context, name: &str, recovery: bool) -> Result<(), Failure> {
-    let mut account = Account::random(name);
+    let mut account = random_account(name);
     if recovery {
-        account = account.with_recovery();
+        account = account.with_recovery(random_key());
     }
     context.keys.check_free(name)?;
     let passphrase = context.passphrase("New passphrase: ", Ask::Twice)?;

@@ -21,6 +21,8 @@ pub struct Keys {
     pub checkpoint: SigningKey,
     /// Makes upload tickets.
     pub upload_secret: [u8; 32],
+    /// What passwords are worth anything with; see `pitpet_keys::server`.
+    pub sign_in_secret: [u8; 32],
     /// Lets the operator's commands in.
     pub admin_token: [u8; 32],
 }
@@ -78,6 +80,7 @@ impl Keys {
             moderator: key("moderator.key")?,
             checkpoint: key("checkpoint.key")?,
             upload_secret: secret(folder, "upload.secret")?,
+            sign_in_secret: secret(folder, "sign-in.secret")?,
             admin_token: secret(folder, "admin.token")?,
         })
     }

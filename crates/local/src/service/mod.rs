@@ -82,7 +82,7 @@ impl ServiceSettings {
             reap_every: Duration::from_secs(2),
             concurrency_max: 2,
             front: FrontSettings::default(),
-            limits: RateLimits::NONE,
+            limits: RateLimits::LOOPBACK,
             first: vec![Preset::Town, Preset::Classic],
             site: SiteSettings::default(),
         }
@@ -185,7 +185,8 @@ impl Service {
             Reaper::new(table.clone(), own_sender, objects.clone(), clock.clone(), keys.house.clone());
         let shared = Arc::new(Shared {
             ingest: Ingest::new(table.clone(), sender, objects.clone(), clock.clone())
-                .limited(settings.limits),
+                .limited(settings.limits)
+                .with_passwords(&keys.sign_in_secret),
             queries: Queries::new(
                 table,
                 objects.clone(),

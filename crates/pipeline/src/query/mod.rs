@@ -5,6 +5,7 @@
 
 mod birthplace;
 mod cards;
+mod evidence;
 mod export;
 mod feeds;
 mod find;

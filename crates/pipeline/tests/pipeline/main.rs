@@ -2,6 +2,7 @@
 
 mod commit;
 mod crashes;
+mod evidence;
 mod founding;
 mod ingest;
 mod matrix;
@@ -11,5 +12,6 @@ mod publishing;
 mod query;
 mod rate_limit;
 mod reaper;
+mod sign_in;
 mod snapshots;
 mod spare;

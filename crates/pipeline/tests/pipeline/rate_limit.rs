@@ -19,7 +19,7 @@ const HOME: &str = "203.0.113.7";
 const ELSEWHERE: &str = "198.51.100.9";
 
 fn limits(address: u32, account: u32) -> RateLimits {
-    RateLimits { address: NonZeroU32::new(address), account: NonZeroU32::new(account) }
+    RateLimits { address: NonZeroU32::new(address), account: NonZeroU32::new(account), ..RateLimits::NONE }
 }
 
 fn ingest(town: &Town, limits: RateLimits, faults: &Arc<Faults>) -> Ingest {

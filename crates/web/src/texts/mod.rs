@@ -4,6 +4,7 @@
 //! missing. Sentences with a number or name in them are functions: each language orders and
 //! inflects as it must.
 
+pub(crate) mod account;
 mod de;
 mod de_prose;
 mod en;

@@ -14,7 +14,7 @@ use pitpet_cli::act::Act;
 use pitpet_cli::client::{Client, Done, Mined};
 use pitpet_cli::failure::Failure;
 use pitpet_cli::kennel::Kennel;
-use pitpet_cli::keys::Account;
+use pitpet_cli::keys::{Account, random_account};
 use pitpet_cli::pins::Pins;
 use pitpet_pipeline::api::PetView;
 
@@ -112,7 +112,7 @@ fn accounts(context: &Context) -> Result<Vec<Account>, Failure> {
     getrandom::fill(&mut run).expect("the system gives random bytes");
     let accounts: Vec<_> = CAST
         .iter()
-        .map(|pet| Account::random(&format!("{}-{}", pet.name.to_lowercase(), hex::encode(run))))
+        .map(|pet| random_account(&format!("{}-{}", pet.name.to_lowercase(), hex::encode(run))))
         .collect();
     if context.common.keys.is_some() {
         let passphrase = context.passphrase("Passphrase for the neighbours' keys: ", Ask::Twice)?;

@@ -1,0 +1,59 @@
+// `pitpet serve` on a data folder of its own.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const target = process.env.CARGO_TARGET_DIR ?? join(dirname(fileURLToPath(import.meta.url)), "../../target");
+const PITPET = join(target, "release/pitpet");
+
+export class Service {
+  /** Starts on a fresh folder and a free port. */
+  static async start() {
+    const service = new Service();
+    service.folder = await mkdtemp(join(tmpdir(), "pitpet-browser-"));
+    service.listen = "127.0.0.1:0";
+    await service.up();
+    return service;
+  }
+
+  /** Starts, or starts again at the same address. */
+  async up() {
+    this.child = spawn(PITPET, ["serve", "--listen", this.listen, "--data-dir", join(this.folder, "data")], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    let said = "";
+    for await (const chunk of this.child.stdout) {
+      said += chunk;
+      const found = /http:\/\/([0-9.:]+)/.exec(said);
+      if (found) {
+        this.listen = found[1];
+        this.url = `http://${found[1]}`;
+        return;
+      }
+    }
+    throw new Error(`pitpet serve ended: ${said}`);
+  }
+
+  /** Ends it at once, as a power cut would. */
+  async kill() {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    const ended = once(this.child, "exit");
+    this.child.kill("SIGKILL");
+    await ended;
+  }
+
+  async stop() {
+    await this.kill();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  async get(path) {
+    const response = await fetch(this.url + path);
+    if (!response.ok) throw new Error(`${response.status} ${path}: ${await response.text()}`);
+    return response.json();
+  }
+}

@@ -1,0 +1,177 @@
+//! The pages of an account: join, sign in, me. Everything that they do needs scripts, because a
+//! key never leaves the browser; without scripts they say so.
+
+use maud::{Markup, html};
+use pitpet_chain::limits;
+
+use pitpet_pipeline::http::HttpResponse;
+
+use crate::layout::{self, Page};
+use crate::texts::Lang;
+use crate::texts::account::{AccountTexts, DE, EN};
+use crate::view::View;
+
+/// The page with this name: `join`, `signin` or `me`.
+pub(crate) fn page(view: &View<'_>, name: &str) -> HttpResponse {
+    let t = match view.lang {
+        Lang::En => &EN,
+        Lang::De => &DE,
+    };
+    let (title, main) = match name {
+        "join" => (t.join_title, join(t)),
+        "signin" => (t.signin_title, signin(t)),
+        _ => (t.me_title, me(t)),
+    };
+    layout::page(view, &Page { title, kind: name, main, ..Page::default() })
+}
+
+/// Shown until scripts run.
+fn needs_scripts(t: &AccountTexts) -> Markup {
+    html! { noscript { p { (t.no_script) } } }
+}
+
+/// `/join`.
+fn join(t: &AccountTexts) -> Markup {
+    html! {
+        h1 { (t.join_title) }
+        p.lead { (t.join_lead) }
+        (needs_scripts(t))
+        form #join hidden {
+            p #again hidden { (t.again) " " strong data-own-name {} "." }
+            fieldset {
+                legend { (t.pet_legend) }
+                p.field {
+                    label for="pet-name" { (t.pet_name) }
+                    input #pet-name type="text" required maxlength=(limits::PET_NAME_CHARS_MAX) autocomplete="off";
+                }
+                p.field {
+                    label for="photo" { (t.photo) }
+                    input #photo type="file" accept="image/*" required aria-describedby="photo-hint";
+                    small #photo-hint { (t.photo_hint) }
+                }
+                img #preview hidden width="240" height="240" alt=(t.preview_alt);
+                p.field {
+                    label for="story" { (t.story) }
+                    textarea #story rows="3" maxlength="2000" {}
+                }
+            }
+            fieldset #account-part {
+                legend { (t.account_legend) }
+                p.field {
+                    label for="user" { (t.user) }
+                    input #user type="text" required minlength="3" maxlength="30" pattern="[a-z][a-z0-9_\\-]*"
+                        autocomplete="username" autocapitalize="none" spellcheck="false" aria-describedby="user-hint";
+                    small #user-hint { (t.user_hint) }
+                }
+                p.field {
+                    label for="password" { (t.password) }
+                    input #password type="password" required minlength=(pitpet_keys::password::CHARS_MIN)
+                        autocomplete="new-password" aria-describedby="strength-words password-hint";
+                    meter #strength min="0" max="4" low="2" high="3" optimum="4" value="0" aria-hidden="true" {}
+                    small #strength-words role="status" {}
+                    small #password-hint { (t.password_hint) }
+                }
+                p.field {
+                    label for="password-again" { (t.password_again) }
+                    input #password-again type="password" required autocomplete="new-password";
+                }
+                p.warning { (t.warning) }
+            }
+            p { button type="submit" { (t.join_button) } }
+            ol #steps hidden {}
+            p #join-problem .problem role="alert" {}
+        }
+        section #born hidden tabindex="-1" {
+            h2 { (t.born) }
+            div #key-file-part {
+                p { (t.key_file_why) }
+                p { a.button #key-file href="" { (t.key_file_link) } }
+            }
+            p { a.button #to-pet href="" { (t.to_pet) } }
+        }
+    }
+}
+
+/// `/signin`.
+fn signin(t: &AccountTexts) -> Markup {
+    html! {
+        h1 { (t.signin_title) }
+        (needs_scripts(t))
+        form #by-password hidden {
+            h2 { (t.by_password) }
+            p { (t.by_password_hint) }
+            p.field {
+                label for="signin-user" { (t.user) }
+                input #signin-user type="text" required autocomplete="username" autocapitalize="none" spellcheck="false";
+            }
+            p.field {
+                label for="signin-password" { (t.password) }
+                input #signin-password type="password" required autocomplete="current-password";
+            }
+            p { button type="submit" { (t.signin_button) } }
+            p #password-problem .problem role="status" {}
+        }
+        form #by-file hidden {
+            h2 { (t.by_file) }
+            p { (t.by_file_hint) }
+            p.field {
+                label for="signin-file" { (t.file) }
+                input #signin-file type="file" accept=".age" required;
+            }
+            p.field {
+                label for="file-password" { (t.file_password) }
+                input #file-password type="password" required autocomplete="off";
+            }
+            p { button type="submit" { (t.signin_button) } }
+            p #file-problem .problem role="status" {}
+        }
+    }
+}
+
+/// `/me`.
+fn me(t: &AccountTexts) -> Markup {
+    html! {
+        h1 { (t.me_title) }
+        (needs_scripts(t))
+        section #signed-out hidden {
+            p { (t.me_signed_out) " " a href="/signin" { (t.signin_title) } " · " a href="/join" { (t.join_title) } }
+        }
+        section #signed-in hidden {
+            dl {
+                dt { (t.user) } dd { strong #me-name {} }
+                dt { (t.me_account) } dd { a #me-page href="" { code #me-id {} } }
+            }
+            ul #holdings {}
+            p { button #sign-out type="button" { (t.sign_out) } " " small { (t.sign_out_hint) } }
+            form #new-file {
+                h2 { (t.key_file_link) }
+                p { (t.key_file_why) }
+                p.field {
+                    label for="new-file-password" { (t.password) }
+                    input #new-file-password type="password" required autocomplete="current-password";
+                }
+                p { button type="submit" { (t.key_file_button) } " " a.button #new-file-link href="" hidden { (t.key_file_link) } }
+                p #new-file-problem .problem role="status" {}
+            }
+            form #new-password {
+                h2 { (t.change_password) }
+                input type="text" autocomplete="username" hidden;
+                p.field {
+                    label for="password-old" { (t.password_old) }
+                    input #password-old type="password" required autocomplete="current-password";
+                }
+                p.field {
+                    label for="password-new" { (t.password_new) }
+                    input #password-new type="password" required minlength=(pitpet_keys::password::CHARS_MIN) autocomplete="new-password";
+                }
+                p.field {
+                    label for="password-new-again" { (t.password_again) }
+                    input #password-new-again type="password" required autocomplete="new-password";
+                }
+                p.warning { (t.warning) }
+                p { button type="submit" { (t.change_password) } }
+                p #new-password-problem .problem role="status" {}
+            }
+        }
+    }
+}

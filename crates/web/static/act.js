@@ -1,0 +1,135 @@
+// What an account does: an event or a request drafted by the key module, stamped in its worker, signed by the key that
+// the browser keeps, and sent.
+
+import { get, outcome, post } from "./api.js";
+import { fromBase64, fromHex, random, toBase64, toHex } from "./bytes.js";
+import { keys, searchStamp } from "./keys.js";
+import { Refusal } from "./modules.js";
+import { sign } from "./wallet.js";
+
+/** How long an event stays good: an hour, of the day that the rules allow. */
+const EVENT_MS = 60 * 60 * 1000;
+
+/** How long a request stays good: half of what is allowed. */
+const REQUEST_MS = 5 * 60 * 1000;
+
+/** Bits of a request's stamp. */
+const REQUEST_BITS = 16;
+
+async function finish(own, draft, base, bits, progress) {
+  const stamp = await searchStamp(base, bits, (tried) => progress?.(Math.min(0.99, tried / 2 ** bits)));
+  const [stamped, signing, id] = await keys("draft_stamped", draft, stamp);
+  const [signed] = await keys("draft_signed", stamped, await sign(own, signing));
+  return { signed, id: toHex(id) };
+}
+
+/** Signs a request that is no event; gives it as base64. */
+export async function request(own, kind, ...fields) {
+  const [draft, base] = await keys(
+    "request_draft", kind, fromHex(own.account), fromHex(own.key), Date.now() + REQUEST_MS, ...fields,
+  );
+  return toBase64((await finish(own, draft, base, REQUEST_BITS)).signed);
+}
+
+export const kennelOf = (name) => get(`/v1/kennels/${encodeURIComponent(name)}`);
+
+/** The last nonce that the ledger took from an account. */
+async function lastNonce(own, kennel) {
+  try {
+    const account = await get(`/v1/accounts/${own.account}`);
+    return account.kennels.find((holding) => holding.kennel === kennel)?.nonce ?? 0;
+  } catch (error) {
+    if (error.status === 404) return 0;
+    throw error;
+  }
+}
+
+/**
+ * Sends an event. `progress(part)` is told how far the stamp's search is. Gives the event's id once it is queued.
+ */
+export async function send(own, kennelName, kind, fields, progress) {
+  const kennel = await kennelOf(kennelName);
+  const now = Date.now();
+  const nonce = Math.max(now, (await lastNonce(own, kennel.id)) + 1);
+  const more = kind === "birth" ? [...fields, fromHex(kennel.anchor)] : fields;
+  const [draft, base, salt, body] = await keys(
+    "event_draft", kind, fromHex(kennel.id), fromHex(own.account), fromHex(own.key), nonce, now + EVENT_MS,
+    random(32), ...more,
+  );
+  const bits = kind === "birth" ? kennel.parameters.birth_bits : kennel.parameters.stamp_bits;
+  const { signed, id } = await finish(own, draft, base, bits, progress);
+  const submitted = { event: toBase64(signed) };
+  if (body.length > 0) Object.assign(submitted, { salt: toBase64(salt), body: toBase64(body) });
+  await resend(() => post("/v1/events", submitted));
+  return id;
+}
+
+/** Sends again while the server is away or busy: a repeated event takes effect once. */
+async function resend(attempt) {
+  for (let pause = 500; ; pause *= 2) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error.code === "offline" || error.status === 503) || pause > 20_000) throw error;
+      await new Promise((resolve) => setTimeout(resolve, pause));
+    }
+  }
+}
+
+/** Waits for an event: the height of its block. */
+export async function mined(id, onWaiting) {
+  const event = await outcome(id, onWaiting);
+  if (event.status === "rejected") {
+    const code = event.reject.type.replace("/problems/", "");
+    throw Object.assign(new Refusal(code, event.reject.detail), { isReject: true });
+  }
+  return event.place.height;
+}
+
+/** Sets the password of a name: the vault that it opens holds the keyring's text. */
+export async function setPassword(own, name, password, keyring) {
+  const [state, message] = await keys("password_register", password, random(32));
+  const version = Date.now();
+  const begun = await post("/v1/sign-in/password", {
+    request: await request(own, "vault", name, version, await digest(message)),
+    message: toBase64(message),
+  });
+  const [record, exportKey] = await keys(
+    "password_register_end", state, password, name, fromBase64(begun.message), random(32),
+  );
+  const [vault] = await keys("vault_seal", exportKey, name, keyring, random(12));
+  const both = new Uint8Array([...record, ...vault]);
+  await post("/v1/sign-in/vault", {
+    request: await request(own, "vault", name, version, await digest(both)),
+    record: toBase64(record),
+    vault: toBase64(vault),
+  });
+}
+
+/** Opens the vault of a name by its password: the keyring's text. */
+export async function openVault(name, password) {
+  const [state, message] = await keys("password_sign_in", password, random(32));
+  const begun = await post("/v1/sign-in/start", { name, message: toBase64(message) });
+  const [last, exportKey] = await keys(
+    "password_sign_in_end", state, password, name, fromBase64(begun.message), random(32),
+  );
+  const opened = await post("/v1/sign-in/finish", { name, state: begun.state, message: toBase64(last) });
+  const [keyring] = await keys("vault_open", exportKey, name, fromBase64(opened.vault));
+  return keyring;
+}
+
+/** Reads a keyring's text: what `wallet.keep` takes. */
+export async function readKeyring(keyring) {
+  const [name, account, key, seed] = await keys("account_read", keyring);
+  return { name: new TextDecoder().decode(name), account, key, seed };
+}
+
+/** A key file as the command line's, under a passphrase. */
+export async function keyFile(passphrase, keyring) {
+  const [file] = await keys("key_file_seal", passphrase, keyring, random(48));
+  return new Blob([file], { type: "application/octet-stream" });
+}
+
+async function digest(bytes) {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+}

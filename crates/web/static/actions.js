@@ -1,0 +1,135 @@
+// The buttons of posts and pets: pat, share, comment, gift, post. An action shows at once, walks from queued to its
+// block, and is taken back with the reason if the rules refuse it.
+
+import { mined, send } from "./act.js";
+import { fromHex } from "./bytes.js";
+import { labelled, make } from "./dom.js";
+import { ACCEPT, prepare } from "./photo.js";
+import { T, words } from "./texts.js";
+import { upload } from "./upload.js";
+
+/** Counts up what a button shows beside it, and gives what takes it back. */
+function countUp(place, kind) {
+  const count = place.querySelector(`[data-count="${kind}"]`);
+  if (!count) return () => {};
+  const before = count.textContent;
+  count.textContent = String(Number(before) + 1);
+  return () => (count.textContent = before);
+}
+
+/** A small form in the place of the action; gives its values, or nothing if it was cancelled. */
+function ask(place, fields) {
+  return new Promise((resolve) => {
+    const cancel = make("button", { type: "button", textContent: T.cancel });
+    const form = make(
+      "form", { className: "act" }, ...fields.map(([label, control]) => labelled(label, control)),
+      make("p", {}, make("button", { type: "submit", textContent: T.send }), " ", cancel),
+    );
+    const end = (answer) => {
+      form.remove();
+      resolve(answer);
+    };
+    cancel.addEventListener("click", () => end(undefined));
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      end(fields.map(([, control]) => control));
+    });
+    place.append(form);
+    fields[0][1].focus();
+  });
+}
+
+const hex = (text) => fromHex(text);
+
+/** The event's fields after the common ones; nothing if the player changed their mind. */
+async function fieldsOf(kind, place, own, say) {
+  const { post, pet } = place.dataset;
+  switch (kind) {
+    case "pat":
+    case "share":
+      return [hex(post)];
+    case "comment": {
+      const given = await ask(place, [[T.commentLabel, make("textarea", { required: true, maxLength: 2000, rows: 3 })]]);
+      return given && [hex(post), given[0].value];
+    }
+    case "gift": {
+      const amount = make("input", { type: "number", min: "1", max: "1000000", value: "1", required: true });
+      const given = await ask(place, [[T.giftLabel, amount]]);
+      return given && [hex(pet), Number(given[0].value)];
+    }
+    case "post": {
+      const given = await ask(place, [
+        [T.postLabel, make("textarea", { required: true, maxLength: 2000, rows: 3 })],
+        [T.tagsLabel, make("input", { type: "text", maxLength: 200 })],
+        [T.photoLabel, make("input", { type: "file", accept: ACCEPT })],
+      ]);
+      if (!given) return undefined;
+      const [text, tags, file] = given;
+      const words = tags.value.toLowerCase().split(/[\s,#]+/).filter(Boolean);
+      let photo = new Uint8Array();
+      if (file.files[0]) {
+        say(T.preparing);
+        photo = await upload(own, await prepare(file.files[0]), (part) => say(T.uploading(part)));
+      }
+      return [hex(pet), photo, text.value, words.join("\n")];
+    }
+    case "keepsake":
+    case "story_end":
+      return [hex(pet)];
+    default:
+      throw new Error(kind);
+  }
+}
+
+async function act(kind, place, button, own) {
+  let status = place.querySelector("output.status");
+  if (!status) place.append((status = make("output", { className: "status" })));
+  const say = (text) => (status.textContent = text);
+  let takeBack = () => {};
+  try {
+    button.disabled = true;
+    const fields = await fieldsOf(kind, place, own, say);
+    if (!fields) {
+      button.disabled = false;
+      return;
+    }
+    takeBack = countUp(place, kind);
+    button.setAttribute("aria-pressed", "true");
+    say(T.preparing);
+    const id = await send(own, place.dataset.kennel, kind, fields, (part) => say(T.working(part)));
+    status.dataset.state = "queued";
+    say(T.queued);
+    const height = await mined(id, (code) => say(code === "offline" ? T.away : T.queued));
+    status.dataset.state = "mined";
+    say(T.mined(height));
+    // Once per account and post; all else may be done again.
+    if (kind !== "pat" && kind !== "share") button.disabled = false;
+    document.dispatchEvent(new CustomEvent("pitpet-mined", { detail: { kind, id, height } }));
+  } catch (error) {
+    takeBack();
+    button.setAttribute("aria-pressed", "false");
+    status.dataset.state = "failed";
+    say(error.isReject ? T.takenBack(error.message) : words(error));
+    button.disabled = false;
+  }
+}
+
+/** Enables the buttons of a part of the page. */
+export function enable(root, own) {
+  for (const place of root.querySelectorAll("[data-actions]")) {
+    for (const button of place.querySelectorAll("button[data-act]")) {
+      const kind = button.dataset.act;
+      const isOwner = own && place.dataset.owner === own.account;
+      if (kind === "bookmark") continue;
+      // An owner can't pat or share the own pet; a post is the owner's.
+      const fits = kind === "post" || kind === "keepsake" ? isOwner : !(isOwner && (kind === "pat" || kind === "share"));
+      button.hidden = !fits && Boolean(own);
+      button.disabled = Boolean(own) && !fits;
+      if (own) button.addEventListener("click", () => act(kind, place, button, own));
+      else {
+        button.title = T.joinFirst;
+        button.addEventListener("click", () => location.assign("/join"));
+      }
+    }
+  }
+}

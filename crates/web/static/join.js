@@ -1,0 +1,154 @@
+// /join: an account with a name, a password and a key file, and its pet. Whoever is signed in begins a new story.
+
+import { keyFile, mined, request, send, setPassword } from "./act.js";
+import { get, post } from "./api.js";
+import { random } from "./bytes.js";
+import { byId, make } from "./dom.js";
+import { keys } from "./keys.js";
+import { prepare } from "./photo.js";
+import { strength } from "./strength.js";
+import { T, words } from "./texts.js";
+import { upload } from "./upload.js";
+import { keep, own, signOut } from "./wallet.js";
+
+/** The kennel for a birth: the one asked for, the account's own, or the first with a free place. */
+async function placeFor(account) {
+  const asked = new URLSearchParams(location.search).get("in");
+  if (asked) return asked;
+  const { kennels } = await get("/v1/kennels");
+  if (account) {
+    const known = await get(`/v1/accounts/${account}`).catch(() => ({ kennels: [] }));
+    const before = known.kennels.find((holding) => !holding.pet && kennels.some(
+      (kennel) => kennel.id === holding.kennel && kennel.free_places > 0,
+    ));
+    if (before) return before.kennel;
+  }
+  // Kennels in which time passes by the clock come first: in the others every event ages all.
+  const open = kennels.filter((kennel) => kennel.free_places > 0);
+  open.sort((a, b) => (b.parameters.age_interval_ms > 0) - (a.parameters.age_interval_ms > 0));
+  if (open.length === 0) throw new Error(T.noPlace);
+  return open[0].id;
+}
+
+/** The steps of joining, each with its state. */
+function stepList(list, names) {
+  const rows = new Map();
+  list.replaceChildren();
+  for (const name of names) {
+    const state = make("span", { textContent: T.stepWaits });
+    list.append(make("li", {}, `${T.steps[name]}: `, state));
+    rows.set(name, state);
+  }
+  list.hidden = false;
+  return async (name, action) => {
+    const state = rows.get(name);
+    const say = (text) => (state.textContent = text);
+    say(T.preparing);
+    try {
+      const result = await action(say);
+      say(T.stepDone);
+      return result;
+    } catch (error) {
+      say(T.stepFailed);
+      throw error;
+    }
+  };
+}
+
+export async function join() {
+  const form = byId("join");
+  const problem = byId("join-problem");
+  const preview = byId("preview");
+  let account = await own();
+  let photo;
+  // What is done stays done if a later step fails and the form is sent again.
+  let done = { name: false, password: false, sha256: undefined };
+  let ring;
+
+  byId("account-part").hidden = byId("account-part").disabled = Boolean(account);
+  byId("again").hidden = !account;
+  form.hidden = false;
+
+  byId("photo").addEventListener("change", async ({ target }) => {
+    problem.textContent = "";
+    photo = done.sha256 = undefined;
+    preview.hidden = true;
+    if (!target.files[0]) return;
+    try {
+      photo = await prepare(target.files[0]);
+      URL.revokeObjectURL(preview.src);
+      preview.src = URL.createObjectURL(photo);
+      preview.hidden = false;
+    } catch (error) {
+      problem.textContent = words(error);
+    }
+  });
+
+  const hint = () => {
+    const level = strength(byId("password").value, byId("user").value);
+    byId("strength").value = level;
+    byId("strength-words").textContent = byId("password").value ? T.strengths[level] : "";
+  };
+  byId("password").addEventListener("input", hint);
+  byId("user").addEventListener("input", hint);
+
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    problem.textContent = "";
+    const value = (id) => byId(id).value;
+    if (!photo) return void (problem.textContent = T.noPhoto);
+    if (!account && value("password") !== value("password-again")) return void (problem.textContent = T.mismatch);
+    const submit = form.querySelector("button[type=submit]");
+    submit.disabled = true;
+    const isNew = !account || ring;
+    const step = stepList(byId("steps"), isNew ? ["name", "password", "photo", "pet"] : ["photo", "pet"]);
+    try {
+      if (isNew) {
+        const name = value("user");
+        await step("name", async () => {
+          if (done.name === name) return;
+          const [, id, key, seed, keyring] = await keys("account_new", random(32), name);
+          account = await keep({ name, account: id, key, seed });
+          await post("/v1/accounts", { request: await request(account, "name", name) });
+          ring = keyring;
+          done = { ...done, name, password: false };
+        });
+        await step("password", async (say) => {
+          if (done.password) return;
+          say(T.stretching);
+          const password = value("password");
+          await setPassword(account, name, password, ring);
+          const file = await keyFile(password, ring);
+          byId("key-file").href = URL.createObjectURL(file);
+          byId("key-file").download = `${name}.age`;
+          done.password = true;
+        });
+      }
+      done.sha256 ??= await step("photo", (say) => upload(account, photo, (part) => say(T.uploading(part))));
+      const [id] = await step("pet", async (say) => {
+        const kennel = await placeFor(account.account);
+        const sent = await send(account, kennel, "birth", [done.sha256, value("pet-name"), value("story")], (part) =>
+          say(T.working(part)),
+        );
+        say(T.queued);
+        await mined(sent, () => say(T.queued));
+        return [sent];
+      });
+      ring?.fill(0);
+      byId("password").value = byId("password-again").value = "";
+      form.hidden = true;
+      byId("born").hidden = false;
+      byId("key-file-part").hidden = !isNew;
+      byId("to-pet").href = `/pet/${id}`;
+      byId("born").focus();
+    } catch (error) {
+      if (!done.name && isNew) {
+        await signOut();
+        account = undefined;
+      }
+      problem.textContent = words(error);
+      submit.disabled = false;
+      if (error.code === "name-taken" || error.code === "name") byId("user").focus();
+    }
+  });
+}

@@ -1,0 +1,39 @@
+// /signin: by name and password, or by a key file.
+
+import { openVault, readKeyring } from "./act.js";
+import { byId } from "./dom.js";
+import { keys } from "./keys.js";
+import { T, words } from "./texts.js";
+import { keep } from "./wallet.js";
+
+function onSubmit(form, problem, open) {
+  form.hidden = false;
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const submit = form.querySelector("button[type=submit]");
+    submit.disabled = true;
+    problem.textContent = T.signingIn;
+    try {
+      const keyring = await open();
+      await keep(await readKeyring(keyring));
+      keyring.fill(0);
+      form.reset();
+      location.assign("/me");
+    } catch (error) {
+      problem.textContent = words(error);
+      submit.disabled = false;
+    }
+  });
+}
+
+export function signin() {
+  const value = (id) => byId(id).value;
+  onSubmit(byId("by-password"), byId("password-problem"), () =>
+    openVault(value("signin-user").trim().toLowerCase(), value("signin-password")),
+  );
+  onSubmit(byId("by-file"), byId("file-problem"), async () => {
+    const file = new Uint8Array(await byId("signin-file").files[0].arrayBuffer());
+    const [keyring] = await keys("key_file_open", value("file-password"), file);
+    return keyring;
+  });
+}

@@ -1,0 +1,73 @@
+// Who is signed in on this device.
+//
+// The key is kept by the browser itself, as a CryptoKey that can't be read out (extractable: false), in IndexedDB: a
+// script that got into a page could act with it while the page is open, but not take it away; and what is on the disk
+// is no use in another browser profile. The seed is in a page's memory only while somebody joins, signs in, changes
+// the password or makes a key file. Deliberately absent: sessionStorage and localStorage, which any script can read.
+
+import { fromHex, toHex } from "./bytes.js";
+import { Refusal } from "./modules.js";
+
+/** What comes before an Ed25519 seed in PKCS #8 (RFC 8410). */
+const PKCS8 = fromHex("302e020100300506032b657004220420");
+
+function open() {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.open("pitpet", 1);
+    request.onupgradeneeded = () => {
+      request.result.createObjectStore("wallet");
+      request.result.createObjectStore("seen");
+    };
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(new Refusal("storage", "storage"));
+  });
+}
+
+async function run(store, mode, action) {
+  const database = await open();
+  try {
+    return await new Promise((resolve, reject) => {
+      const transaction = database.transaction(store, mode);
+      const request = action(transaction.objectStore(store));
+      transaction.oncomplete = () => resolve(request?.result);
+      transaction.onerror = () => reject(new Refusal("storage", "storage"));
+      transaction.onabort = transaction.onerror;
+    });
+  } finally {
+    database.close();
+  }
+}
+
+/** Keeps an account as the one that is signed in; erases the seed. */
+export async function keep({ name, account, key, seed }) {
+  let signer;
+  try {
+    const wrapped = new Uint8Array([...PKCS8, ...seed]);
+    seed.fill(0);
+    signer = await crypto.subtle.importKey("pkcs8", wrapped, { name: "Ed25519" }, false, ["sign"]);
+    wrapped.fill(0);
+  } catch {
+    throw new Refusal("old-browser", "old-browser");
+  }
+  const own = { name, account: toHex(account), key: toHex(key), signer };
+  await run("wallet", "readwrite", (store) => store.put(own, "own"));
+  return own;
+}
+
+/** Who is signed in: `{ name, account, key, signer }`, or nothing. */
+export async function own() {
+  try {
+    return await run("wallet", "readonly", (store) => store.get("own"));
+  } catch {
+    return undefined;
+  }
+}
+
+export const signOut = () => run("wallet", "readwrite", (store) => store.delete("own"));
+
+export const sign = async ({ signer }, bytes) =>
+  new Uint8Array(await crypto.subtle.sign({ name: "Ed25519" }, signer, bytes));
+
+/** What this device has seen of a ledger: its size and root, to notice one that shrinks or changes. */
+export const seen = (kennel) => run("seen", "readonly", (store) => store.get(kennel));
+export const remember = (kennel, value) => run("seen", "readwrite", (store) => store.put(value, kennel));
