@@ -12,7 +12,7 @@ use pitpet_cli::act::Act;
 use pitpet_cli::client::{Client, Done};
 use pitpet_cli::failure::Failure;
 use pitpet_cli::kennel::Kennel;
-use pitpet_cli::keys::Account;
+use pitpet_cli::keys::{Account, random_account};
 use pitpet_cli::pins::Pins;
 use pitpet_pipeline::api::PetView;
 use tokio_util::sync::CancellationToken;
@@ -105,7 +105,7 @@ impl Street {
         let mut neighbours = Vec::new();
         for character in CAST.iter().take(usize::from(count)) {
             let name = format!("demo-{}", character.name.to_lowercase());
-            let account = Account::random(&name);
+            let account = random_account(&name);
             // An earlier run in this folder may have the name: then this one goes without.
             match client.register(account.id, account.first_key(), &name).await {
                 Ok(_) | Err(Failure::Refused(_)) => {}

@@ -2,9 +2,9 @@
 // and `cargo xtask keys pin`; not to be edited by hand.
 
 /** The key module. */
-export const KEYS = "98b0a89764b6e7dbb0e072ad4b866b83abbfaa4a4832513855d978fa09faa622";
+export const KEYS = "f91272608c7a4ba61d0d7992abc3d15a9502918a73642ab50e7aa9051d684c86";
 
 /** The chain modules, oldest first. */
 export const RULES = [
-  "66bbbdb030bd8cd683efca0e57c5722fedaa22c5fb5c844a0f529f571e627d63",
+  "91af90bf9b6083f8488a77e946d8a986d10a2d43ecf10a9553bb4b8d04663705",
 ];

@@ -68,7 +68,7 @@ impl Living {
 #[derive(Default)]
 pub(super) struct Memory {
     /// Each behind a lock of its own, so that one request takes a kennel up and others wait for it.
-    living: std::sync::Mutex<HashMap<KennelId, Arc<tokio::sync::Mutex<Option<Living>>>>>,
+    living: std::sync::Mutex<HashMap<KennelId, Arc<futures::lock::Mutex<Option<Living>>>>>,
     /// When it was measured, and ms an age.
     paces: std::sync::Mutex<HashMap<KennelId, (u64, u64)>>,
 }
