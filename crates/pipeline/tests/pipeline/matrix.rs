@@ -430,6 +430,7 @@ fn item(call: &Call, is_commit: bool) -> &'static str {
         ("A", _) => "account",
         ("F" | "N", _) => "feed or births",
         ("D", _) => "story to end",
+        ("W", _) => "word of a search",
         ("M", _) => "photo in use",
         ("U", _) => "upload",
         ("NAME", _) => "name",
