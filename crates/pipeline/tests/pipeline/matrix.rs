@@ -129,7 +129,7 @@ struct Scene {
 enum Process {
     Miner(Box<Miner>),
     Reaper(Box<Reaper>),
-    Ingest(Ingest),
+    Ingest(Box<Ingest>),
     Founder(FaultyTable),
 }
 
@@ -271,7 +271,7 @@ impl Scene {
             }
             UseCase::Reap => Process::Reaper(Box::new(self.town.reaper_with(faults))),
             UseCase::Submit | UseCase::Name | UseCase::Upload => {
-                Process::Ingest(self.town.ingest_with(faults))
+                Process::Ingest(Box::new(self.town.ingest_with(faults)))
             }
             UseCase::Found => Process::Founder(FaultyTable::new(self.town.table.clone(), faults.clone())),
         }
