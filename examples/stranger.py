@@ -128,7 +128,7 @@ def check(saved):
     kennel, event_id = bytes.fromhex(saved["kennel"]), bytes.fromhex(saved["event"])
     genesis = un64(saved["genesis"])
     require(h("kennel", genesis) == kennel, "the genesis is another kennel's")
-    checkpoint_key = cbor2.loads(genesis)[5]
+    checkpoint_key = cbor2.loads(genesis)[7]
     # The event and its receipt are in the block.
     proof = cbor2.loads(un64(saved["proof"]))
     header_bytes, index, signed, events, event_path, receipt_bytes, receipts, receipt_path = proof
