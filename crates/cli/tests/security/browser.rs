@@ -109,9 +109,7 @@ async fn hostile_texts_are_only_text_on_every_page() {
                 &text[at..at + 40]
             );
         }
-        for hostile in
-            ["<img src=x", "<b onload", "<svg/onload", "href=\"javascript:", "<!--", "]]>"]
-        {
+        for hostile in ["<img src=x", "<b onload", "<svg/onload", "href=\"javascript:", "<!--", "]]>"] {
             assert!(!text.contains(hostile), "{path}: {hostile}");
         }
         let policy = page.header("content-security-policy");
