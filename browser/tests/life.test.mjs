@@ -24,6 +24,7 @@ after(async () => {
 
 test("two players join, with their pets", async () => {
   pets.anna = await joinWith(anna.page, { user: "anna", pet: "Mochi", story: "Found in a box." });
+  assert.ok(await anna.page.locator("nav [data-signed-in]").first().isVisible());
   await shot(anna.page, "joined");
   const [file] = await Promise.all([anna.page.waitForEvent("download"), anna.page.click("#key-file")]);
   assert.equal(file.suggestedFilename(), "anna.age");
@@ -213,6 +214,7 @@ test("a neglected pet's story ends, and its owner begins a new one", async () =>
   const gone = await service.get(`/v1/pets/${pets.anna}`);
   assert.notEqual(gone.phase, "living");
   await open(anna.page, `/pet/${pets.anna}`);
+  assert.equal(await anna.page.locator("[data-act]:enabled:visible").count(), 0, "it is over");
   await shot(anna.page, "story-end");
   await open(anna.page, "/me");
   await anna.page.locator("#holdings a[href='/join']").click();

@@ -14,8 +14,30 @@ before(async () => {
   const birth = await joinWith(anna.page, { user: "anna", pet: "Mochi", story: "Found in a box." });
   await post(anna.page, birth, "First nap of the day.", "nap");
   const card = await service.get(`/v1/pets/${birth}`);
-  reading = { front: "/", pet: `/pet/${birth}`, block: `/ledger/${card.kennel}/${card.born_height}` };
-  all = { ...reading, join: "/join", signin: "/signin", me: "/me" };
+  const { entries } = await service.get(`/v1/pets/${birth}/events`);
+  const posted = entries.find((entry) => entry.kind === "post");
+  // Each page with a word that is on it.
+  reading = {
+    feed: ["/", /Mochi/],
+    ending: ["/?order=ending", /Mochi/],
+    alive: ["/?order=alive", /Mochi/],
+    pet: [`/pet/${birth}`, /Found in a box\./],
+    post: [`/post/${posted.id}`, /First nap of the day\./],
+    account: [`/account/${card.owner}`, /Mochi/],
+    name: ["/@anna", /Mochi/],
+    tag: ["/tag/nap", /First nap of the day\./],
+    search: ["/search?q=mochi", /Mochi/],
+    ledger: ["/ledger", /classic/],
+    kennel: [`/ledger/${card.kennel}`, /classic/],
+    block: [`/ledger/${card.kennel}/${card.born_height}`, /birth/],
+    about: ["/about", /PitPet/],
+    rules: ["/rules", /treats/],
+    help: ["/help", /password/],
+    privacy: ["/privacy", /password/],
+    lost: ["/no-such-page", /./],
+  };
+  const outsiders = { join: ["/join"], signin: ["/signin"], me: ["/me"] };
+  all = { ...reading, ...outsiders };
   await anna.context.close();
 });
 after(async () => {
@@ -25,11 +47,10 @@ after(async () => {
 
 test("reading works without scripts", async () => {
   const plain = await device(browser, service, { javaScriptEnabled: false });
-  for (const [name, path] of Object.entries(reading)) {
+  for (const [name, [path, word]] of Object.entries(reading)) {
     const response = await plain.page.goto(path);
-    assert.equal(response.status(), 200, path);
-    const text = await plain.page.locator("body").innerText();
-    assert.match(text, name === "block" ? /Block/ : /Mochi/, path);
+    assert.equal(response.status(), name === "lost" ? 404 : 200, path);
+    assert.match(await plain.page.locator("main").innerText(), word, path);
     await shot(plain.page, `no-scripts-${name}`);
   }
   for (const path of ["/join", "/signin", "/me"]) {
@@ -43,7 +64,7 @@ for (const colorScheme of ["light", "dark"]) {
   for (const [size, viewport] of [["phone", { width: 320, height: 700 }], ["desktop", { width: 1280, height: 900 }]]) {
     test(`axe finds nothing: ${colorScheme}, ${size}`, async () => {
       const visitor = await device(browser, service, { colorScheme, viewport });
-      for (const [name, path] of Object.entries(all)) {
+      for (const [name, [path]] of Object.entries(all)) {
         await open(visitor.page, path);
         await assertAccessible(visitor.page, path);
         const wide = await visitor.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
@@ -55,3 +76,22 @@ for (const colorScheme of ["light", "dark"]) {
     });
   }
 }
+
+test("whoever is signed in is shown so, and in their language", async () => {
+  const ben = await device(browser, service, { locale: "de-AT" });
+  await joinWith(ben.page, { user: "ben-2", pet: "Rex" });
+  await open(ben.page, "/me");
+  assert.match(await ben.page.locator("h1").innerText(), /Konto/);
+  await ben.page.locator("#holdings li").first().waitFor();
+  assert.match(await ben.page.locator("#holdings").innerText(), /Leckerli/);
+  for (const scheme of ["light", "dark"]) {
+    await ben.page.emulateMedia({ colorScheme: scheme });
+    await assertAccessible(ben.page, `/me, ${scheme}`);
+    await shot(ben.page, `signed-in-${scheme}`);
+  }
+  await open(ben.page, "/?lang=en");
+  assert.ok(await ben.page.locator("nav [data-signed-in]").first().isVisible());
+  assert.equal(await ben.page.locator("[data-signed-out]:visible").count(), 0);
+  assertQuiet(ben);
+  await ben.context.close();
+});

@@ -253,6 +253,10 @@ describe('edge', () => {
       'POST /v1/accounts → Ingest',
       'POST /v1/events → Ingest',
       'POST /v1/media → Ingest',
+      'POST /v1/sign-in/finish → Ingest',
+      'POST /v1/sign-in/password → Ingest',
+      'POST /v1/sign-in/start → Ingest',
+      'POST /v1/sign-in/vault → Ingest',
     ]);
   });
 
@@ -263,7 +267,8 @@ describe('edge', () => {
     const writes = Object.entries(openapi.paths)
       .filter(([, methods]) => Object.keys(methods).some((method) => !['get', 'head'].includes(method)))
       .map(([path]) => path);
-    expect(writes.sort()).toEqual(['/v1/accounts', '/v1/events', '/v1/media']);
+    const signIn = ['finish', 'password', 'start', 'vault'].map((step) => `/v1/sign-in/${step}`);
+    expect(writes.sort()).toEqual(['/v1/accounts', '/v1/events', '/v1/media', ...signIn]);
   });
 
   test('is throttled and logged', () => {

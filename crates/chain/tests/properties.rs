@@ -189,6 +189,7 @@ impl Model {
         order.cloned().ok_or(Reject::UnknownOrder)
     }
 
+    #[allow(clippy::too_many_arguments, reason = "what an order consists of")]
     fn place(
         &mut self,
         who: usize,

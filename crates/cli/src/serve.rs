@@ -29,9 +29,9 @@ const DEMO_DIR: &str = "./pitpet-demo-data";
 /// A kind of kennel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Preset {
-    // Pets live for days.
+    /// Pets live for days
     Town,
-    // Every block is an age: a life is over in a minute.
+    /// Every block is an age: a life is over in a minute
     Classic,
 }
 

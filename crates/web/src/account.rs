@@ -3,7 +3,6 @@
 
 use maud::{Markup, html};
 use pitpet_chain::limits;
-
 use pitpet_pipeline::http::HttpResponse;
 
 use crate::layout::{self, Page};
@@ -20,9 +19,10 @@ pub(crate) fn page(view: &View<'_>, name: &str) -> HttpResponse {
     let (title, main) = match name {
         "join" => (t.join_title, join(t)),
         "signin" => (t.signin_title, signin(t)),
-        _ => (t.me_title, me(t)),
+        _ => (t.me_title, me(view, t)),
     };
-    layout::page(view, &Page { title, kind: name, main, ..Page::default() })
+    let description = view.t.feed_description;
+    layout::page(view, &Page { title, description, kind: name, unlisted: true, main, ..Page::default() })
 }
 
 /// Shown until scripts run.
@@ -129,20 +129,20 @@ fn signin(t: &AccountTexts) -> Markup {
 }
 
 /// `/me`.
-fn me(t: &AccountTexts) -> Markup {
+fn me(view: &View<'_>, t: &AccountTexts) -> Markup {
     html! {
         h1 { (t.me_title) }
         (needs_scripts(t))
         section #signed-out hidden {
-            p { (t.me_signed_out) " " a href="/signin" { (t.signin_title) } " · " a href="/join" { (t.join_title) } }
+            p { (t.me_signed_out) " " a href=(view.href("/signin")) { (t.signin_title) } " · " a href=(view.href("/join")) { (t.join_title) } }
         }
         section #signed-in hidden {
-            dl {
+            dl.pairs {
                 dt { (t.user) } dd { strong #me-name {} }
                 dt { (t.me_account) } dd { a #me-page href="" { code #me-id {} } }
             }
             ul #holdings {}
-            p { button #sign-out type="button" { (t.sign_out) } " " small { (t.sign_out_hint) } }
+            p.row { button.button.quiet #sign-out type="button" { (t.sign_out) } small.soft { (t.sign_out_hint) } }
             form #new-file {
                 h2 { (t.key_file_link) }
                 p { (t.key_file_why) }

@@ -47,9 +47,6 @@ impl Default for Page<'_> {
     }
 }
 
-/// Whether accounts can be made and opened in the browser: then pages lead there.
-pub const HAS_ACCOUNTS: bool = true;
-
 /// Frames a page.
 pub fn page(view: &View<'_>, page: &Page<'_>) -> HttpResponse {
     let t = view.t;
@@ -125,11 +122,9 @@ fn top(view: &View<'_>, kind: &str) -> Markup {
                         (link("/", t.nav_feed, &["feed"]))
                         (link("/rules", t.nav_rules, &["rules"]))
                         (link("/ledger", t.nav_ledger, &["ledger", "kennel", "block"]))
-                        @if HAS_ACCOUNTS {
-                            li data-signed-out { a href=(view.href("/signin")) aria-current=[(kind == "signin").then_some("page")] { (t.nav_signin) } }
-                            li data-signed-out { a href=(view.href("/join")) aria-current=[(kind == "join").then_some("page")] { (t.nav_join) } }
-                            li data-signed-in hidden { a href=(view.href("/me")) aria-current=[(kind == "me").then_some("page")] { (t.nav_me) } }
-                        }
+                        li data-signed-out { a href=(view.href("/signin")) aria-current=[(kind == "signin").then_some("page")] { (t.nav_signin) } }
+                        li data-signed-out { a href=(view.href("/join")) aria-current=[(kind == "join").then_some("page")] { (t.nav_join) } }
+                        li data-signed-in hidden { a href=(view.href("/me")) aria-current=[(kind == "me").then_some("page")] { (t.nav_me) } }
                     }
                 }
                 form.find role="search" action="/search" method="get" {

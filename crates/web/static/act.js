@@ -45,12 +45,14 @@ async function lastNonce(own, kennel) {
 }
 
 /**
- * Sends an event. `progress(part)` is told how far the stamp's search is. Gives the event's id once it is queued.
+ * Sends an event. `progress(part)` is told how far the stamp's search is, `onWaiting()` that the server is away. Gives
+ * the event's id once it is queued.
  */
-export async function send(own, kennelName, kind, fields, progress) {
-  const kennel = await kennelOf(kennelName);
+export async function send(own, kennelName, kind, fields, progress, onWaiting) {
+  const kennel = await insist(() => kennelOf(kennelName), onWaiting);
+  const last = await insist(() => lastNonce(own, kennel.id), onWaiting);
   const now = Date.now();
-  const nonce = Math.max(now, (await lastNonce(own, kennel.id)) + 1);
+  const nonce = Math.max(now, last + 1);
   const more = kind === "birth" ? [...fields, fromHex(kennel.anchor)] : fields;
   const [draft, base, salt, body] = await keys(
     "event_draft", kind, fromHex(kennel.id), fromHex(own.account), fromHex(own.key), nonce, now + EVENT_MS,
@@ -60,17 +62,18 @@ export async function send(own, kennelName, kind, fields, progress) {
   const { signed, id } = await finish(own, draft, base, bits, progress);
   const submitted = { event: toBase64(signed) };
   if (body.length > 0) Object.assign(submitted, { salt: toBase64(salt), body: toBase64(body) });
-  await resend(() => post("/v1/events", submitted));
+  await insist(() => post("/v1/events", submitted), onWaiting);
   return id;
 }
 
-/** Sends again while the server is away or busy: a repeated event takes effect once. */
-async function resend(attempt) {
+/** Asks again while the server is away or busy: a repeated event takes effect once. */
+async function insist(attempt, onWaiting) {
   for (let pause = 500; ; pause *= 2) {
     try {
       return await attempt();
     } catch (error) {
       if (!(error.code === "offline" || error.status === 503) || pause > 20_000) throw error;
+      onWaiting?.();
       await new Promise((resolve) => setTimeout(resolve, pause));
     }
   }

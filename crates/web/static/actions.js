@@ -3,7 +3,7 @@
 
 import { mined, send } from "./act.js";
 import { fromHex } from "./bytes.js";
-import { labelled, make } from "./dom.js";
+import { labelled, make, path } from "./dom.js";
 import { ACCEPT, prepare } from "./photo.js";
 import { T, words } from "./texts.js";
 import { upload } from "./upload.js";
@@ -81,6 +81,9 @@ async function fieldsOf(kind, place, own, say) {
   }
 }
 
+/** Whether an account does this once per post. */
+const isOnce = (kind) => kind === "pat" || kind === "share";
+
 async function act(kind, place, button, own) {
   let status = place.querySelector("output.status");
   if (!status) place.append((status = make("output", { className: "status" })));
@@ -94,20 +97,19 @@ async function act(kind, place, button, own) {
       return;
     }
     takeBack = countUp(place, kind);
-    button.setAttribute("aria-pressed", "true");
+    if (isOnce(kind)) button.setAttribute("aria-pressed", "true");
     say(T.preparing);
-    const id = await send(own, place.dataset.kennel, kind, fields, (part) => say(T.working(part)));
+    const id = await send(own, place.dataset.kennel, kind, fields, (part) => say(T.working(part)), () => say(T.away));
     status.dataset.state = "queued";
     say(T.queued);
     const height = await mined(id, (code) => say(code === "offline" ? T.away : T.queued));
     status.dataset.state = "mined";
     say(T.mined(height));
-    // Once per account and post; all else may be done again.
-    if (kind !== "pat" && kind !== "share") button.disabled = false;
+    if (!isOnce(kind)) button.disabled = false;
     document.dispatchEvent(new CustomEvent("pitpet-mined", { detail: { kind, id, height } }));
   } catch (error) {
     takeBack();
-    button.setAttribute("aria-pressed", "false");
+    if (isOnce(kind)) button.setAttribute("aria-pressed", "false");
     status.dataset.state = "failed";
     say(error.isReject ? T.takenBack(error.message) : words(error));
     button.disabled = false;
@@ -120,15 +122,15 @@ export function enable(root, own) {
     for (const button of place.querySelectorAll("button[data-act]")) {
       const kind = button.dataset.act;
       const isOwner = own && place.dataset.owner === own.account;
-      if (kind === "bookmark") continue;
-      // An owner can't pat or share the own pet; a post is the owner's.
-      const fits = kind === "post" || kind === "keepsake" ? isOwner : !(isOwner && (kind === "pat" || kind === "share"));
-      button.hidden = !fits && Boolean(own);
-      button.disabled = Boolean(own) && !fits;
+      // Posts and keepsakes are the owner's; nobody pats or shares their own pet, but may see how many did. A story that
+      // is over takes a keepsake and nothing else.
+      if (kind === "post" || kind === "keepsake") button.hidden = !isOwner;
+      const isOver = place.dataset.phase !== "living" && kind !== "keepsake";
+      button.disabled = isOver || Boolean(isOwner && isOnce(kind));
       if (own) button.addEventListener("click", () => act(kind, place, button, own));
       else {
         button.title = T.joinFirst;
-        button.addEventListener("click", () => location.assign("/join"));
+        button.addEventListener("click", () => location.assign(path("/join")));
       }
     }
   }

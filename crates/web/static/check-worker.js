@@ -95,7 +95,7 @@ onmessage = async ({ data: { kennel, height } }) => {
     if (error instanceof Unsound) postMessage({ good: false, why: error.message, parts: [], differences: [] });
     else {
       if (!(error instanceof Refusal)) keys = undefined;
-      postMessage({ code: error.code ?? "trap", message: error.message });
+      postMessage({ code: error.code ?? (error instanceof WebAssembly.RuntimeError ? "trap" : "script"), message: error.message });
     }
   }
 };

@@ -1,5 +1,18 @@
 // Small helpers for pages. Every text is set as text: no script of PitPet writes HTML.
 
+/** A path of this site, in the language that a link chose; no cookie keeps it. */
+export function path(to) {
+  const lang = new URLSearchParams(location.search).get("lang");
+  return lang ? `${to}?lang=${encodeURIComponent(lang)}` : to;
+}
+
+/** Shows what is for whoever is signed in, or for whoever isn't. */
+export function showAccount(account) {
+  for (const element of document.querySelectorAll("[data-signed-in]")) element.hidden = !account;
+  for (const element of document.querySelectorAll("[data-signed-out]")) element.hidden = Boolean(account);
+  for (const element of document.querySelectorAll("[data-own-name]")) element.textContent = account?.name ?? "";
+}
+
 export const byId = (id) => document.getElementById(id);
 
 export function make(tag, properties = {}, ...children) {

@@ -3,7 +3,7 @@
 import { keyFile, mined, request, send, setPassword } from "./act.js";
 import { get, post } from "./api.js";
 import { random } from "./bytes.js";
-import { byId, make } from "./dom.js";
+import { byId, make, path, showAccount } from "./dom.js";
 import { keys } from "./keys.js";
 import { prepare } from "./photo.js";
 import { strength } from "./strength.js";
@@ -11,23 +11,12 @@ import { T, words } from "./texts.js";
 import { upload } from "./upload.js";
 import { keep, own, signOut } from "./wallet.js";
 
-/** The kennel for a birth: the one asked for, the account's own, or the first with a free place. */
-async function placeFor(account) {
-  const asked = new URLSearchParams(location.search).get("in");
-  if (asked) return asked;
-  const { kennels } = await get("/v1/kennels");
-  if (account) {
-    const known = await get(`/v1/accounts/${account}`).catch(() => ({ kennels: [] }));
-    const before = known.kennels.find((holding) => !holding.pet && kennels.some(
-      (kennel) => kennel.id === holding.kennel && kennel.free_places > 0,
-    ));
-    if (before) return before.kennel;
-  }
-  // Kennels in which time passes by the clock come first: in the others every event ages all.
-  const open = kennels.filter((kennel) => kennel.free_places > 0);
-  open.sort((a, b) => (b.parameters.age_interval_ms > 0) - (a.parameters.age_interval_ms > 0));
-  if (open.length === 0) throw new Error(T.noPlace);
-  return open[0].id;
+/** The kennel for a birth: one with room, of the line that the address asks for. */
+function placeFor(account) {
+  const asked = new URLSearchParams({ account });
+  const line = new URLSearchParams(location.search).get("in");
+  if (line) asked.set("line", line);
+  return get(`/v1/birthplace?${asked}`);
 }
 
 /** The steps of joining, each with its state. */
@@ -126,7 +115,7 @@ export async function join() {
       }
       done.sha256 ??= await step("photo", (say) => upload(account, photo, (part) => say(T.uploading(part))));
       const [id] = await step("pet", async (say) => {
-        const kennel = await placeFor(account.account);
+        const { id: kennel } = await placeFor(account.account);
         const sent = await send(account, kennel, "birth", [done.sha256, value("pet-name"), value("story")], (part) =>
           say(T.working(part)),
         );
@@ -137,9 +126,10 @@ export async function join() {
       ring?.fill(0);
       byId("password").value = byId("password-again").value = "";
       form.hidden = true;
+      showAccount(account);
       byId("born").hidden = false;
       byId("key-file-part").hidden = !isNew;
-      byId("to-pet").href = `/pet/${id}`;
+      byId("to-pet").href = path(`/pet/${id}`);
       byId("born").focus();
     } catch (error) {
       if (!done.name && isNew) {

@@ -23,6 +23,6 @@ onmessage = async ({ data: { id, name, fields } }) => {
   } catch (error) {
     // A trap leaves a module that may not be used again; of memory, as a rule.
     if (!(error instanceof Refusal)) keys = undefined;
-    postMessage({ id, code: error.code ?? "trap", message: error.message });
+    postMessage({ id, code: error.code ?? (error instanceof WebAssembly.RuntimeError ? "trap" : "script"), message: error.message });
   }
 };

@@ -3,7 +3,7 @@
 
 import { keyFile, openVault, setPassword } from "./act.js";
 import { get } from "./api.js";
-import { byId, make } from "./dom.js";
+import { byId, make, path } from "./dom.js";
 import { T, words } from "./texts.js";
 import { own, signOut } from "./wallet.js";
 
@@ -18,13 +18,13 @@ async function holdings(account) {
     const item = make("li");
     if (holding.pet) {
       living += 1;
-      item.append(make("a", { href: `/pet/${holding.pet}`, textContent: T.living }), ": ");
+      item.append(make("a", { href: path(`/pet/${holding.pet}`), textContent: T.living }), ": ");
     }
     item.append(T.treats(holding.granted, holding.free));
     list.append(item);
   }
   if (living === 0) {
-    list.append(make("li", {}, `${T.noPet} `, make("a", { href: "/join", textContent: T.newStory })));
+    list.append(make("li", {}, `${T.noPet} `, make("a", { href: path("/join"), textContent: T.newStory })));
   }
 }
 
@@ -50,10 +50,10 @@ export async function me() {
   if (!account) return;
   byId("me-name").textContent = account.name;
   byId("me-id").textContent = account.account;
-  byId("me-page").href = `/account/${account.account}`;
+  byId("me-page").href = path(`/account/${account.account}`);
   byId("sign-out").addEventListener("click", async () => {
     await signOut();
-    location.assign("/");
+    location.assign(path("/"));
   });
   const value = (id) => byId(id).value;
   onSubmit(byId("new-file"), byId("new-file-problem"), async () => {

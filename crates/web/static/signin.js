@@ -1,7 +1,7 @@
 // /signin: by name and password, or by a key file.
 
 import { openVault, readKeyring } from "./act.js";
-import { byId } from "./dom.js";
+import { byId, path } from "./dom.js";
 import { keys } from "./keys.js";
 import { T, words } from "./texts.js";
 import { keep } from "./wallet.js";
@@ -18,7 +18,7 @@ function onSubmit(form, problem, open) {
       await keep(await readKeyring(keyring));
       keyring.fill(0);
       form.reset();
-      location.assign("/me");
+      location.assign(path("/me"));
     } catch (error) {
       problem.textContent = words(error);
       submit.disabled = false;

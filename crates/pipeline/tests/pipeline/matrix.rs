@@ -129,7 +129,7 @@ struct Scene {
 enum Process {
     Miner(Box<Miner>),
     Reaper(Box<Reaper>),
-    Ingest(Ingest),
+    Ingest(Box<Ingest>),
     Founder(FaultyTable),
 }
 
@@ -271,7 +271,7 @@ impl Scene {
             }
             UseCase::Reap => Process::Reaper(Box::new(self.town.reaper_with(faults))),
             UseCase::Submit | UseCase::Name | UseCase::Upload => {
-                Process::Ingest(self.town.ingest_with(faults))
+                Process::Ingest(Box::new(self.town.ingest_with(faults)))
             }
             UseCase::Found => Process::Founder(FaultyTable::new(self.town.table.clone(), faults.clone())),
         }
@@ -427,11 +427,10 @@ fn item(call: &Call, is_commit: bool) -> &'static str {
         ("P" | "O", sk) if sk.starts_with("E#") => "timeline or visit",
         ("O", _) => "post card",
         ("A", sk) if sk.starts_with("N#") => "name of an account",
-        ("A", sk) if sk.starts_with("P#") => "pet of an account",
         ("A", _) => "account",
-        ("W", _) => "word",
         ("F" | "N", _) => "feed or births",
         ("D", _) => "story to end",
+        ("W", _) => "word of a search",
         ("M", _) => "photo in use",
         ("U", _) => "upload",
         ("NAME", _) => "name",

@@ -316,6 +316,9 @@ pub(super) async fn reaper(world: Arc<World>) {
     }
 }
 
+/// Times that a settler asks for a place before it goes away, so that every run ends.
+const ASKED_MAX: u32 = 400;
+
 /// Somebody who wants one pet, in whichever kennel of the line has room for it.
 pub(super) async fn settler(world: Arc<World>, first: Founding, number: u32) {
     let clock = MachineClock::new(&world);
@@ -323,7 +326,7 @@ pub(super) async fn settler(world: Arc<World>, first: Founding, number: u32) {
     let settings = QuerySettings { wait_ms_max: 0, replicas_max: NonZeroUsize::MIN };
     let mut nonce = 0;
     let mut births = Vec::new();
-    loop {
+    for _ in 0..ASKED_MAX {
         world.turn(world.between(SECOND, 20 * SECOND)).await;
         wander(&world, &clock);
         let process = Process::start(&world, Role::Query, format!("query of settler {number}"));

@@ -6,7 +6,7 @@ use pitpet_pipeline::http::HttpResponse;
 use pitpet_pipeline::problem::bad_field;
 use pitpet_pipeline::query::Ranking;
 
-use crate::layout::{self, HAS_ACCOUNTS, Page};
+use crate::layout::{self, Page};
 use crate::parts;
 use crate::view::View;
 
@@ -63,7 +63,7 @@ pub(crate) async fn page(view: &View<'_>) -> Result<HttpResponse, Problem> {
         @if cursor.is_none() {
             h1 { (t.feed_title) }
             p.lead { (t.feed_lead) }
-            @if HAS_ACCOUNTS { p { a.button href=(view.href("/join")) { (t.nav_join) } } }
+            p data-signed-out { a.button href=(view.href("/join")) { (t.nav_join) } }
         } @else {
             h1.vh { (t.feed_title) }
         }

@@ -146,7 +146,7 @@ pub(crate) async fn kennel(view: &View<'_>, name: &str) -> Result<HttpResponse, 
             }
             (parts::more(view, &path, blocks.cursor.as_deref()))
         }
-        @if cursor.is_none() { (parts::check(view, &kennel.label, kennel.published_height, None)) }
+        @if cursor.is_none() { (parts::check(view, &kennel.id, kennel.published_height, None)) }
     };
     Ok(ledger_page(view, "kennel", &title, &path, main))
 }
@@ -226,7 +226,7 @@ pub(crate) async fn block(view: &View<'_>, name: &str, height: &str) -> Result<H
             dt { "history root" } dd { code { (hex(&header.history_root)) } }
             dt { (t.rules_hash) } dd { code { (header.rules_hash.to_string()) } }
         }
-        (parts::check(view, &founding.label, height, None))
+        (parts::check(view, &founding.kennel.to_string(), height, None))
         section {
             h2 { (t.events) }
             @if events.is_empty() { p.soft { (t.no_events) } }

@@ -57,7 +57,7 @@ const EN_TREATS: fn(u64) -> String = EN.treats;
 /// A duration of a rule, exactly where it is whole.
 fn duration(ms: u64) -> String {
     let minutes = ms / 60_000;
-    let unit = |n: u64, one: &str, many: &str| if n == 1 { format!("{one}") } else { format!("{n} {many}") };
+    let unit = |n: u64, one: &str, many: &str| if n == 1 { one.to_owned() } else { format!("{n} {many}") };
     match minutes {
         0 => unit(ms / 1_000, "a second", "seconds"),
         m if m % 1_440 == 0 => unit(m / 1_440, "a day", "days"),
