@@ -6,7 +6,7 @@
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
-import { existsSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, openSync, readFileSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -76,7 +76,7 @@ export class Cloud {
       if (existsSync(certificate) && answers(cloud.endpoint, certificate)) return cloud;
       if (child.exitCode !== null || tries > 300) {
         const text = readFileSync(join(folder, 'log'), 'utf8');
-        cloud.stop();
+        await cloud.stop();
         throw new Error(`MiniStack does not start:\n${text.slice(-2_000)}`);
       }
       await pause(100);
@@ -88,17 +88,42 @@ export class Cloud {
     return readFileSync(join(this.folder, 'log'), 'utf8');
   }
 
-  /** Ends it and every function that it started. */
-  stop(): void {
-    const mine = [this.process.pid ?? 0, ...descendants(this.process.pid ?? 0), ...bootstraps(this.folder)];
-    for (const pid of mine) {
+  /** Addresses that it and its functions listen on, as `/proc/net/tcp` writes them: `0100007F:1F90`. */
+  listening(): string[] {
+    const inodes = new Set(this.running().flatMap(sockets));
+    return ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((table) =>
+      readFileSync(table, 'utf8')
+        .split('\n')
+        .slice(1)
+        .map((line) => line.trim().split(/\s+/))
+        // State 0A is LISTEN.
+        .filter(([, , , state, , , , , , inode]) => state === '0A' && inodes.has(inode ?? ''))
+        .map(([, local]) => local ?? ''),
+    );
+  }
+
+  /** Ends it and every function that it started; an error if one of them is left. */
+  async stop(): Promise<void> {
+    for (const pid of this.running()) {
       try {
-        if (pid > 0) process.kill(pid, 'SIGKILL');
+        process.kill(pid, 'SIGKILL');
       } catch {
         // It has ended by itself.
       }
     }
+    for (let tries = 0; this.running().length > 0; tries += 1) {
+      if (tries > 100) throw new Error(`still running: ${this.running().join(', ')}`);
+      await pause(50);
+    }
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+  }
+
+  private running(): number[] {
+    const root = this.process.pid ?? 0;
+    const mine = new Set([root, ...descendants(root), ...bootstraps(this.folder)]);
+    return processes()
+      .filter(({ pid, state }) => mine.has(pid) && state !== 'Z')
+      .map(({ pid }) => pid);
   }
 }
 
@@ -128,19 +153,34 @@ function freePort(): Promise<number> {
   });
 }
 
-/** Every process with its parent. */
-function processes(): { pid: number; parent: number }[] {
+/** Every process with its parent and state: a zombie's is `Z`. */
+function processes(): { pid: number; parent: number; state: string }[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => {
       try {
         const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
-        const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-        return [{ pid: Number(name), parent }];
+        const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+        return [{ pid: Number(name), parent: Number(parent), state: state ?? '' }];
       } catch {
         return [];
       }
     });
+}
+
+/** Inodes of a process's open sockets. */
+function sockets(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+      try {
+        return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1] ?? [];
+      } catch {
+        return [];
+      }
+    });
+  } catch {
+    return [];
+  }
 }
 
 function descendants(root: number): number[] {

@@ -132,7 +132,8 @@ export function deployment(environment: NodeJS.ProcessEnv) {
           ['delete a photo', (as) => as.objects.send(new DeleteObjectCommand(photo))],
         ],
         Reaper: [
-          ['put an item', (as) => as.table.send(new PutItemCommand({ TableName: deployed.table, Item: head }))],
+          // It may put items of a kennel's partition, and the emulator knows no partitions.
+          ['scan the table', (as) => as.table.send(new ScanCommand({ TableName: deployed.table }))],
           ['receive messages', (as) => as.queue.send(new ReceiveMessageCommand({ QueueUrl: deployed.queue }))],
           ['read the checkpoint key', (as) => as.keys.send(key('checkpoint'))],
           ['write a photo', (as) => as.objects.send(new PutObjectCommand({ ...photo, Body: '' }))],

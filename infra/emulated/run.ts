@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 import assert from 'node:assert/strict';
 import { Cloud, ACCOUNT, REGION, pause } from './cloud.js';
 import { deployment } from './deployed.js';
-import { type Send, wrongUploads } from './upload.js';
+import { type Send, ticket, wrongUploads } from './upload.js';
 
 const { values } = parseArgs({
   options: {
@@ -42,8 +42,7 @@ const step = (text: string): void => console.log(`== ${text} (${Math.round((Date
 const cloud = await Cloud.start(ministack);
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
-    cloud.stop();
-    process.exit(130);
+    void cloud.stop().finally(() => process.exit(130));
   });
 }
 try {
@@ -54,7 +53,7 @@ try {
   console.error(await logged().catch(() => cloud.log().slice(-4_000)));
   process.exitCode = 1;
 } finally {
-  cloud.stop();
+  await cloud.stop();
 }
 
 /** Runs a program; gives what it printed. Fails with what it said if it fails. */
@@ -136,6 +135,15 @@ async function all(): Promise<void> {
   const kennel = async (label: string): Promise<{ height: number; age: number; living: number }> =>
     (JSON.parse(await player('kennel', label)) as { kennel: { height: number; age: number; living: number } }).kennel;
 
+  /** When each of a kennel's newest blocks was mined, without the genesis. */
+  const times = async (label: string): Promise<number[]> => {
+    const { id } = (JSON.parse(await player('kennel', label)) as { kennel: { id: string } }).kennel;
+    const { status, text } = await send('GET', `${url}/v1/kennels/${id}/blocks?limit=100`, {}, Buffer.alloc(0));
+    assert.equal(status, 200, text);
+    const { blocks } = JSON.parse(text) as { blocks: { height: number; timestamp_ms: number }[] };
+    return blocks.filter(({ height }) => height > 0).map(({ timestamp_ms }) => timestamp_ms);
+  };
+
   const outside = deployment(cloud.environment);
   const [queue, deadLetters] = [output('QueueUrl'), output('DeadLettersUrl')];
   await outside.allowBatches({ Ingest: queue, Miner: deadLetters, Reaper: queue });
@@ -171,10 +179,25 @@ async function all(): Promise<void> {
   ]);
   assert.match(demo, /story/i);
 
+  step('the two kennels were mined at the same time');
+  const [one, two] = await Promise.all(['classic', 'quick'].map(times));
+  assert.ok(one && two && one.length > 2 && two.length > 2, JSON.stringify([one, two]));
+  const within = (inner: number[], outer: number[]): boolean =>
+    inner.some((time) => time > Math.min(...outer) && time < Math.max(...outer));
+  assert.ok(within(one, two) || within(two, one), `blocks of one at ${one.join()}, of the other at ${two.join()}`);
+
   step('the photo is in the bucket, under its hash');
   const { photo_url } = await shown(mochi);
   const bytes = await fetched(`${url}${photo_url}`);
   assert.equal(createHash('sha256').update(bytes).digest('hex'), photo_url.split('/').pop());
+
+  step('the pages are served, and may upload to the bucket');
+  const page = await send('GET', `${url}/`, {}, Buffer.alloc(0));
+  assert.equal(page.status, 200, page.text);
+  assert.match(page.text, /Mochi/);
+  const bucketOrigin = new URL((await ticket(send, url, readFileSync(photo), 'image/png')).url).origin;
+  const policy = await headers(`${url}/`);
+  assert.match(policy, new RegExp(`connect-src 'self' ${bucketOrigin};`));
 
   step('uploads of a wrong hash, size or type are refused');
   await wrongUploads(send, url, readFileSync(photo));
@@ -253,6 +276,11 @@ async function all(): Promise<void> {
   assert.ok((round['acknowledged'] ?? 0) >= 200, JSON.stringify(round));
   step(`${round['acknowledged']} of ${round['sent']} events taken, none of them lost`);
 
+  step('everything listens on loopback alone');
+  const listening = cloud.listening();
+  assert.ok(listening.length > 0, 'MiniStack listens');
+  for (const address of listening) assert.match(address, /^(0100007F|0{24}01000000):/, 'an address that others reach');
+
   step('destroy keeps the data');
   await cdk('destroy', '--all', '--force');
   const kept = await outside.kennels(output('TableName'));
@@ -305,6 +333,12 @@ async function send(...[method, url, headers, body]: Parameters<Send>): ReturnTy
   ]);
   const end = answer.lastIndexOf('\n');
   return { status: Number(answer.slice(end + 1)), text: answer.slice(0, end) };
+}
+
+/** The headers of an answer to GET. */
+function headers(address: string): Promise<string> {
+  const ca = cloud.environment['SSL_CERT_FILE'] ?? '';
+  return run('curl', ['-sf', '--cacert', ca, '-o', '/dev/null', '-D', '-', address]);
 }
 
 /** Fetches bytes by curl, which takes the emulator's certificate. */

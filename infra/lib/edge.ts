@@ -9,8 +9,10 @@ import {
 } from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway';
+import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
 import {
   AllowedMethods,
+  CacheHeaderBehavior,
   CachePolicy,
   CacheQueryStringBehavior,
   Distribution,
@@ -21,6 +23,7 @@ import {
   OriginRequestPolicy,
   PriceClass,
   ResponseHeadersPolicy,
+  SecurityPolicyProtocol,
   ViewerProtocolPolicy,
 } from 'aws-cdk-lib/aws-cloudfront';
 import { HttpOrigin, S3BucketOrigin } from 'aws-cdk-lib/aws-cloudfront-origins';
@@ -107,7 +110,8 @@ export class EdgeStack extends Stack {
       securityHeadersBehavior: {
         contentTypeOptions: { override: true },
         frameOptions: { frameOption: HeadersFrameOption.DENY, override: true },
-        referrerPolicy: { referrerPolicy: HeadersReferrerPolicy.NO_REFERRER, override: true },
+        // The pages say themselves to whom.
+        referrerPolicy: { referrerPolicy: HeadersReferrerPolicy.NO_REFERRER, override: false },
         strictTransportSecurity: {
           accessControlMaxAge: Duration.days(365),
           includeSubdomains: true,
@@ -122,30 +126,46 @@ export class EdgeStack extends Stack {
       responseHeadersPolicy: headers,
       viewerProtocolPolicy: ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
     };
-    // No header is part of the key: a key with the Host in it would send the Host on, and API
-    // Gateway answers to its own name only.
+    // Pages and feeds are in the visitor's language. No other header is part of the key: a key with
+    // the Host in it would send the Host on, and API Gateway answers to its own name only.
     const pages = new CachePolicy(this, 'Pages', {
       comment: `PitPet ${settings.stage}: keeps what says that it may be kept`,
       minTtl: Duration.seconds(0),
       defaultTtl: Duration.seconds(0),
       maxTtl: Duration.days(365),
       queryStringBehavior: CacheQueryStringBehavior.all(),
+      headerBehavior: CacheHeaderBehavior.allowList('Accept-Language'),
       enableAcceptEncodingBrotli: true,
       enableAcceptEncodingGzip: true,
     });
+    const pagesOrigin = new HttpOrigin(host, { protocolPolicy: OriginProtocolPolicy.HTTPS_ONLY });
+    // A domain of the operator's brings its certificate, and with it a floor for TLS.
+    const named = settings.certificate !== '' && {
+      domainNames: [new URL(settings.siteUrl).hostname],
+      certificate: Certificate.fromCertificateArn(this, 'Certificate', settings.certificate),
+      minimumProtocolVersion: SecurityPolicyProtocol.TLS_V1_2_2021,
+    };
     this.distribution = new Distribution(this, 'Distribution', {
       comment: `PitPet ${settings.stage}`,
       httpVersion: HttpVersion.HTTP2_AND_3,
       priceClass: PriceClass.PRICE_CLASS_100,
+      ...named,
       defaultBehavior: {
         ...shared,
-        origin: new HttpOrigin(host, { protocolPolicy: OriginProtocolPolicy.HTTPS_ONLY }),
+        origin: pagesOrigin,
         allowedMethods: AllowedMethods.ALLOW_ALL,
         // Only what says itself that it may be kept is kept.
         cachePolicy: pages,
         originRequestPolicy: OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
       },
       additionalBehaviors: {
+        // Style sheet, scripts, icons: their addresses have their hash, the same in every language.
+        'static/*': {
+          ...shared,
+          origin: pagesOrigin,
+          allowedMethods: AllowedMethods.ALLOW_GET_HEAD,
+          cachePolicy: CachePolicy.CACHING_OPTIMIZED,
+        },
         'media/*': {
           ...shared,
           origin: S3BucketOrigin.withOriginAccessControl(objects),
@@ -156,7 +176,8 @@ export class EdgeStack extends Stack {
       },
     });
 
-    new CfnOutput(this, 'SiteUrl', { value: `https://${this.distribution.distributionDomainName}` });
+    new CfnOutput(this, 'SiteUrl', { value: settings.siteUrl || `https://${this.distribution.distributionDomainName}` });
+    new CfnOutput(this, 'DistributionName', { value: this.distribution.distributionDomainName });
     new CfnOutput(this, 'ApiUrl', { value: this.api.apiEndpoint });
   }
 }

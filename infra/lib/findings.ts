@@ -50,7 +50,9 @@ export function acknowledge({ settings, data, pipeline, edge, observability }: S
     'CFR3',
     'the HTTP API logs every request that reaches it, without addresses; photos are public by their hash',
   );
-  stands(edge.distribution, 'CFR4', 'a domain of the operator brings its certificate and with it TLS 1.2');
+  if (settings.certificate === '') {
+    stands(edge.distribution, 'CFR4', 'a domain of the operator brings its certificate and with it TLS 1.2');
+  }
   stands(edge.distribution, 'CFR1', 'pets are welcome from everywhere');
   stands(edge.distribution, 'CFR2', 'the API is throttled, and every event carries proof of work');
   Validations.of(edge.distribution).acknowledge({

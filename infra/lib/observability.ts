@@ -185,6 +185,24 @@ export class ObservabilityStack extends Stack {
           graph('Cold starts', [own('ColdStarts', Stats.SUM)]),
         ],
         [
+          graph('Rejected, by reason', [
+            new MathExpression({
+              // As many lines as there are reasons.
+              expression: `SEARCH('{${NAMESPACE},Stage,Reason} MetricName="EventsRejectedByReason" Stage="${settings.stage}"', 'Sum', 60)`,
+              usingMetrics: {},
+              label: '',
+            }),
+          ]),
+          graph('Messages given back, buried', [
+            own('MessagesFailed', Stats.SUM, 'given back'),
+            own('MessagesBuried', Stats.SUM, 'buried'),
+          ]),
+          graph(
+            'Throttles',
+            FUNCTIONS.map((name) => functions[name].metricThrottles({ period: minute, label: name })),
+          ),
+        ],
+        [
           graph('API', [
             edge.api.metricCount({ period: minute }),
             edge.api.metricClientError({ period: minute }),

@@ -113,6 +113,8 @@ export class PipelineStack extends Stack {
       PITPET_TABLE: data.table.tableName,
       PITPET_OBJECTS: `s3://${data.objects.bucketName}`,
     };
+    // Of both that publish, or what one of them publishes is found by other words.
+    const indexing = { PITPET_SEARCH_WORDS: String(settings.searchWords) };
     const environment: Readonly<Record<FunctionName, Record<string, string>>> = {
       ingest: {
         ...everyone,
@@ -125,13 +127,16 @@ export class PipelineStack extends Stack {
         PITPET_ARTEFACTS: ARTEFACTS,
         PITPET_CHECKPOINT_KEY_SECRET: keySecret(settings, 'checkpoint'),
         PITPET_DEAD_LETTER_QUEUE_URL: this.deadLetters.queueUrl,
+        ...indexing,
       },
       reaper: {
         ...everyone,
         PITPET_HOUSE_KEY_SECRET: keySecret(settings, 'house'),
         PITPET_QUEUE_URL: this.queue.queueUrl,
+        ...indexing,
       },
-      query: everyone,
+      // CloudFront's own name is not known here: its stack needs this one.
+      query: { ...everyone, ...(settings.siteUrl !== '' && { PITPET_SITE_URL: settings.siteUrl }) },
     };
 
     const functions = {} as Record<FunctionName, LambdaFunction>;
@@ -181,6 +186,7 @@ export class PipelineStack extends Stack {
     // `pitpet admin --deployment` reads these.
     new CfnOutput(this, 'QueueUrl', { value: this.queue.queueUrl });
     new CfnOutput(this, 'DeadLettersUrl', { value: this.deadLetters.queueUrl });
+    new CfnOutput(this, 'SearchWords', { value: String(settings.searchWords) });
   }
 
   private function(

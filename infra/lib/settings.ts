@@ -31,6 +31,12 @@ export interface Settings {
   readonly origins: readonly string[];
   /** Whom to write to when an alarm goes off; empty: nobody. */
   readonly alarmEmail: string;
+  /** Public address of the pages, as https://pets.example.org; empty: what the API is called by. */
+  readonly siteUrl: string;
+  /** ARN of the certificate of that address, which then leads to CloudFront; empty: CloudFront's own. */
+  readonly certificate: string;
+  /** Words of a post or of a name that it is found by, 0 to 12: each is one more item written. */
+  readonly searchWords: number;
   /** Host name that the API is called by, for an emulator; empty: AWS's. */
   readonly apiHost: string;
 }
@@ -47,6 +53,9 @@ const STAGES: Readonly<Record<string, Omit<Settings, 'stage'>>> = {
     tracing: false,
     origins: [],
     alarmEmail: '',
+    siteUrl: '',
+    certificate: '',
+    searchWords: 3,
     apiHost: '',
   },
   prod: {
@@ -60,6 +69,9 @@ const STAGES: Readonly<Record<string, Omit<Settings, 'stage'>>> = {
     tracing: false,
     origins: [],
     alarmEmail: '',
+    siteUrl: '',
+    certificate: '',
+    searchWords: 3,
     apiHost: '',
   },
 };
@@ -88,6 +100,17 @@ export function settings(app: App): Settings {
       throw new Error(`-c origins: ${origin} is no origin, such as https://pets.example.org`);
     }
   }
+  const siteUrl = text(app, 'siteUrl', base.siteUrl);
+  if (siteUrl !== '' && !/^https:\/\/[a-z0-9-]+(\.[a-z0-9-]+)+$/.test(siteUrl)) {
+    throw new Error(`-c siteUrl=${siteUrl}: it is https:// and a host, such as https://pets.example.org`);
+  }
+  const certificate = text(app, 'certificate', base.certificate);
+  if (certificate !== '' && !/^arn:[a-z-]+:acm:us-east-1:\d{12}:certificate\/[a-z0-9-]+$/.test(certificate)) {
+    throw new Error(`-c certificate=${certificate}: it is the ARN of a certificate in us-east-1, where CloudFront looks`);
+  }
+  if (certificate !== '' && siteUrl === '') {
+    throw new Error('-c certificate is that of siteUrl, which is not given');
+  }
   return {
     stage,
     arch,
@@ -100,6 +123,9 @@ export function settings(app: App): Settings {
     tracing: flag(app, 'tracing', base.tracing),
     origins,
     alarmEmail: text(app, 'alarmEmail', base.alarmEmail),
+    siteUrl,
+    certificate,
+    searchWords: number(app, 'searchWords', base.searchWords, 0, 12),
     apiHost: text(app, 'apiHost', base.apiHost),
   };
 }

@@ -160,9 +160,15 @@ describe('functions', () => {
     const all = ['PITPET_FUNCTION', 'PITPET_OBJECTS', 'PITPET_STAGE', 'PITPET_TABLE', 'RUST_LOG'];
     expect(told('Ingest')).toEqual([...all, 'PITPET_QUEUE_URL', 'PITPET_SIGN_IN_SECRET'].sort());
     expect(told('Miner')).toEqual(
-      [...all, 'PITPET_ARTEFACTS', 'PITPET_CHECKPOINT_KEY_SECRET', 'PITPET_DEAD_LETTER_QUEUE_URL'].sort(),
+      [
+        ...all,
+        'PITPET_ARTEFACTS',
+        'PITPET_CHECKPOINT_KEY_SECRET',
+        'PITPET_DEAD_LETTER_QUEUE_URL',
+        'PITPET_SEARCH_WORDS',
+      ].sort(),
     );
-    expect(told('Reaper')).toEqual([...all, 'PITPET_HOUSE_KEY_SECRET', 'PITPET_QUEUE_URL'].sort());
+    expect(told('Reaper')).toEqual([...all, 'PITPET_HOUSE_KEY_SECRET', 'PITPET_QUEUE_URL', 'PITPET_SEARCH_WORDS'].sort());
     expect(told('Query')).toEqual(all.sort());
     expect(JSON.stringify(pipeline.toJSON())).not.toContain('{{resolve:secretsmanager');
   });
@@ -183,12 +189,20 @@ describe('functions', () => {
       'PITPET_HOUSE_KEY_SECRET',
       'PITPET_OBJECTS',
       'PITPET_QUEUE_URL',
+      'PITPET_SEARCH_WORDS',
       'PITPET_SIGN_IN_SECRET',
+      'PITPET_SITE_URL',
       'PITPET_STAGE',
       'PITPET_TABLE',
     ]) {
       expect(source).toContain(`"${name}"`);
     }
+  });
+
+  test('the pages are told their address, if it is known', () => {
+    const { pipeline: named } = templates({ siteUrl: 'https://pets.example.org' });
+    const told = one(named, 'AWS::Lambda::Function', 'Query')['Environment'].Variables;
+    expect(told['PITPET_SITE_URL']).toBe('https://pets.example.org');
   });
 
   test('wait no longer than API Gateway does', () => {
@@ -284,7 +298,20 @@ describe('edge', () => {
       CachePolicyConfig: {
         MinTTL: 0,
         DefaultTTL: 0,
-        ParametersInCacheKeyAndForwardedToOrigin: { HeadersConfig: { HeaderBehavior: 'none' } },
+        ParametersInCacheKeyAndForwardedToOrigin: {
+          HeadersConfig: { HeaderBehavior: 'whitelist', Headers: ['Accept-Language'] },
+        },
+      },
+    });
+  });
+
+  test('a domain of the operator\'s has its certificate and a floor for TLS', () => {
+    const certificate = 'arn:aws:acm:us-east-1:123456789012:certificate/0a';
+    const { edge: named } = templates({ siteUrl: 'https://pets.example.org', certificate });
+    named.hasResourceProperties('AWS::CloudFront::Distribution', {
+      DistributionConfig: {
+        Aliases: ['pets.example.org'],
+        ViewerCertificate: { AcmCertificateArn: certificate, MinimumProtocolVersion: 'TLSv1.2_2021' },
       },
     });
   });
@@ -292,7 +319,10 @@ describe('edge', () => {
   test('photos come from the bucket, signed; the rest from the API', () => {
     edge.hasResourceProperties('AWS::CloudFront::Distribution', {
       DistributionConfig: {
-        CacheBehaviors: [Match.objectLike({ PathPattern: 'media/*', Compress: true })],
+        CacheBehaviors: [
+          Match.objectLike({ PathPattern: 'static/*', Compress: true }),
+          Match.objectLike({ PathPattern: 'media/*', Compress: true }),
+        ],
         DefaultCacheBehavior: { Compress: true, ViewerProtocolPolicy: 'redirect-to-https' },
       },
     });
@@ -357,6 +387,10 @@ describe('settings', () => {
     [{ logDays: '8' }, /CloudWatch takes/],
     [{ tracing: 'yes' }, /true or false/],
     [{ origins: 'https://a.example/path' }, /no origin/],
+    [{ siteUrl: 'pets.example.org' }, /https:\/\/ and a host/],
+    [{ siteUrl: 'https://a.example', certificate: 'arn:aws:acm:eu-west-1:1:certificate/0a' }, /us-east-1/],
+    [{ certificate: 'arn:aws:acm:us-east-1:123456789012:certificate/0a' }, /siteUrl/],
+    [{ searchWords: '13' }, /from 0 to 12/],
   ])('%o is refused', (context, why) => {
     expect(() => site(app(context), emptyBundle())).toThrow(why);
   });

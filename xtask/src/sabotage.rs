@@ -1,13 +1,15 @@
 //! `cargo xtask sabotage`: breaks the deployment in a copy, one thing at a time, and requires that
-//! the checks see it. A check that stays green on a breakage is worth nothing.
+//! the checks see it. A check that stays green on a breakage is worth nothing, and so is one that
+//! turns red for another reason: each breakage names what must find it.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
+use serde::Deserialize;
 
 use crate::module::{target_folder, workspace};
 
@@ -31,6 +33,8 @@ struct Breakage {
     file: &'static str,
     from: &'static str,
     to: &'static str,
+    /// The test that must turn red, or a part of its name.
+    seen_by: &'static str,
 }
 
 const BREAKAGES: [Breakage; 6] = [
@@ -39,36 +43,43 @@ const BREAKAGES: [Breakage; 6] = [
         file: "infra/lib/permissions.ts",
         from: "'sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'",
         to: "'sqs:DeleteMessage', 'sqs:GetQueueAttributes'",
+        seen_by: "each role may do exactly Miner",
     },
     Breakage {
         name: "an IAM action more",
         file: "infra/lib/permissions.ts",
         from: "items('Query', 'A#*'),",
         to: "items('Query', 'A#*'),\n        items('DeleteItem', 'A#*'),",
+        seen_by: "each role may do exactly Ingest",
     },
     Breakage {
         name: "a partition more",
         file: "infra/lib/permissions.ts",
         from: "items('PutItem', 'NAME#*', 'W#*'),",
         to: "items('PutItem', 'NAME#*', 'W#*', 'K#*'),",
+        seen_by: "each role may do exactly Ingest",
     },
     Breakage {
         name: "visibility under six times the function's timeout",
         file: "infra/lib/pipeline.ts",
         from: "Duration.seconds(6 * MINER_TIMEOUT.toSeconds())",
         to: "Duration.seconds(5 * MINER_TIMEOUT.toSeconds())",
+        seen_by: "a message is hidden for at least six times the function's timeout",
     },
     Breakage {
         name: "a standard queue as dead-letter queue",
         file: "infra/lib/pipeline.ts",
         from: "new Queue(this, 'DeadLetters', {\n      fifo: true,",
         to: "new Queue(this, 'DeadLetters', {",
+        // CDK itself refuses to synthesise it.
+        seen_by: "does not match destination queue type",
     },
     Breakage {
         name: "no partial batch response",
         file: "infra/lib/pipeline.ts",
         from: "reportBatchItemFailures: true",
         to: "reportBatchItemFailures: false",
+        seen_by: "one message's failure is not the batch's",
     },
 ];
 
@@ -84,7 +95,8 @@ const COPIED: [&str; 8] = [
     "xtask/src/cost",
 ];
 /// Files that they look at.
-const COPIED_FILES: [&str; 3] = ["infra/package.json", "infra/tsconfig.json", "infra/cdk.json"];
+const COPIED_FILES: [&str; 4] =
+    ["infra/package.json", "infra/tsconfig.json", "infra/cdk.json", "infra/vitest.config.ts"];
 
 /// Breaks everything once.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -93,30 +105,32 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         fs::remove_dir_all(&work)?;
     }
     let bundle = arguments.bundle.clone().unwrap_or_else(|| target_folder().join("bundle").join("x86_64"));
-    let is_sound = |bundle: &Path| bundle_is_sound(bundle, &arguments.arch);
     let mut missed = Vec::new();
-    let mut tell = |name: &str, is_green: bool| {
-        println!("  {} {name}", if is_green { "MISSED" } else { "red   " });
-        if is_green {
-            missed.push(name.to_owned());
+    let mut tell = |name: &str, seen_by: &str, found: &[String]| {
+        let is_seen = found.iter().any(|fault| fault.contains(seen_by));
+        println!("  {} {name}", if is_seen { "red   " } else { "MISSED" });
+        if !is_seen {
+            missed.push(format!("{name}: wanted {seen_by:?}, found {found:?}"));
         }
     };
 
     println!("the bundle:");
     let copy = work.join("bundle");
     copy_folder(&bundle, &copy)?;
-    ensure!(is_sound(&copy)?, "{} is not sound even before it is broken", bundle.display());
+    let faults = || faults_of_bundle(&copy, &arguments.arch);
+    let found = faults()?;
+    ensure!(found.is_empty(), "{} is not sound even before it is broken: {found:?}", bundle.display());
     fs::set_permissions(copy.join("ingest/bootstrap"), fs::Permissions::from_mode(0o644))?;
-    tell("the run bit", is_sound(&copy)?);
+    tell("the run bit", "permission denied", &faults()?);
     fs::set_permissions(copy.join("ingest/bootstrap"), fs::Permissions::from_mode(0o755))?;
     let artefact = fs::read_dir(copy.join("miner/artefacts"))?.next().context("no artefact")??.path();
     let mut bytes = fs::read(&artefact)?;
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&artefact, &bytes)?;
-    tell("a bit of the artefact", is_sound(&copy)?);
+    tell("a bit of the artefact", "the artefact of the module", &faults()?);
     fs::remove_file(&artefact)?;
-    tell("the artefact", is_sound(&copy)?);
+    tell("the artefact", "the artefact of the module", &faults()?);
 
     println!("the CDK app:");
     let copy = work.join("workspace");
@@ -129,44 +143,85 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let modules = workspace().join("infra/node_modules");
     ensure!(modules.is_dir(), "run `npm ci` in infra/ first");
     symlink(&modules, copy.join("infra/node_modules"))?;
-    ensure!(tests_are_green(&copy)?, "the tests of the CDK app are red even before it is broken");
-    for Breakage { name, file, from, to } in BREAKAGES {
+    let found = red_tests(&copy)?;
+    ensure!(found.is_empty(), "tests of the CDK app are red even before it is broken: {found:?}");
+    for Breakage { name, file, from, to, seen_by } in BREAKAGES {
         let path = copy.join(file);
         let sound = fs::read_to_string(&path)?;
         ensure!(sound.matches(from).count() == 1, "{file} has {from:?} not once: mend this task");
         fs::write(&path, sound.replacen(from, to, 1))?;
-        tell(name, tests_are_green(&copy)?);
+        tell(name, seen_by, &red_tests(&copy)?);
         fs::write(&path, sound)?;
     }
     fs::remove_dir_all(&work)?;
     if !missed.is_empty() {
-        bail!("nobody saw: {}", missed.join(", "));
+        bail!("nobody saw:\n{}", missed.join("\n"));
     }
     Ok(())
 }
 
-/// Says whether `cargo xtask bundle` finds no fault.
-fn bundle_is_sound(bundle: &Path, arch: &str) -> anyhow::Result<bool> {
-    let task = std::env::current_exe()?;
-    let status = Command::new(task)
+/// What `cargo xtask bundle` says against a bundle; nothing if it is sound.
+fn faults_of_bundle(bundle: &Path, arch: &str) -> anyhow::Result<Vec<String>> {
+    let output = Command::new(std::env::current_exe()?)
         .args(["bundle", "--check-only", "--arch", arch, "--out"])
         .arg(bundle)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()?;
-    Ok(status.success())
+        .output()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    Ok(if output.status.success() { Vec::new() } else { vec![said] })
 }
 
-/// Runs the assertions; the golden templates are left out, because they differ after any change.
-fn tests_are_green(copy: &Path) -> anyhow::Result<bool> {
-    let status = Command::new("node_modules/.bin/vitest")
-        .current_dir(copy.join("infra"))
-        .args(["run", "--testNamePattern", "^(?!golden templates)"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
+/// Runs the assertions and gives the names of those that fail. The golden templates are left out,
+/// because they differ after any change.
+fn red_tests(copy: &Path) -> anyhow::Result<Vec<String>> {
+    let infra = copy.join("infra");
+    let report = infra.join("report.json");
+    let output = Command::new("node_modules/.bin/vitest")
+        .current_dir(&infra)
+        .args(["run", "--testNamePattern", "^(?!golden templates)", "--reporter=json", "--outputFile"])
+        .arg(&report)
+        .output()
         .context("can't run vitest")?;
-    Ok(status.success())
+    let text = fs::read_to_string(&report)
+        .with_context(|| format!("vitest made no report: {}", String::from_utf8_lossy(&output.stderr)))?;
+    fs::remove_file(&report)?;
+    let Report { test_results } = serde_json::from_str(&text)?;
+    let mut red = Vec::new();
+    for file in test_results {
+        let failed = file.assertion_results.iter().filter(|test| test.status == "failed");
+        red.extend(failed.map(|test| test.full_name.clone()));
+        if file.status == "failed" && file.assertion_results.is_empty() {
+            // It doesn't even load, because nothing can be synthesised.
+            red.push(file.message);
+        }
+    }
+    ensure!(
+        output.status.success() == red.is_empty(),
+        "vitest ended with {}, and {red:?} are red",
+        output.status
+    );
+    Ok(red)
+}
+
+/// What is read of vitest's report.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    test_results: Vec<TestFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TestFile {
+    status: String,
+    message: String,
+    assertion_results: Vec<Test>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Test {
+    full_name: String,
+    status: String,
 }
 
 fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {

@@ -127,6 +127,24 @@ pub fn objects_at(address: &str) -> Result<Arc<dyn Objects>, EnvironmentError> {
     Err(bad(OBJECTS, format!("this build is without the feature `s3`, which the bucket {bucket} needs")))
 }
 
+/// Where upload tickets lead, as `https://bucket.s3.region.amazonaws.com`; none if that is the
+/// service itself.
+///
+/// # Errors
+/// As [`objects`].
+pub fn uploads() -> Result<Option<String>, EnvironmentError> {
+    let address = needed(OBJECTS)?;
+    let Some(bucket) = address.strip_prefix("s3://") else { return Ok(None) };
+    #[cfg(feature = "s3")]
+    {
+        let settings = Settings::from_environment("AWS_ENDPOINT_URL_S3")?;
+        let store = crate::S3Objects::new(&settings, bucket).map_err(|error| bad(OBJECTS, error))?;
+        Ok(Some(store.uploads()))
+    }
+    #[cfg(not(feature = "s3"))]
+    Err(bad(OBJECTS, format!("this build is without the feature `s3`, which the bucket {bucket} needs")))
+}
+
 /// The two variables of which one says where a key is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyVariables {

@@ -111,11 +111,13 @@ pub struct PlaceView {
     pub block: String,
     /// The block's timestamp.
     pub timestamp_ms: u64,
-    /// The signed event, base64.
-    pub event: String,
-    /// The receipt, base64.
-    pub receipt: String,
-    /// The proof; left out on request (`?proof=false`).
+    /// The signed event, base64; only with its proof.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// The receipt, base64; only with its proof.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<String>,
+    /// The proof; left out on request (`?proof=false`), and the block isn't read then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<ProofView>,
 }

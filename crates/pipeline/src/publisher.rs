@@ -198,7 +198,7 @@ pub(crate) async fn take_back_erased(table: &dyn Table, written: &[Item]) -> Res
 /// Publishes the blocks from a height up to the head again, whether they were published or not;
 /// gives how many. Missing items come back, items that are the same whoever writes them are
 /// overwritten, and cards that say that they are of a newer block stay. Bodies follow from no
-/// block: what is there of them stays.
+/// block: what is there of them stays, and this many words of each are listed.
 ///
 /// # Errors
 /// [`LedgerError`]; what has been published stays.
@@ -206,6 +206,7 @@ pub async fn republish(
     table: &dyn Table,
     founding: &Founding,
     from_height: u64,
+    search_words_max: usize,
     mut progress: impl FnMut(u64),
 ) -> Result<u64, LedgerError> {
     let kennel = &founding.kennel;
@@ -213,11 +214,11 @@ pub async fn republish(
     // Block 0 has nothing to publish; and above a gap nothing may be published.
     let below = from_height.max(1).saturating_sub(1).min(head.published_height);
     let (_, path) = path_down(table, kennel, (head.height, head.hash), below).await?;
+    let bodies = Bodies::new().indexed(search_words_max);
     for (height, hash) in &path {
         let block = read_block(table, kennel, *height, hash).await?;
         let checkpoint = (*height == head.height).then_some(head.checkpoint.as_str());
-        publish_block(table, founding, *height, &block.bytes, &block.nodes, &Bodies::new(), checkpoint)
-            .await?;
+        publish_block(table, founding, *height, &block.bytes, &block.nodes, &bodies, checkpoint).await?;
         progress(*height);
     }
     Ok(path.len() as u64)

@@ -25,6 +25,7 @@ use crate::ports::{
 use crate::publication::Bodies;
 use crate::publisher;
 use crate::query::read_pet;
+use crate::search::WORDS_MAX;
 
 /// A head younger than this is being published by its miner.
 const PUBLISH_GRACE_MS: u64 = 5_000;
@@ -79,6 +80,7 @@ pub struct Reaper {
     clock: Arc<dyn Clock>,
     foundings: Foundings,
     house: SigningKey,
+    search_words_max: usize,
 }
 
 impl Reaper {
@@ -91,7 +93,14 @@ impl Reaper {
         house: SigningKey,
     ) -> Self {
         let foundings = Foundings::new(table.clone());
-        Self { table, queue, objects, clock, foundings, house }
+        Self { table, queue, objects, clock, foundings, house, search_words_max: WORDS_MAX }
+    }
+
+    /// Of texts that it publishes, this many words can be searched for: as many as the miner's.
+    #[must_use]
+    pub fn indexing(mut self, search_words_max: usize) -> Self {
+        self.search_words_max = search_words_max;
+        self
     }
 
     /// Looks after every kennel once.
@@ -137,9 +146,9 @@ impl Reaper {
         let now_ms = self.clock.now_ms();
         let is_left = now_ms.saturating_sub(head.header.timestamp_ms) > PUBLISH_GRACE_MS;
         if head.published_height < head.height && is_left {
-            let table = self.table.as_ref();
-            publisher::publish_up_to(table, founding, head.published_height, &(&head).into(), &Bodies::new())
-                .await?;
+            let (table, target) = (self.table.as_ref(), (&head).into());
+            let bodies = Bodies::new().indexed(self.search_words_max);
+            publisher::publish_up_to(table, founding, head.published_height, &target, &bodies).await?;
             report.published += 1;
         }
         if let Some(time) = self.due_time(founding, &head) {

@@ -5,7 +5,7 @@ use pitpet_pipeline::http::HttpResponse;
 
 use crate::assets::asset;
 use crate::icons;
-use crate::policy::PAGE_POLICY;
+use crate::policy::page_policy;
 use crate::texts::Lang;
 use crate::view::View;
 
@@ -99,7 +99,8 @@ pub fn page(view: &View<'_>, page: &Page<'_>) -> HttpResponse {
         }
     };
     let mut response = HttpResponse::new(page.status, "text/html; charset=utf-8", markup.into_string());
-    response.headers.insert("content-security-policy", PAGE_POLICY.to_owned());
+    let uploads = view.queries.site().uploads.as_deref();
+    response.headers.insert("content-security-policy", page_policy(uploads));
     response.headers.insert("referrer-policy", "same-origin".to_owned());
     response.headers.insert("cross-origin-opener-policy", "same-origin".to_owned());
     response.headers.insert("content-language", view.lang.code().to_owned());

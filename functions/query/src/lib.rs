@@ -32,7 +32,11 @@ const REPLICAS: NonZeroUsize = NonZeroUsize::new(4).expect("4 is not zero");
 /// [`EnvironmentError`] names the variable that is missing or can't be used.
 pub fn from_environment() -> Result<Queries, EnvironmentError> {
     let settings = QuerySettings { wait_ms_max: LAMBDA_WAIT_MS, replicas_max: REPLICAS };
-    let site = SiteSettings { url: environment::site_url(), ..SiteSettings::default() };
+    let site = SiteSettings {
+        url: environment::site_url(),
+        uploads: environment::uploads()?,
+        ..SiteSettings::default()
+    };
     let queries =
         Queries::new(environment::table()?, environment::objects()?, environment::clock(), settings);
     Ok(queries.with_site(site))

@@ -24,5 +24,6 @@ pub async fn handle(reaper: &Reaper, _event: serde_json::Value) -> Result<ReapRe
 pub async fn from_environment() -> Result<Reaper, EnvironmentError> {
     let (table, queue) = (environment::table()?, environment::queue()?);
     let house = environment::signing_key(environment::HOUSE_KEY).await?;
-    Ok(Reaper::new(table, queue, environment::objects()?, environment::clock(), house))
+    let reaper = Reaper::new(table, queue, environment::objects()?, environment::clock(), house);
+    Ok(reaper.indexing(environment::search_words()?))
 }

@@ -167,7 +167,8 @@ async fn replay(arguments: &Arguments, endpoint: &str) -> anyhow::Result<Day> {
     let miner = {
         let (table, objects) = of("miner");
         let key = Arc::new(checkpoint_key());
-        Miner::new(table, objects, modules, clock.clone(), queue.clone(), key, MinerSettings::default())
+        let settings = MinerSettings { search_words_max: arguments.words.into(), ..MinerSettings::default() };
+        Miner::new(table, objects, modules, clock.clone(), queue.clone(), key, settings)
     };
     let queries = {
         let (table, objects) = of("query");
@@ -178,6 +179,7 @@ async fn replay(arguments: &Arguments, endpoint: &str) -> anyhow::Result<Day> {
     let reaper = {
         let (table, objects) = of("reaper");
         Reaper::new(table, queue.clone(), objects, clock.clone(), house_key())
+            .indexing(arguments.words.into())
     };
     let mut world = World {
         day: Day::default(),

@@ -82,6 +82,12 @@ impl S3Objects {
         Ok(Self { objects: Objects { store }, settings: settings.clone(), base })
     }
 
+    /// Scheme, host and port of the upload tickets' addresses: a page's policy has to name it.
+    pub fn uploads(&self) -> String {
+        let (scheme, rest) = self.base.split_once("://").unwrap_or(("https", &self.base));
+        format!("{scheme}://{}", rest.split('/').next().unwrap_or_default())
+    }
+
     /// Presigns a `PUT` with these headers; gives the URL.
     fn presign(
         &self,
@@ -157,5 +163,27 @@ impl pitpet_pipeline::ports::Objects for S3Objects {
             .presign(key, &headers, now_ms)
             .map_err(|error| ObjectError::Refused { message: error.to_string() })?;
         Ok(UploadTicket { url, method: "PUT".into(), headers, expires_ms: now_ms.saturating_add(TICKET_MS) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pitpet_pipeline::ports::Objects as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn tickets_lead_to_where_pages_may_upload_to() {
+        let embedded = Settings::embedded("http://127.0.0.1:4566/");
+        let aws = Settings { endpoint: None, region: "eu-west-1".into(), ..embedded.clone() };
+        for (settings, origin) in
+            [(embedded, "http://127.0.0.1:4566"), (aws, "https://pets.s3.eu-west-1.amazonaws.com")]
+        {
+            let objects = S3Objects::new(&settings, "pets").expect("sound settings");
+            assert_eq!(objects.uploads(), origin);
+            let ticket = objects.upload_ticket("media/0a", &[7; 32], 9, "image/png", 1_700_000_000_000).await;
+            let url = ticket.expect("a ticket").url;
+            assert!(url.starts_with(&format!("{origin}/")), "{url}");
+        }
     }
 }

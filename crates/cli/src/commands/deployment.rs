@@ -48,13 +48,19 @@ pub(crate) async fn run(context: &Context, file: &Path, command: AdminCommand) -
 pub(super) struct Stores {
     pub(super) table: Arc<dyn Table>,
     pub(super) objects: Arc<dyn Objects>,
+    /// Words of a text that its miner lists.
+    pub(super) search_words_max: usize,
 }
 
 /// The table and the bucket of a deployment.
 pub(super) fn stores(file: &Path) -> Result<Stores, Failure> {
     let deployment = Deployment::read(file)?;
     let objects = objects(deployment.output("ObjectsBucket")?)?;
-    Ok(Stores { table: Arc::new(deployment.table()?), objects })
+    let words = deployment.output("SearchWords")?;
+    let search_words_max = words.parse().map_err(|_| {
+        Failure::usage(format!("{}: the output SearchWords is {words:?}, not a number", deployment.file))
+    })?;
+    Ok(Stores { table: Arc::new(deployment.table()?), objects, search_words_max })
 }
 
 /// The outputs of `cdk deploy --outputs-file`.

@@ -12,6 +12,7 @@ use pitpet_local::service::{DataFolder, FolderError};
 use pitpet_pipeline::fsck::{Fault, Fsck, Mode, Note, Remedy, Summary};
 use pitpet_pipeline::head::LedgerError;
 use pitpet_pipeline::ports::{Objects, Table};
+use pitpet_pipeline::search::WORDS_MAX;
 use serde_json::{Value, json};
 use tokio::task::block_in_place;
 
@@ -29,7 +30,8 @@ pub(crate) async fn run(context: &Context, args: FsckArgs) -> Result<(), Failure
     match &args.table {
         None => {
             let folder = open_folder(&args.data_dir)?;
-            let ended = check(context, wanted, mode, folder.table(), Some(folder.objects())).await;
+            let (table, objects) = (folder.table(), Some(folder.objects()));
+            let ended = check(context, wanted, mode, table, objects, WORDS_MAX).await;
             block_in_place(|| folder.close());
             ended
         }
@@ -38,7 +40,8 @@ pub(crate) async fn run(context: &Context, args: FsckArgs) -> Result<(), Failure
             let table = environment::table_named(name).map_err(unusable)?;
             let objects =
                 args.objects.as_deref().map(environment::objects_at).transpose().map_err(unusable)?;
-            check(context, wanted, mode, table, objects).await
+            let words_max = environment::search_words().map_err(unusable)?;
+            check(context, wanted, mode, table, objects, words_max).await
         }
     }
 }
@@ -52,13 +55,14 @@ pub(super) fn open_folder(folder: &Path) -> Result<DataFolder, Failure> {
     })
 }
 
-/// Checks, and repairs if the mode says so.
+/// Checks, and repairs if the mode says so. Of each text so many words must be listed.
 pub(super) async fn check(
     context: &Context,
     kennel: Option<&str>,
     mode: Mode,
     table: Arc<dyn Table>,
     objects: Option<Arc<dyn Objects>>,
+    search_words_max: usize,
 ) -> Result<(), Failure> {
     let modules = modules(context)?;
     let fsck = Fsck {
@@ -67,6 +71,7 @@ pub(super) async fn check(
         modules: &modules,
         rules: Releases::pinned().map(|rules| RulesHash(rules.0)).collect(),
         mode,
+        search_words_max,
     };
     let mut bar = ProgressBar::hidden();
     let mut listed = Vec::new();

@@ -16,6 +16,7 @@ use pitpet_pipeline::fsck::Mode;
 use pitpet_pipeline::head::{Founding, LedgerError, read_head};
 use pitpet_pipeline::kennels::Kennels;
 use pitpet_pipeline::ports::{Consistency, Objects, Table};
+use pitpet_pipeline::search::WORDS_MAX;
 use pitpet_pipeline::{publisher, snapshots};
 use serde_json::{Value, json};
 use tokio::task::block_in_place;
@@ -50,17 +51,20 @@ pub(super) fn task(args: &AdminArgs) -> Option<Task> {
 
 /// Opens the stores, does it, and closes them.
 pub(super) async fn run(context: &Context, args: &AdminArgs, task: Task) -> Result<(), Failure> {
-    let (Stores { table, objects }, folder) = match &args.deployment {
+    let (Stores { table, objects, search_words_max }, folder) = match &args.deployment {
         Some(file) => (super::deployment::stores(file)?, None),
         None => {
             let folder = open_folder(&args.data_dir)?;
-            (Stores { table: folder.table(), objects: folder.objects() }, Some(folder))
+            let (table, objects) = (folder.table(), folder.objects());
+            (Stores { table, objects, search_words_max: WORDS_MAX }, Some(folder))
         }
     };
     let ended = match task {
         Task::List => list(context, table).await,
-        Task::Verify { kennel } => check(context, kennel.as_deref(), Mode::Check, table, Some(objects)).await,
-        Task::Repair { kennel, from } => repair(context, table, &kennel, from).await,
+        Task::Verify { kennel } => {
+            check(context, kennel.as_deref(), Mode::Check, table, Some(objects), search_words_max).await
+        }
+        Task::Repair { kennel, from } => repair(context, table, &kennel, from, search_words_max).await,
         Task::Snapshot { kennel } => snapshot(context, table, objects, &kennel).await,
         Task::Erase { event } => erase(context, table, objects, &event).await,
     };
@@ -132,7 +136,13 @@ async fn list(context: &Context, table: Arc<dyn Table>) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn repair(context: &Context, table: Arc<dyn Table>, name: &str, from: u64) -> Result<(), Failure> {
+async fn repair(
+    context: &Context,
+    table: Arc<dyn Table>,
+    name: &str,
+    from: u64,
+    search_words_max: usize,
+) -> Result<(), Failure> {
     let founding = founding(&table, name).await?;
     let head = read_head(table.as_ref(), &founding, Consistency::Strong).await.map_err(failed)?;
     if from > head.height {
@@ -142,8 +152,8 @@ async fn repair(context: &Context, table: Arc<dyn Table>, name: &str, from: u64)
         )));
     }
     let bar = block_bar("publishing", head.height + 1);
-    let published =
-        publisher::republish(table.as_ref(), &founding, from, |height| bar.set_position(height + 1));
+    let note = |height| bar.set_position(height + 1);
+    let published = publisher::republish(table.as_ref(), &founding, from, search_words_max, note);
     let published = published.await.map_err(failed)?;
     bar.finish_and_clear();
     context.print(

@@ -138,6 +138,8 @@ pub struct Fsck<'a> {
     pub rules: Vec<RulesHash>,
     /// Whether to repair.
     pub mode: Mode,
+    /// Words of a text that it must be listed under: as many as the miner lists.
+    pub search_words_max: usize,
 }
 
 impl Fsck<'_> {

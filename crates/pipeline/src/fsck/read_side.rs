@@ -89,7 +89,8 @@ impl Run<'_, '_> {
         }
         for events in events.chunks(KEYS / 2) {
             let bodies = self.beside(chain, block.header.timestamp_ms, events).await?;
-            self.words(chain, bytes, Bodies::new().others(bodies)).await?;
+            self.words(chain, bytes, Bodies::new().indexed(self.fsck.search_words_max).others(bodies))
+                .await?;
         }
         // As they are after the block: an earlier event of it left them otherwise.
         let (mut posts, mut accounts) = (BTreeMap::new(), BTreeSet::new());

@@ -371,23 +371,25 @@ impl Queries {
         let index = u32::try_from(place.number("index")?).map_err(|_| damaged("a place"))?;
         let kind = u8::try_from(place.number("kind")?).ok().and_then(Kind::from_number);
         let kind = kind.ok_or_else(|| damaged("a place"))?;
-        let block =
-            async { Ok::<_, Problem>(read_block(self.table.as_ref(), &kennel, height, &hash).await?) };
-        let (block, hidden) = futures::try_join!(block, self.hidden(kind, id, &kennel))?;
-        let event_proof = pitpet_chain::kennel::prove_event(&block.bytes, index)
-            .map_err(|_| damaged("a place names no event of its block"))?;
-        let proof = match with_proof {
-            WithProof::No => None,
+        let hidden = self.hidden(kind, id, &kennel).await?;
+        let (event, receipt, proof) = match with_proof {
+            WithProof::No => (None, None, None),
             WithProof::Yes => {
+                // It may hold hundreds of events, and reading it costs accordingly.
+                let block = read_block(self.table.as_ref(), &kennel, height, &hash).await?;
+                let event_proof = pitpet_chain::kennel::prove_event(&block.bytes, index)
+                    .map_err(|_| damaged("a place names no event of its block"))?;
                 let Some((log_proof, checkpoint)) = self.log_proof(&founding, height).await? else {
                     // Its block is being published: in a moment there is a checkpoint over it.
                     return Ok(None);
                 };
-                Some(ProofView {
+                let proof = ProofView {
                     proof: base64_of(&encode(&event_proof)),
                     log_proof: base64_of(&encode(&log_proof)),
                     checkpoint,
-                })
+                };
+                let (event, receipt) = (base64_of(&event_proof.event.0), base64_of(&event_proof.receipt.0));
+                (Some(event), Some(receipt), Some(proof))
             }
         };
         let body = StoredBody::of(kind, body.as_ref());
@@ -405,8 +407,8 @@ impl Queries {
                 index,
                 block: hash.to_string(),
                 timestamp_ms: place.number("timestamp_ms")?,
-                event: base64_of(&event_proof.event.0),
-                receipt: base64_of(&event_proof.receipt.0),
+                event,
+                receipt,
                 proof,
             }),
             reject: None,

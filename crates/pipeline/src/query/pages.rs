@@ -33,6 +33,8 @@ pub struct SiteSettings {
     pub url: Option<String>,
     /// Whether its pets are played by the program, which every page then says.
     pub demonstration: bool,
+    /// Where photos are uploaded to, as `https://bucket.example.org`, if not to the site itself.
+    pub uploads: Option<String>,
 }
 
 /// A birth or post with what its card shows.

@@ -8,6 +8,7 @@ use pitpet_pipeline::fsck::{Fsck, Mode, Note, Remedy, Summary};
 use pitpet_pipeline::items;
 use pitpet_pipeline::native::NativeHost;
 use pitpet_pipeline::ports::{Objects as _, Table as _};
+use pitpet_pipeline::search::WORDS_MAX;
 use pitpet_simulator::town::RULES;
 use pitpet_simulator::{MemoryObjects, MemoryTable};
 use town::Lived;
@@ -26,7 +27,14 @@ impl Found {
 }
 
 async fn fsck(table: &MemoryTable, objects: &MemoryObjects, mode: Mode, kennel: Option<&str>) -> Found {
-    let fsck = Fsck { table, objects: Some(objects), modules: &NativeHost, rules: vec![RULES], mode };
+    let fsck = Fsck {
+        table,
+        objects: Some(objects),
+        modules: &NativeHost,
+        rules: vec![RULES],
+        mode,
+        search_words_max: WORDS_MAX,
+    };
     let mut faults = Vec::new();
     let mut observer = |note: Note<'_>| {
         if let Note::Fault(fault) = note {

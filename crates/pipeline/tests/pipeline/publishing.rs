@@ -1,13 +1,16 @@
 //! The read side falls behind, and who brings it up again.
 
 use pitpet_chain::hash::EventId;
+use pitpet_pipeline::fsck::{Fsck, Mode, Note};
 use pitpet_pipeline::mine::MinerSettings;
+use pitpet_pipeline::native::NativeHost;
 use pitpet_pipeline::ports::Table as _;
 use pitpet_pipeline::query::WithProof;
+use pitpet_pipeline::search::WORDS_MAX;
 use pitpet_pipeline::{items, publisher};
 use pitpet_simulator::audit::{Published, audit};
 use pitpet_simulator::faults::{Call, Operation};
-use pitpet_simulator::town::{QUICK, id_of};
+use pitpet_simulator::town::{QUICK, RULES, id_of};
 use pitpet_simulator::{Fault, Faults, Player, Town};
 
 /// A hot partition: cards of pets can't be written.
@@ -131,12 +134,12 @@ async fn what_the_read_side_lost_is_published_again_from_a_height() {
         town.table.delete(key).await.expect("it deletes");
     }
     let mut heights = Vec::new();
-    let republish = |from| publisher::republish(town.table.as_ref(), &town.founding, from, |_| ());
+    let republish = |from| publisher::republish(town.table.as_ref(), &town.founding, from, WORDS_MAX, |_| ());
     // From the middle, only what is above comes back.
     assert_eq!(republish(3).await.expect("it publishes"), 2);
     assert_eq!(lost.iter().filter(|key| town.table.item(key).is_some()).count(), 5);
-    let count =
-        publisher::republish(town.table.as_ref(), &town.founding, 0, |height| heights.push(height)).await;
+    let note = |height| heights.push(height);
+    let count = publisher::republish(town.table.as_ref(), &town.founding, 0, WORDS_MAX, note).await;
     assert_eq!((count.expect("it publishes"), heights), (4, vec![1, 2, 3, 4]));
     let mut back = town.table.all();
     // The card says where it was last written from, and that again is the head.
@@ -153,7 +156,44 @@ async fn publishing_again_leaves_no_gap() {
     with_posts(&town, 3, MinerSettings::default()).await;
     let head = town.head().await;
     assert_eq!((head.height, head.published_height), (4, 0));
-    let count = publisher::republish(town.table.as_ref(), &town.founding, 4, |_| ()).await;
+    let count = publisher::republish(town.table.as_ref(), &town.founding, 4, WORDS_MAX, |_| ()).await;
     assert_eq!(count.expect("it publishes"), 4, "all that was behind");
     audit(&town.table, &town.founding, Published::Whole).await;
+}
+
+#[tokio::test]
+async fn whoever_publishes_lists_a_text_under_as_many_words() {
+    let town = Town::found(QUICK).await;
+    let settings = MinerSettings { search_words_max: 1, ..MinerSettings::default() };
+    // Kitty; the tag, and nap, and not its number.
+    with_posts(&town, 2, settings).await;
+    town.clock.advance(6_000);
+    let listed = || town.table.all().keys().filter(|key| key.pk.starts_with("W#")).count();
+    assert_eq!(listed(), 0, "nothing is published");
+    town.reaper().indexing(1).reap().await.expect("it runs");
+    assert_eq!(listed(), 1 + 2 * 2);
+    let missing = async |search_words_max| {
+        let fsck = Fsck {
+            table: town.table.as_ref(),
+            objects: None,
+            modules: &NativeHost,
+            rules: vec![RULES],
+            mode: Mode::Check,
+            search_words_max,
+        };
+        let mut faults = Vec::new();
+        let mut observer = |note: Note<'_>| {
+            if let Note::Fault(fault) = note {
+                faults.push(fault.place.to_string());
+            }
+        };
+        fsck.run(None, &mut observer).await.expect("it can be read");
+        assert!(faults.iter().all(|place| place.starts_with("W#")), "{faults:?}");
+        faults.len()
+    };
+    assert_eq!((missing(1).await, missing(2).await), (0, 2));
+    publisher::republish(town.table.as_ref(), &town.founding, 0, 1, |_| ()).await.expect("it publishes");
+    assert_eq!(listed(), 1 + 2 * 2);
+    publisher::republish(town.table.as_ref(), &town.founding, 0, 2, |_| ()).await.expect("it publishes");
+    assert_eq!((listed(), missing(2).await), (1 + 2 * 3, 0), "who wants more words publishes again");
 }
