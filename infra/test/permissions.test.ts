@@ -65,6 +65,8 @@ describe('each role may do exactly', () => {
         'dynamodb:PutItem on table [NAME#* W#*]',
         'dynamodb:Query on table [A#*]',
         'dynamodb:UpdateItem on table [A#* RATE#* U#* VAULT#*]',
+        's3:GetObject on objects/rules/*',
+        's3:ListBucket on objects',
         's3:PutObject on objects/media/*',
         'secretsmanager:GetSecretValue on sign-in secret',
         'sqs:SendMessage on queue',

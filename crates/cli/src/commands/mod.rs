@@ -8,5 +8,6 @@ pub(crate) mod deployment;
 pub(crate) mod export;
 pub(crate) mod fsck;
 pub(crate) mod look;
+pub(crate) mod upgrade;
 pub(crate) mod upkeep;
 pub(crate) mod verify;

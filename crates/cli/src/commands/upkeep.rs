@@ -7,6 +7,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use pitpet_chain::hash::RulesHash;
 use pitpet_cli::failure::Failure;
 use pitpet_pipeline::founding::Foundings;
 use pitpet_pipeline::fsck::Mode;
@@ -26,7 +27,7 @@ use crate::context::{Context, block_bar, plain};
 /// What to do.
 pub(super) enum Task {
     List,
-    Verify { kennel: Option<String> },
+    Verify { kennel: Option<String>, allow_rules: Vec<RulesHash> },
     Repair { kennel: String, from: u64 },
     Snapshot { kennel: String },
 }
@@ -35,7 +36,9 @@ pub(super) enum Task {
 pub(super) fn task(command: &AdminCommand) -> Option<Task> {
     Some(match command {
         AdminCommand::Kennel(AdminKennelCommand::List) => Task::List,
-        AdminCommand::Verify { kennel } => Task::Verify { kennel: kennel.clone() },
+        AdminCommand::Verify { kennel, allow_rules } => {
+            Task::Verify { kennel: kennel.clone(), allow_rules: allow_rules.clone() }
+        }
         AdminCommand::Repair { kennel, from } => Task::Repair { kennel: kennel.clone(), from: *from },
         AdminCommand::Snapshot { kennel } => Task::Snapshot { kennel: kennel.clone() },
         _ => return None,
@@ -53,7 +56,9 @@ pub(super) async fn run(context: &Context, args: &AdminArgs, task: Task) -> Resu
     };
     let ended = match task {
         Task::List => list(context, table).await,
-        Task::Verify { kennel } => check(context, kennel.as_deref(), Mode::Check, table, Some(objects)).await,
+        Task::Verify { kennel, allow_rules } => {
+            check(context, kennel.as_deref(), Mode::Check, &allow_rules, table, Some(objects)).await
+        }
         Task::Repair { kennel, from } => repair(context, table, &kennel, from).await,
         Task::Snapshot { kennel } => snapshot(context, table, objects, &kennel).await,
     };
@@ -71,7 +76,7 @@ fn failed(error: LedgerError) -> Failure {
 }
 
 /// A kennel of the list, by its label or id.
-async fn founding(table: &Arc<dyn Table>, name: &str) -> Result<Founding, Failure> {
+pub(super) async fn founding(table: &Arc<dyn Table>, name: &str) -> Result<Founding, Failure> {
     let listed = Foundings::new(table.clone()).list().await.map_err(failed)?;
     let found = listed.into_iter().find(|of| of.label == name || of.kennel.to_string() == name);
     found.ok_or_else(|| Failure::usage(format!("there is no kennel {name:?}")))
