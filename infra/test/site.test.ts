@@ -251,8 +251,10 @@ describe('edge', () => {
       'HEAD / → Query',
       'HEAD /{path+} → Query',
       'POST /v1/accounts → Ingest',
+      'POST /v1/erasures → Ingest',
       'POST /v1/events → Ingest',
       'POST /v1/media → Ingest',
+      'POST /v1/reports → Ingest',
       'POST /v1/sign-in/finish → Ingest',
       'POST /v1/sign-in/password → Ingest',
       'POST /v1/sign-in/start → Ingest',
@@ -268,7 +270,7 @@ describe('edge', () => {
       .filter(([, methods]) => Object.keys(methods).some((method) => !['get', 'head'].includes(method)))
       .map(([path]) => path);
     const signIn = ['finish', 'password', 'start', 'vault'].map((step) => `/v1/sign-in/${step}`);
-    expect(writes.sort()).toEqual(['/v1/accounts', '/v1/events', '/v1/media', ...signIn]);
+    expect(writes.sort()).toEqual(['/v1/accounts', '/v1/erasures', '/v1/events', '/v1/media', '/v1/reports', ...signIn]);
   });
 
   test('is throttled and logged', () => {

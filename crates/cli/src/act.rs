@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use ed25519_dalek::SigningKey;
 use pitpet_chain::body::{Body, BodyFault, commitment};
-use pitpet_chain::event::{Event, Payload, ReplayClass, VERSION};
+use pitpet_chain::event::{Event, Payload, ReplayClass, VERSION, Verdict};
 use pitpet_chain::hash::{AccountId, BirthHash, Digest32, EventId, PublicKey};
 use pitpet_chain::limits;
 use pitpet_pipeline::api::SubmittedEvent;
@@ -63,6 +63,26 @@ pub enum Act {
         /// The new recovery key.
         recovery: Option<PublicKey>,
     },
+    /// A moderator hides a text, or shows it again.
+    Moderate {
+        /// Whose text.
+        target: EventId,
+        /// What becomes of it.
+        verdict: Verdict,
+        /// The public reason.
+        reason: String,
+    },
+    /// The operator names the keys of all offices anew.
+    Appoint {
+        /// The operator from now on.
+        operator: PublicKey,
+        /// The moderators.
+        moderators: Vec<PublicKey>,
+        /// The time witnesses.
+        witnesses: Vec<PublicKey>,
+        /// How many of them a time block needs.
+        threshold: u8,
+    },
 }
 
 /// A signed event, ready to be posted.
@@ -80,6 +100,7 @@ impl Act {
             Act::Birth { name, story, .. } => Some(Body::Birth { name: name.clone(), story: story.clone() }),
             Act::Post { text, tags, .. } => Some(Body::Post { text: text.clone(), tags: tags.clone() }),
             Act::Comment(_, text) => Some(Body::Comment { text: text.clone() }),
+            Act::Moderate { reason, .. } => Some(Body::Moderate { reason: reason.clone() }),
             _ => None,
         }
     }
@@ -98,12 +119,26 @@ impl Act {
             Act::StoryEnd(pet) => Payload::StoryEnd { pet: *pet },
             Act::Keepsake(pet) => Payload::Keepsake { pet: *pet },
             Act::Rekey { new_key, recovery } => Payload::Rekey { new_key: *new_key, recovery: *recovery },
+            Act::Moderate { target, verdict, .. } => {
+                Payload::Moderate { target: *target, verdict: *verdict, body }
+            }
+            Act::Appoint { operator, moderators, witnesses, threshold } => Payload::Appoint {
+                operator: *operator,
+                moderators: moderators.clone(),
+                witnesses: witnesses.clone(),
+                threshold: *threshold,
+            },
         }
     }
 
     /// Whether the event takes a nonce.
     pub fn takes_nonce(&self, kennel: &Kennel) -> bool {
-        self.payload(kennel, [0; 32]).kind().replay_class() == ReplayClass::Nonce
+        self.payload(kennel, [0; 32]).kind().replay_class() != ReplayClass::Subject
+    }
+
+    /// Whether an office does it, whose nonces are times that have passed.
+    pub fn is_of_an_office(&self) -> bool {
+        matches!(self, Act::Moderate { .. } | Act::Appoint { .. })
     }
 
     /// Checks what can be checked without a server.

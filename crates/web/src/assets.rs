@@ -55,6 +55,7 @@ const SCRIPTS: &[Asset] = files! {
     "keys.js", "text/javascript; charset=utf-8";
     "live.js", "text/javascript; charset=utf-8";
     "me.js", "text/javascript; charset=utf-8";
+    "moderation.js", "text/javascript; charset=utf-8";
     "modules.js", "text/javascript; charset=utf-8";
     "photo.js", "text/javascript; charset=utf-8";
     "pins.js", "text/javascript; charset=utf-8";

@@ -8,6 +8,7 @@ pub(crate) mod deployment;
 pub(crate) mod export;
 pub(crate) mod fsck;
 pub(crate) mod look;
+pub(crate) mod moderate;
 pub(crate) mod upgrade;
 pub(crate) mod upkeep;
 pub(crate) mod verify;
