@@ -6,7 +6,7 @@ import type { Site } from './site.js';
 
 /** The prefixes of the bucket in each role; `permissions.ts` has the actions. */
 const PREFIXES: Readonly<Record<string, readonly string[]>> = {
-  Ingest: ['media'],
+  Ingest: ['media', 'rules'],
   Miner: ['archive', 'snapshot'],
   Reaper: ['media'],
   Query: ['archive', 'media', 'rules', 'snapshot'],

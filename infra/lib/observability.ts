@@ -138,6 +138,16 @@ export class ObservabilityStack extends Stack {
       periods: 5,
       means: 'messages wait and no block is made',
     });
+    this.alarm('UpgradesUnready', {
+      metric: own('UpgradesUnready', Stats.SUM),
+      above: 0,
+      means: 'a kennel is to change to rules whose module the miner lacks or finds unfit; it will stand still then',
+    });
+    this.alarm('KennelsStopped', {
+      metric: own('KennelsStopped', Stats.SUM),
+      above: 0,
+      means: 'a kennel stands still: the miner lacks the module of the rules that decide next, or finds it unfit',
+    });
     this.alarm('TableThrottles', {
       metric: new MathExpression({
         expression: 'FILL(reads, 0) + FILL(writes, 0)',

@@ -53,6 +53,9 @@ export function statements(name: FunctionName, to: Resources): PolicyStatement[]
         items('Query', 'A#*', 'R#*'),
         // For the upload tickets that it signs.
         objects('media', 's3:PutObject'),
+        // Whether the module of a change of rules is there; without the list S3 says "forbidden" if not.
+        objects('rules', 's3:GetObject'),
+        allow(to.objects.bucketArn, 's3:ListBucket'),
         allow(to.queue.queueArn, 'sqs:SendMessage'),
         allow(to.signInSecret, 'secretsmanager:GetSecretValue'),
       ];

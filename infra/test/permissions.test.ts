@@ -66,6 +66,8 @@ describe('each role may do exactly', () => {
         'dynamodb:PutItem on table [NAME#* Q#* R#* W#*]',
         'dynamodb:Query on table [A#* R#*]',
         'dynamodb:UpdateItem on table [A#* E#* R#* RATE#* U#* VAULT#*]',
+        's3:GetObject on objects/rules/*',
+        's3:ListBucket on objects',
         's3:PutObject on objects/media/*',
         'secretsmanager:GetSecretValue on sign-in secret',
         'sqs:SendMessage on queue',

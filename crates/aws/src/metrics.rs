@@ -37,6 +37,10 @@ pub enum Count {
     MessagesBuried,
     /// Messages given back to the queue.
     MessagesFailed,
+    /// Batches of kennels that stand still, because the module of the rules that decide next can't be run.
+    KennelsStopped,
+    /// Batches of kennels that are to change to rules whose module can't be run, or is unfit.
+    UpgradesUnready,
     /// Processes started.
     ColdStarts,
 }
@@ -65,6 +69,8 @@ impl Count {
             Self::CommitConflicts => "CommitConflicts",
             Self::MessagesBuried => "MessagesBuried",
             Self::MessagesFailed => "MessagesFailed",
+            Self::KennelsStopped => "KennelsStopped",
+            Self::UpgradesUnready => "UpgradesUnready",
             Self::ColdStarts => "ColdStarts",
         }
     }

@@ -3,7 +3,7 @@
 //! Every release is kept in the binary (each is at most 256 KiB), because old blocks need theirs for ever. A folder may
 //! hold more; a file in it is believed only if it hashes to its name.
 
-use std::{borrow::Cow, fs, io, path::PathBuf};
+use std::{borrow::Cow, collections::BTreeMap, fs, io, path::PathBuf};
 
 use crate::{RulesHash, releases_table::RELEASES};
 
@@ -11,6 +11,7 @@ use crate::{RulesHash, releases_table::RELEASES};
 #[derive(Clone, Debug, Default)]
 pub struct Releases {
     folder: Option<PathBuf>,
+    given: BTreeMap<RulesHash, Vec<u8>>,
 }
 
 /// Why a module isn't to be had.
@@ -41,12 +42,19 @@ pub enum ReleaseError {
 impl Releases {
     /// The modules that are part of this binary.
     pub fn embedded() -> Self {
-        Self { folder: None }
+        Self::default()
     }
 
     /// The modules that are part of this binary, and those in a folder as `<rules hash>.wasm`.
     pub fn with_folder(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: Some(folder.into()) }
+        Self { folder: Some(folder.into()), ..Self::default() }
+    }
+
+    /// These modules besides, each under its own hash.
+    #[must_use]
+    pub fn and(mut self, modules: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        self.given.extend(modules.into_iter().map(|wasm| (RulesHash::of(&wasm), wasm)));
+        self
     }
 
     /// The newest release of this binary, which new kennels start with; none in a checkout that has none yet.
@@ -66,6 +74,9 @@ impl Releases {
     pub fn find(&self, rules: RulesHash) -> Result<Cow<'static, [u8]>, ReleaseError> {
         if let Some((_, wasm)) = RELEASES.iter().find(|(hash, _)| *hash == rules.0) {
             return Ok(Cow::Borrowed(wasm));
+        }
+        if let Some(wasm) = self.given.get(&rules) {
+            return Ok(Cow::Owned(wasm.clone()));
         }
         let Some(folder) = &self.folder else {
             return Err(ReleaseError::Unknown { rules });
@@ -90,6 +101,13 @@ mod tests {
             assert_eq!(RulesHash::of(wasm).0, *hash);
             crate::Gatekeeper::new().inspect(wasm).expect("a released module passes the gate");
         }
+    }
+
+    #[test]
+    fn a_given_module_is_found_under_its_own_hash() {
+        let releases = Releases::embedded().and([b"module".to_vec()]);
+        assert_eq!(&*releases.find(RulesHash::of(b"module")).unwrap(), b"module");
+        assert!(matches!(releases.find(RulesHash::of(b"another")), Err(ReleaseError::Unknown { .. })));
     }
 
     #[test]

@@ -332,7 +332,7 @@ pub(crate) struct ExportArgs {
 /// Arguments of `verify`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  pitpet verify http://127.0.0.1:8080\n  pitpet verify http://127.0.0.1:8080 --kennel classic --json\n  pitpet verify classic.pitpet --genesis KENNEL --head 120:BLOCK\n  pitpet verify classic.pitpet --checkpoint-key KEY\n\nA kennel is held to what was seen of it before; the first time, it is taken as shown unless --genesis is given.\nRules that this release doesn't carry are run only if --allow-rules names them; a module that no server offers is looked for as rules/HASH.wasm in the directory of key files."
+    after_help = "Examples:\n  pitpet verify http://127.0.0.1:8080\n  pitpet verify http://127.0.0.1:8080 --kennel classic --json\n  pitpet verify classic.pitpet --genesis KENNEL --head 120:BLOCK\n  pitpet verify classic.pitpet --checkpoint-key KEY\n\nA kennel is held to what was seen of it before; the first time, it is taken as shown unless --genesis is given.\nRules that this release doesn't carry are run only if --allow-rules names them. Their module is taken from the file, which carries those of its ledger, or from the server; else it is looked for as rules/HASH.wasm in the directory of key files."
 )]
 pub(crate) struct VerifyArgs {
     /// A server's address, or a file that `export` wrote [default: --url]
@@ -376,12 +376,15 @@ pub(crate) struct FsckArgs {
     /// Make good what follows from the ledger
     #[arg(long)]
     pub(crate) repair: bool,
+    /// Run these rules too, which this release doesn't carry and the object store has; may be given several times
+    #[arg(long, value_name = "HASH", value_parser = rules)]
+    pub(crate) allow_rules: Vec<RulesHash>,
 }
 
 /// Arguments of `admin`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  pitpet admin kennel open alley\n  pitpet admin kennel open rush --preset classic --data-dir /srv/pitpet\n  pitpet admin queue --json\n  pitpet admin kennel open town --deployment outputs.json\n  pitpet admin dead-letters --deployment outputs.json\n  pitpet admin redrive --deployment outputs.json\n  pitpet admin kennel list --deployment outputs.json\n  pitpet admin verify town --deployment outputs.json\n  pitpet admin repair town --from 1200 --deployment outputs.json\n  pitpet admin snapshot town --deployment outputs.json\n\n`kennel list`, `verify`, `repair` and `snapshot` work on the stores themselves: of a deployment while it runs, of a data directory while its service is stopped.\n\nOn AWS, --deployment names the file of `cdk deploy --outputs-file`; region and credentials are taken from AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN."
+    after_help = "Examples:\n  pitpet admin kennel open alley\n  pitpet admin kennel open rush --preset classic --data-dir /srv/pitpet\n  pitpet admin queue --json\n  pitpet admin kennel open town --deployment outputs.json\n  pitpet admin dead-letters --deployment outputs.json\n  pitpet admin redrive --deployment outputs.json\n  pitpet admin kennel list --deployment outputs.json\n  pitpet admin verify town --deployment outputs.json\n  pitpet admin repair town --from 1200 --deployment outputs.json\n  pitpet admin snapshot town --deployment outputs.json\n  pitpet admin upgrade town --module next.wasm --in-blocks 500\n\n`kennel list`, `verify`, `repair` and `snapshot` work on the stores themselves: of a deployment while it runs, of a data directory while its service is stopped.\n\nOn AWS, --deployment names the file of `cdk deploy --outputs-file`; region and credentials are taken from AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN."
 )]
 pub(crate) struct AdminArgs {
     /// Directory of the running service, for the operator's token in it
@@ -424,6 +427,29 @@ pub(crate) enum AdminCommand {
     Verify {
         /// Kennel, by label or id [default: all]
         kennel: Option<String>,
+        /// Run these rules too, which this release doesn't carry and the object store has; may be given several times
+        #[arg(long, value_name = "HASH", value_parser = rules)]
+        allow_rules: Vec<RulesHash>,
+    },
+    /// Change a kennel's rules: try a module on a copy of it, store it, and let the chain decide from a height on
+    #[command(
+        after_help = "Examples:\n  pitpet admin upgrade town --module next.wasm --in-blocks 500\n  pitpet admin upgrade town --module next.wasm --at-height 12000 --deployment outputs.json\n  pitpet admin upgrade town --withdraw\n\nThe module is refused here, and nothing is decided, if it has imports, floats or another interface, loops for ever, takes more memory than allowed, differs between two runs, or takes the kennel's state over wrongly.\nOn AWS the deployed miner must carry the module: roll out the release with it first."
+    )]
+    Upgrade {
+        /// Kennel, by label or id
+        kennel: String,
+        /// The module, a file
+        #[arg(long, value_name = "FILE", required_unless_present = "withdraw")]
+        module: Option<PathBuf>,
+        /// The first height that it decides
+        #[arg(long, value_name = "HEIGHT", conflicts_with = "in_blocks")]
+        at_height: Option<u64>,
+        /// Or how many blocks above the head [default: 100]
+        #[arg(long, value_name = "BLOCKS")]
+        in_blocks: Option<u64>,
+        /// Take back the change that is decided on and has not come
+        #[arg(long, conflicts_with_all = ["module", "at_height", "in_blocks"])]
+        withdraw: bool,
     },
     /// Publish blocks again, from a height up to the head: the read side gets back what it lost
     #[command(

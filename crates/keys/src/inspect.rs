@@ -22,6 +22,8 @@ record! {
         pub genesis: Bytes,
         /// The kennel's state after an earlier block: a canonical snapshot. None: begin at the genesis.
         pub snapshot: Option<Bytes>,
+        /// The rules that decided that block, or the genesis's: only their module opens it.
+        pub rules: RulesHash,
         /// The blocks from there to the one before, in order.
         pub before: Vec<Bytes>,
         /// The block.
@@ -136,16 +138,25 @@ impl Evidence {
         })
     }
 
-    /// Input of the chain module's `open`.
-    pub fn start(&self, rules_hash: RulesHash) -> Vec<u8> {
+    /// Input of the chain module's `open`; the module is that of [`Evidence::rules`].
+    pub fn start(&self) -> Vec<u8> {
         let genesis = self.snapshot.is_none().then(|| self.genesis.clone());
-        encode(&Start { rules_hash, genesis, snapshot: self.snapshot.clone() })
+        encode(&Start { rules_hash: self.rules, genesis, snapshot: self.snapshot.clone() })
     }
 
-    /// Inputs of the chain module's `replay`, up to the block before; their events' signatures
-    /// were checked by whoever checked those blocks.
-    pub fn replays(&self) -> impl Iterator<Item = Vec<u8>> {
-        self.before.iter().map(|block| encode(&Replay { signatures: false, block: block.clone() }))
+    /// Inputs of the chain module's `replay`, up to the block before, each with the rules that the
+    /// block names; the signatures of its events were checked by whoever checked those blocks.
+    ///
+    /// Where the rules are others than those before, their module takes over: see [`take_over`].
+    ///
+    /// # Errors
+    /// If a block can't be read.
+    pub fn replays(&self) -> Result<Vec<(RulesHash, Vec<u8>)>, Refused> {
+        let replay = |bytes: &Bytes| {
+            let block: Block = read("A block before", &bytes.0)?;
+            Ok((block.header.rules_hash, encode(&Replay { signatures: false, block: bytes.clone() })))
+        };
+        self.before.iter().map(replay).collect()
     }
 
     /// Input of the chain module's `replay` for the block itself, all signatures checked.
@@ -162,6 +173,12 @@ impl Evidence {
         let messages = block.events.iter().map(|event| vec![event.clone()]).collect();
         Ok(encode(&Batch { timestamp_ms: block.header.timestamp_ms, messages }))
     }
+}
+
+/// Input of the next chain module's `open`: the rules before end with their module's snapshot, and
+/// these go on, which the rules before must have decided.
+pub fn take_over(rules_hash: RulesHash, snapshot: &[u8]) -> Vec<u8> {
+    encode(&Start { rules_hash, genesis: None, snapshot: Some(Bytes(snapshot.to_vec())) })
 }
 
 /// Hash of the head that the chain module's `open` answers with; with it the genesis block, if

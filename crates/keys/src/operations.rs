@@ -174,7 +174,8 @@ operations! {
 
     /// Checks the evidence for a block as far as that needs no state: kennel, height, evidence →
     /// rules hash, block hash, parent hash, timestamp, count of events, size and root of the log,
-    /// input of `open`, input of `replay` for the block, and one of `replay` for each block before it.
+    /// rules hash and input of `open`, input of `replay` for the block, and for each block before
+    /// it rules hash and input of `replay`.
     evidence_check(input) {
         let (kennel, height, evidence) = (KennelId(input.array()?), input.number()?, input.bytes()?);
         input.end()?;
@@ -188,12 +189,21 @@ operations! {
             .number(claims.event_count)
             .number(claims.log_size)
             .bytes(&claims.log_root)
-            .bytes(&evidence.start(claims.rules))
+            .bytes(&evidence.rules.0)
+            .bytes(&evidence.start())
             .bytes(&evidence.last_replay());
-        for replay in evidence.replays() {
-            answer = answer.bytes(&replay);
+        for (rules, replay) in evidence.replays()? {
+            answer = answer.bytes(&rules.0).bytes(&replay);
         }
         done(answer)
+    }
+
+    /// Where the rules change: rules hash of the next block, answer of the module before to
+    /// `snapshot` → input of `open` of the next block's module.
+    evidence_taken_over(input) {
+        let (rules, snapshot) = (RulesHash(input.array()?), input.bytes()?);
+        input.end()?;
+        done(Writer::new().bytes(&inspect::take_over(rules, snapshot)))
     }
 
     /// Reads the chain module's answer to `open` → hash of the head, genesis block or nothing.
@@ -210,18 +220,12 @@ operations! {
         done(Writer::new().bytes(&head.0))
     }
 
-    /// What to let the chain module decide anew, if `replay` refused the block: evidence, rules
-    /// hash → input of `open`, input of `apply`, the block shown, one input of `replay` for each
-    /// block before it.
+    /// What to let the chain module decide anew on the state before, if `replay` refused the block:
+    /// evidence → input of `apply`, the block shown.
     evidence_anew(input) {
-        let (evidence, rules) = (inspect::evidence(input.bytes()?)?, RulesHash(input.array()?));
+        let evidence = inspect::evidence(input.bytes()?)?;
         input.end()?;
-        let mut answer =
-            Writer::new().bytes(&evidence.start(rules)).bytes(&evidence.batch()?).bytes(&evidence.block.0);
-        for replay in evidence.replays() {
-            answer = answer.bytes(&replay);
-        }
-        done(answer)
+        done(Writer::new().bytes(&evidence.batch()?).bytes(&evidence.block.0))
     }
 
     /// What differs: block shown, the chain module's answer to `apply` → one line a difference.

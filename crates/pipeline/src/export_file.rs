@@ -1,6 +1,7 @@
 //! The export file: a whole kennel in one stream, written and read frame by frame.
 //!
-//! A magic line, an opening frame, a frame for each [`Segment`], a closing frame. The digest of a
+//! A magic line, an opening frame, a frame for each [`Segment`], before the first segment that
+//! needs it a frame for each chain module, a closing frame. The digest of a
 //! frame covers the digest before it, so that each one binds all bytes up to its own end: one
 //! changed byte, a cut, a swapped, dropped or grafted frame is found without looking into a block.
 //! Who recomputes the digests gets past this module, and is stopped by [`crate::verify`].
@@ -10,17 +11,22 @@
 //! Deliberately absent: files, temporary names and compression, which are the caller's; and any
 //! judgement of what the blocks say.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 
+use pitpet_chain::block::Block;
 use pitpet_chain::codec::{Bytes, decode, encode};
-use pitpet_chain::hash::{Digest32, sha256};
+use pitpet_chain::hash::{Digest32, RulesHash, sha256};
 use pitpet_chain::limits;
 use pitpet_chain::record;
 
 use crate::query::Segment;
 
 /// First bytes of a file; the digit is the version of the format.
-pub const MAGIC: &[u8; 16] = b"pitpet export 1\n";
+pub const MAGIC: &[u8; 16] = b"pitpet export 2\n";
+
+/// First bytes of a file of the version before, which carries no modules and is still read.
+pub const MAGIC_WITHOUT_MODULES: &[u8; 16] = b"pitpet export 1\n";
 
 /// Payload of an opening frame, at most: a genesis of under 1 KiB and a note, with room for
 /// cosignatures of witnesses.
@@ -34,6 +40,15 @@ const _: () = assert!(
     3 * 1024 * 1024 + limits::BLOCK_BYTES_MAX + limits::BLOCK_EVENTS_MAX * (limits::BODY_BYTES_MAX + 35)
         < SEGMENT_FRAME_BYTES_MAX
 );
+
+/// A chain module has at most 256 KiB, which is what the host's gatekeeper lets through.
+pub const MODULE_BYTES_MAX: usize = 256 * 1024;
+
+/// Payload of a module frame, at most: the module, its hash of 34 bytes, and the heads of record and module.
+const MODULE_FRAME_BYTES_MAX: usize = MODULE_BYTES_MAX + 64;
+
+/// Modules of one file, at most: 16 MiB of them fit memory.
+pub const MODULES_MAX: usize = 64;
 
 /// Payload of a closing frame, at most: three integers of 9 bytes.
 const CLOSING_FRAME_BYTES_MAX: usize = 32;
@@ -63,6 +78,28 @@ record! {
     }
 }
 
+record! {
+    /// A chain module that decided blocks of the export.
+    pub struct Module {
+        /// SHA-256 of the module, which the blocks' headers name.
+        pub rules: RulesHash,
+        /// The module itself.
+        pub wasm: Bytes,
+    }
+}
+
+/// The rules that decided a segment's blocks, in the order in which they first appear; a block
+/// that can't be read has none.
+pub fn rules_of(segment: &Segment) -> Vec<RulesHash> {
+    let mut found = Vec::new();
+    for block in segment.entries.iter().filter_map(|entry| decode::<Block>(&entry.block.0).ok()) {
+        if !found.contains(&block.header.rules_hash) {
+            found.push(block.header.rules_hash);
+        }
+    }
+    found
+}
+
 /// What a frame holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -70,12 +107,13 @@ enum FrameKind {
     Opening = 1,
     Segment = 2,
     Closing = 3,
+    Module = 4,
 }
 
 impl FrameKind {
     fn from_number(number: u8) -> Option<Self> {
         use FrameKind::*;
-        [Opening, Segment, Closing].into_iter().find(|kind| *kind as u8 == number)
+        [Opening, Segment, Closing, Module].into_iter().find(|kind| *kind as u8 == number)
     }
 
     fn bytes_max(self) -> usize {
@@ -83,6 +121,7 @@ impl FrameKind {
             FrameKind::Opening => OPENING_FRAME_BYTES_MAX,
             FrameKind::Segment => SEGMENT_FRAME_BYTES_MAX,
             FrameKind::Closing => CLOSING_FRAME_BYTES_MAX,
+            FrameKind::Module => MODULE_FRAME_BYTES_MAX,
         }
     }
 }
@@ -104,6 +143,14 @@ pub enum WriteError {
         expected: u64,
         /// Height of the last block of the export.
         height: u64,
+    },
+    /// The module does not hash to its name, is there already, or is one too many.
+    #[error("the module {rules} {why}")]
+    Module {
+        /// Its name.
+        rules: RulesHash,
+        /// What is wrong.
+        why: &'static str,
     },
     /// A frame would be larger than readers take.
     #[error("{size} bytes in one frame, at most {bytes_max} are allowed")]
@@ -156,6 +203,16 @@ pub enum ReadError {
         /// Height of the last block of the export.
         height: u64,
     },
+    /// A module is not the one that it is said to be.
+    #[error("the frame at byte {offset} holds a chain module that {why}: {rules}")]
+    Module {
+        /// Where the frame begins.
+        offset: u64,
+        /// Its name.
+        rules: RulesHash,
+        /// What is wrong.
+        why: &'static str,
+    },
     /// Something follows the closing frame.
     #[error("bytes follow the end of the export at byte {offset}")]
     Trailing {
@@ -196,6 +253,19 @@ impl Progress {
     }
 }
 
+/// Whether a module may join those of a file.
+fn module_fault(known: &BTreeSet<RulesHash>, module: &Module) -> Option<&'static str> {
+    if sha256(&module.wasm.0) != module.rules.0 {
+        Some("does not hash to its name")
+    } else if known.contains(&module.rules) {
+        Some("is there twice")
+    } else if known.len() == MODULES_MAX {
+        Some("is one too many")
+    } else {
+        None
+    }
+}
+
 /// Writes an export.
 ///
 /// What was written before an error, or without [`ExportWriter::finish`], is no export.
@@ -204,6 +274,7 @@ pub struct ExportWriter<W> {
     out: W,
     chain: Digest32,
     progress: Progress,
+    modules: BTreeSet<RulesHash>,
 }
 
 impl<W: Write> ExportWriter<W> {
@@ -213,7 +284,8 @@ impl<W: Write> ExportWriter<W> {
     /// [`WriteError::Io`] or [`WriteError::TooLarge`].
     pub fn begin(mut out: W, opening: &Opening) -> Result<Self, WriteError> {
         out.write_all(MAGIC)?;
-        let mut writer = Self { out, chain: sha256(MAGIC), progress: Progress::new(opening.height) };
+        let progress = Progress::new(opening.height);
+        let mut writer = Self { out, chain: sha256(MAGIC), progress, modules: BTreeSet::new() };
         writer.frame(FrameKind::Opening, &encode(opening))?;
         Ok(writer)
     }
@@ -227,6 +299,24 @@ impl<W: Write> ExportWriter<W> {
             return Err(self.out_of_order(segment.from, segment.entries.len()));
         }
         self.frame(FrameKind::Segment, &encode(segment))
+    }
+
+    /// Whether a module has been written.
+    pub fn has_module(&self, rules: &RulesHash) -> bool {
+        self.modules.contains(rules)
+    }
+
+    /// Writes a module, before the first segment with a block that it decided.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub fn module(&mut self, module: &Module) -> Result<(), WriteError> {
+        let rules = module.rules;
+        if let Some(why) = module_fault(&self.modules, module) {
+            return Err(WriteError::Module { rules, why });
+        }
+        self.modules.insert(rules);
+        self.frame(FrameKind::Module, &encode(module))
     }
 
     /// Height of the block that the next segment begins with.
@@ -279,6 +369,9 @@ pub struct ExportReader<R> {
     chain: Digest32,
     opening: Opening,
     progress: Progress,
+    may_have_modules: bool,
+    known: BTreeSet<RulesHash>,
+    modules: Vec<Module>,
     ended: bool,
 }
 
@@ -290,16 +383,19 @@ impl<R: Read> ExportReader<R> {
     pub fn open(mut input: R) -> Result<Self, ReadError> {
         let mut magic = [0; MAGIC.len()];
         match input.read_exact(&mut magic) {
-            Ok(()) if magic == *MAGIC => {}
+            Ok(()) if magic == *MAGIC || magic == *MAGIC_WITHOUT_MODULES => {}
             Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(ReadError::Io(error)),
             _ => return Err(ReadError::NotAnExport),
         }
         let mut reader = Self {
             input,
             offset: MAGIC.len() as u64,
-            chain: sha256(MAGIC),
+            chain: sha256(&magic),
             opening: Opening { genesis: Bytes(Vec::new()), checkpoint: String::new(), height: 0 },
             progress: Progress::new(0),
+            may_have_modules: magic == *MAGIC,
+            known: BTreeSet::new(),
+            modules: Vec::new(),
             ended: false,
         };
         let offset = reader.offset;
@@ -317,7 +413,12 @@ impl<R: Read> ExportReader<R> {
         &self.opening
     }
 
-    /// Reads the next blocks; none once the file has proven whole.
+    /// The modules that came before what was read last, each once.
+    pub fn take_modules(&mut self) -> Vec<Module> {
+        std::mem::take(&mut self.modules)
+    }
+
+    /// Reads the next blocks, and the modules before them; none once the file has proven whole.
     ///
     /// # Errors
     /// [`ReadError`]; nothing can be read after one.
@@ -325,10 +426,14 @@ impl<R: Read> ExportReader<R> {
         if self.ended {
             return Ok(None);
         }
-        let offset = self.offset;
-        let (kind, payload) = self.frame()?;
+        let (mut offset, mut frame) = (self.offset, self.frame()?);
+        while frame.0 == FrameKind::Module {
+            self.module(offset, &frame.1)?;
+            (offset, frame) = (self.offset, self.frame()?);
+        }
+        let (kind, payload) = frame;
         match kind {
-            FrameKind::Opening => Err(ReadError::Malformed { offset }),
+            FrameKind::Opening | FrameKind::Module => Err(ReadError::Malformed { offset }),
             FrameKind::Segment => {
                 let segment: Segment = decode(&payload).map_err(|_| ReadError::Malformed { offset })?;
                 let Progress { next, height, .. } = self.progress;
@@ -349,6 +454,20 @@ impl<R: Read> ExportReader<R> {
                 Ok(None)
             }
         }
+    }
+
+    /// Takes a module whose bytes are those of its name.
+    fn module(&mut self, offset: u64, payload: &[u8]) -> Result<(), ReadError> {
+        let module: Module = decode(payload).map_err(|_| ReadError::Malformed { offset })?;
+        if !self.may_have_modules {
+            return Err(ReadError::Malformed { offset });
+        }
+        if let Some(why) = module_fault(&self.known, &module) {
+            return Err(ReadError::Module { offset, rules: module.rules, why });
+        }
+        self.known.insert(module.rules);
+        self.modules.push(module);
+        Ok(())
     }
 
     /// Reads a frame whose digest is right.
@@ -385,12 +504,12 @@ impl<R: Read> ExportReader<R> {
 }
 
 /// Reads a whole export for its digests and order alone, which takes a small part of what
-/// verifying its blocks takes.
+/// verifying its blocks takes; gives the modules that it carries.
 ///
 /// # Errors
 /// [`ReadError`].
-pub fn check(input: impl Read) -> Result<Opening, ReadError> {
+pub fn check(input: impl Read) -> Result<(Opening, Vec<Module>), ReadError> {
     let mut reader = ExportReader::open(input)?;
     while reader.next_segment()?.is_some() {}
-    Ok(reader.opening)
+    Ok((reader.opening, reader.modules))
 }

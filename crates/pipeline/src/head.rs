@@ -6,7 +6,7 @@ use ed25519_dalek::SigningKey;
 use pitpet_chain::block::{Header, Summary};
 use pitpet_chain::codec::{decode, encode};
 use pitpet_chain::genesis::Genesis;
-use pitpet_chain::hash::{BlockHash, Digest32, KennelId};
+use pitpet_chain::hash::{BlockHash, Digest32, KennelId, RulesHash};
 use pitpet_chain::kennel::{Head, NewBlock};
 
 use crate::checkpoint::{self, Claim};
@@ -34,6 +34,24 @@ pub enum LedgerError {
     /// The chain module failed.
     #[error(transparent)]
     Module(#[from] crate::ports::ModuleError),
+    /// Other rules decide from a height on, and their module can't go on here.
+    #[error("from height {height} on the rules {rules} decide, and their module can't go on: {source}")]
+    Upgrade {
+        /// The rules.
+        rules: RulesHash,
+        /// The first height that they decide.
+        height: u64,
+        /// What is wrong with the module.
+        source: crate::upgrade::Unfit,
+    },
+}
+
+impl LedgerError {
+    /// Whether the rules that decide next are not to be had: the kennel stands still until they are.
+    pub fn is_of_the_rules(&self) -> bool {
+        use crate::ports::ModuleError::{Load, UnknownRules};
+        matches!(self, LedgerError::Upgrade { .. } | LedgerError::Module(UnknownRules(_) | Load(_)))
+    }
 }
 
 impl From<items::BadItem> for LedgerError {

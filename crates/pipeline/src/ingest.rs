@@ -8,8 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pitpet_chain::body::{Body, BodyFault, commitment};
 use pitpet_chain::codec::Bytes;
-use pitpet_chain::event::{Kind, SignedEvent};
-use pitpet_chain::hash::{AccountId, EventId, KennelId};
+use pitpet_chain::event::{Kind, Payload, SignedEvent};
+use pitpet_chain::hash::{AccountId, EventId, KennelId, RulesHash};
 use pitpet_chain::limits;
 use pitpet_chain::reject::Reject;
 use pitpet_chain::request::{Request, SignedRequest, Wish};
@@ -18,14 +18,16 @@ use pitpet_keys::server::Setup;
 use crate::api::{ErasedView, NameView, Problem, ReportedView, SubmittedEvent, SubmittedRequest};
 use crate::erase::{self, EraseError};
 use crate::founding::Foundings;
-use crate::head::LedgerError;
+use crate::head::{Founding, LedgerError, read_head};
 use crate::items::{self, Fields, attributes};
 use crate::message::{Entry, SaltedBody, pack};
 use crate::ports::{
     Clock, Condition, Consistency, Item, Objects, Queue, QueueError, Retry, Table, TableError, Update,
     UploadTicket,
 };
-use crate::problem::{bad_body, bad_field, bad_request, busy, not_found, problem, rejected, unavailable};
+use crate::problem::{
+    bad_body, bad_field, bad_request, busy, not_found, problem, rejected, unavailable, unknown_rules,
+};
 use crate::rate_limit::{Counting, RateLimiter, RateLimits, Subject};
 use crate::reports;
 use crate::search::name_word;
@@ -171,6 +173,9 @@ impl Ingest {
             .check(&founding.kennel, &founding.genesis.parameters, self.clock.now_ms())
             .and_then(|()| signed.check_signature())
             .map_err(rejected)?;
+        if let Payload::Upgrade { rules_hash, .. } = &signed.event.payload {
+            self.check_rules(&founding, rules_hash).await?;
+        }
         match (signed.event.payload.body(), &submitted.salt, &submitted.body) {
             (None, None, None) => Ok(None),
             (Some(committed), Some(salt), Some(body)) => {
@@ -186,6 +191,16 @@ impl Ingest {
             }
             _ => Err(bad_body(BodyFault::Presence)),
         }
+    }
+
+    /// A change of rules must name a module that is stored, or withdraw the change before by naming
+    /// today's.
+    async fn check_rules(&self, founding: &Founding, rules: &RulesHash) -> Result<(), Problem> {
+        if self.objects.size(&items::rules_object(rules)).await?.is_some() {
+            return Ok(());
+        }
+        let head = read_head(self.table.as_ref(), founding, Consistency::Strong).await?;
+        if head.header.rules_hash == *rules { Ok(()) } else { Err(unknown_rules(rules)) }
     }
 
     /// Reads and checks a request, and counts it for whoever signed it.

@@ -3,12 +3,16 @@
 //! One that is behind replays the blocks that it missed; one that is cold opens the newest good
 //! snapshot first. Committed blocks are replayed without checking event signatures again, for
 //! their miner did; hashes, links and roots are checked by the module.
+//!
+//! Each block is replayed by the module that its header names, and a snapshot opened by that of
+//! its block: where the rules change, the module before hands over ([`crate::upgrade`]).
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 
 use lru::LruCache;
 use pitpet_chain::abi::{Opened, Replay, Start};
+use pitpet_chain::block::Block;
 use pitpet_chain::codec::{Bytes, decode, encode};
 use pitpet_chain::hash::{BlockHash, KennelId, RulesHash};
 use pitpet_chain::kennel::{Head, NewBlock};
@@ -17,6 +21,7 @@ use crate::head::{CommittedHead, Founding, LedgerError, damaged, path_down, read
 use crate::planted::{Bug, planted};
 use crate::ports::{ChainInstance, ModuleError, ModuleHost, Objects, Table};
 use crate::snapshots;
+use crate::upgrade::{self, Unfit};
 
 /// Kennels kept open at one time, unless set otherwise.
 pub const OPEN_KENNELS_MAX: usize = 8;
@@ -32,14 +37,42 @@ pub struct OpenKennel {
 }
 
 impl OpenKennel {
+    /// The rules that decide the next block, if other ones than the instance's.
+    pub fn due(&self) -> Option<RulesHash> {
+        upgrade::due(self.head.height, self.head.summary.upgrade)
+    }
+
+    /// Lets the next module go on from here, if its height has come.
+    fn hand_over(&mut self, modules: &dyn ModuleHost, runs: Runs) -> Result<(), LedgerError> {
+        let Some(rules) = self.due() else { return Ok(()) };
+        let take_over = match runs {
+            Runs::One => upgrade::take_over,
+            Runs::Two => upgrade::take_over_twice,
+        };
+        let next = take_over(modules, self.instance.as_mut(), &self.head, rules)
+            .map_err(|source| LedgerError::Upgrade { rules, height: self.head.height + 1, source })?;
+        (self.instance, self.head) = (next.instance, next.head);
+        Ok(())
+    }
+
     /// Takes over a committed block.
-    fn replay(&mut self, bytes: Vec<u8>) -> Result<(), ModuleError> {
+    fn replay(&mut self, modules: &dyn ModuleHost, bytes: Vec<u8>) -> Result<(), LedgerError> {
+        self.hand_over(modules, Runs::One)?;
         let input = encode(&Replay { signatures: false, block: Bytes(bytes) });
         let made: NewBlock = read_answer(&self.instance.replay(&input)?)?;
         self.head = made.head;
         self.blocks_since_open += 1;
         Ok(())
     }
+}
+
+/// How often a module takes over where another one ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Runs {
+    /// Once: the block that follows shows whether it did so rightly.
+    One,
+    /// Twice, with the same outcome: nobody has decided by it yet.
+    Two,
 }
 
 /// Decodes a module's answer; one that can't be decoded is a trap.
@@ -85,6 +118,42 @@ impl Kennels {
         self.open_cold(founding, target).await
     }
 
+    /// [`Kennels::take`], ready to decide the block after the head: where other rules do so, by
+    /// their module.
+    ///
+    /// # Errors
+    /// [`LedgerError::Upgrade`] if that module is missing or unfit, and as [`Kennels::take`].
+    pub async fn take_to_decide(
+        &self,
+        founding: &Founding,
+        target: &CommittedHead,
+    ) -> Result<OpenKennel, LedgerError> {
+        let mut kennel = self.take(founding, target).await?;
+        if let Some(rules) = kennel.due() {
+            if let Err(error) = kennel.hand_over(self.modules.as_ref(), Runs::Two) {
+                // At the head it is as good as before, unless it was its own module that trapped.
+                let trapped = matches!(
+                    &error,
+                    LedgerError::Upgrade { source: Unfit::Module(ModuleError::Trap(_)), .. }
+                );
+                if !trapped {
+                    self.put(founding.kennel, kennel);
+                }
+                return Err(error);
+            }
+            tracing::info!(kennel = %founding.kennel, height = target.height + 1, %rules, "the rules change: their module has taken over");
+        }
+        Ok(kennel)
+    }
+
+    /// Tries a module on a kennel's state before its height has come.
+    ///
+    /// # Errors
+    /// [`Unfit`].
+    pub(crate) fn try_early(&self, kennel: &mut OpenKennel, rules: RulesHash) -> Result<(), Unfit> {
+        upgrade::try_early(self.modules.as_ref(), kennel.instance.as_mut(), rules)
+    }
+
     /// Gives a kennel back.
     pub fn put(&self, id: KennelId, kennel: OpenKennel) {
         self.open.lock().expect("no panic while the set is locked").put(id, kennel);
@@ -118,7 +187,7 @@ impl Kennels {
     ) -> Result<(), LedgerError> {
         for (height, hash) in path {
             let block = read_block(self.table.as_ref(), &founding.kennel, height, &hash).await?;
-            kennel.replay(block.bytes)?;
+            kennel.replay(self.modules.as_ref(), block.bytes)?;
             if kennel.head.hash != hash {
                 return Err(damaged("a block's bytes are another block's"));
             }
@@ -146,22 +215,42 @@ impl Kennels {
                     tracing::warn!(kennel = %founding.kennel, height = place.height, "a snapshot is not of this chain: skipping it")
                 }
                 Err(LedgerError::Table(error)) => return Err(error.into()),
+                // Without the module no older one leads there either.
+                Err(error) if error.is_of_the_rules() => return Err(error),
                 Err(error) => {
                     tracing::warn!(kennel = %founding.kennel, height = place.height, %error, "a snapshot is not good: skipping it")
                 }
             }
         }
-        let start = Start {
-            rules_hash: target.header.rules_hash,
-            genesis: Some(Bytes(encode(&founding.genesis))),
-            snapshot: None,
-        };
-        let mut kennel = self.open_from(&start)?;
-        if self.catch_up(founding, &mut kennel, target).await? {
+        let end = (target.height, target.hash);
+        let (first, path) = path_down(self.table.as_ref(), &founding.kennel, end, 0).await?;
+        let genesis = Some(Bytes(encode(&founding.genesis)));
+        let rules_hash = self.rules_of(founding, target, 0, &first).await?;
+        let mut kennel = self.open_from(&Start { rules_hash, genesis, snapshot: None })?;
+        if kennel.head.hash == first {
+            self.replay_path(founding, &mut kennel, path).await?;
+        }
+        if kennel.head.hash == target.hash {
             Ok(kennel)
         } else {
             Err(damaged("the chain does not lead from its genesis to its head"))
         }
+    }
+
+    /// The rules that decided a block.
+    async fn rules_of(
+        &self,
+        founding: &Founding,
+        target: &CommittedHead,
+        height: u64,
+        hash: &BlockHash,
+    ) -> Result<RulesHash, LedgerError> {
+        if *hash == target.hash {
+            return Ok(target.header.rules_hash);
+        }
+        let stored = read_block(self.table.as_ref(), &founding.kennel, height, hash).await?;
+        let block: Block = decode(&stored.bytes).map_err(|_| damaged("a block can't be read"))?;
+        Ok(block.header.rules_hash)
     }
 
     async fn open_snapshot(
@@ -171,8 +260,8 @@ impl Kennels {
         place: &snapshots::Place,
     ) -> Result<Option<OpenKennel>, LedgerError> {
         let content = snapshots::read(self.objects.as_ref(), &founding.kennel, place).await?;
-        let start =
-            Start { rules_hash: target.header.rules_hash, genesis: None, snapshot: Some(Bytes(content)) };
+        let rules_hash = self.rules_of(founding, target, place.height, &place.hash).await?;
+        let start = Start { rules_hash, genesis: None, snapshot: Some(Bytes(content)) };
         let mut kennel = self.open_from(&start)?;
         if kennel.head.hash != place.hash {
             return Ok(None);

@@ -7,15 +7,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use pitpet_chain::abi::Batch;
 use pitpet_chain::block::Block;
 use pitpet_chain::codec::{Bytes, decode, encode};
 use pitpet_chain::event::SignedEvent;
-use pitpet_chain::hash::EventId;
+use pitpet_chain::hash::{EventId, KennelId, RulesHash};
 use pitpet_chain::kennel::{NewBlock, Outcome};
 use pitpet_chain::reject::Reject;
+use pitpet_chain::state::PendingUpgrade;
 
 use crate::checkpoint::{self, Claim};
 use crate::founding::Foundings;
@@ -103,6 +104,10 @@ pub struct MineReport {
     pub lost: u64,
     /// Committed blocks that the read side lacks, of the kennel where they are most.
     pub unpublished: u64,
+    /// Kennels that stand still, because the module of the rules that decide next is missing or unfit.
+    pub stopped: u64,
+    /// Kennels that will: a change of rules is decided on, and its module is missing or unfit.
+    pub unready: u64,
 }
 
 /// A message that can be read.
@@ -152,6 +157,8 @@ pub struct Miner {
     foundings: Foundings,
     key: CheckpointKey,
     settings: MinerSettings,
+    /// Changes of rules to come whose modules were tried, and why one is unfit.
+    tried: Mutex<BTreeMap<(KennelId, u64, RulesHash), Option<String>>>,
 }
 
 impl Miner {
@@ -167,7 +174,8 @@ impl Miner {
     ) -> Self {
         let kennels = Kennels::new(modules, table.clone(), objects.clone(), settings.open_kennels_max);
         let foundings = Foundings::new(table.clone());
-        Self { table, objects, clock, dead_letters, kennels, foundings, key, settings }
+        let tried = Mutex::default();
+        Self { table, objects, clock, dead_letters, kennels, foundings, key, settings, tried }
     }
 
     /// Mines a batch. Never fails as a whole: what could not be done is in the report.
@@ -183,6 +191,10 @@ impl Miner {
             let ids: Vec<String> = messages.iter().map(|received| received.id.clone()).collect();
             let mut done = 0;
             if let Err(error) = self.mine_group(&group, messages, &mut done, &mut report).await {
+                if matches!(&error, MineError::Ledger(error) if error.is_of_the_rules()) {
+                    tracing::error!(kennel = %group, %error, "alarm: this kennel stands still, because the module that decides next can't be run here; all others go on");
+                    report.stopped += 1;
+                }
                 tracing::error!(kennel = %group, %error, redelivered = ids.len() - done, "a batch could not be finished");
                 let mut failed = ids[done..].to_vec();
                 if planted(Bug::FollowersAcked) {
@@ -342,7 +354,9 @@ impl Miner {
         let head = read_head(self.table.as_ref(), founding, Consistency::Strong).await?;
         let bodies = bodies_of(works).indexed(self.settings.search_words_max);
         let mut is_published = self.publish_backlog(founding, &head, &bodies).await?;
-        let mut kennel = self.kennels.take(founding, &head).await?;
+        // By the module that decides the next block: none other is asked.
+        let mut kennel = self.kennels.take_to_decide(founding, &head).await?;
+        self.try_next_rules(founding, &mut kennel, report);
 
         let batch = Batch {
             timestamp_ms: self.timestamp(&head, founding),
@@ -380,6 +394,7 @@ impl Miner {
             tracing::info!(kennel = %kennel_id, height = block.head.height, hash = %block.head.hash, events = accepted, "block committed");
             kennel.head = block.head.clone();
             kennel.blocks_since_open += 1;
+            self.try_next_rules(founding, &mut kennel, report);
             is_published = self.publish_own(founding, is_published, block, &bodies).await;
             if !is_published {
                 let lag = block.head.height - head.published_height;
@@ -406,6 +421,34 @@ impl Miner {
             *report.reasons.entry(rejected.reject.name()).or_default() += 1;
         }
         Ok(Attempt::Done(consumed))
+    }
+
+    /// Tries the module of a change of rules that is to come, once for each; what is wrong with it
+    /// is told at every batch, until the height comes.
+    fn try_next_rules(&self, founding: &Founding, kennel: &mut OpenKennel, report: &mut MineReport) {
+        let Some(PendingUpgrade { rules_hash: rules, at_height }) = kennel.head.summary.upgrade else {
+            return;
+        };
+        let change = (founding.kennel, at_height, rules);
+        let known = self.tried.lock().expect("no panic while the list is locked").get(&change).cloned();
+        let (why, is_final) = match known {
+            Some(why) => (why, true),
+            None => match self.kennels.try_early(kennel, rules) {
+                Ok(()) => (None, true),
+                // One that is missing may come.
+                Err(unfit) => (Some(unfit.to_string()), unfit.is_of_the_module()),
+            },
+        };
+        if let Some(why) = &why {
+            tracing::error!(kennel = %founding.kennel, %rules, at_height, why, "alarm: the module that is to decide from this height on is missing or unfit; the kennel will stand still there");
+            report.unready += 1;
+        }
+        if is_final {
+            let mut tried = self.tried.lock().expect("no panic while the list is locked");
+            // One change a kennel: an earlier one has come or was withdrawn.
+            tried.retain(|(of, ..), _| *of != founding.kennel);
+            tried.insert(change, why);
+        }
     }
 
     fn count_accepted(&self, works: &[Work], outcome: &Outcome) -> u64 {

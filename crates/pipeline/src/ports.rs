@@ -342,6 +342,15 @@ pub trait ModuleHost: Send + Sync {
         rules_hash: &[u8; 32],
         start: &[u8],
     ) -> Result<(Box<dyn ChainInstance>, Vec<u8>), ModuleError>;
+
+    /// Says whether the module can be run at all: it is here, passes the gate and loads. A host
+    /// without modules to load has nothing to say against any.
+    ///
+    /// # Errors
+    /// [`ModuleError::UnknownRules`] or [`ModuleError::Load`].
+    fn check(&self, _rules_hash: &[u8; 32]) -> Result<(), ModuleError> {
+        Ok(())
+    }
 }
 
 /// One open kennel: its state stays inside between calls. All bytes are canonical records of

@@ -44,6 +44,21 @@ pub fn unavailable(error: &dyn std::fmt::Display) -> Problem {
     Problem { retry_after_s: Some(1), ..problem(503, "unavailable", "Try again", detail, None) }
 }
 
+/// Rules that decide a kennel can't be run where the question came.
+pub fn rules_unavailable(error: &dyn std::fmt::Display) -> Problem {
+    tracing::warn!(%error, "a question about a state could not be answered");
+    let detail = "This server can't run the rules that decide this kennel, so it gives no proofs of its state. Its blocks and events, and their proofs, are served as ever.";
+    problem(503, "rules-unavailable", "Not provable here", detail, Some("kennel"))
+}
+
+/// A decision on rules whose module nobody could find.
+pub fn unknown_rules(rules: &pitpet_chain::hash::RulesHash) -> Problem {
+    let detail = format!(
+        "No module with the hash {rules} is stored here, so that no miner could go on with it. `pitpet admin upgrade` tries a module and stores it."
+    );
+    problem(422, "unknown-rules", "The module is not here", detail, Some("rules_hash"))
+}
+
 /// More waits than is soon mined. Nothing is wrong, so that nothing is logged.
 pub fn busy() -> Problem {
     let detail = "More events wait to be mined than can be in a few seconds. Try again in a moment.";
@@ -206,6 +221,7 @@ impl From<LedgerError> for Problem {
     fn from(error: LedgerError) -> Self {
         match error {
             LedgerError::UnknownKennel => not_found("such kennel", "kennel"),
+            error if error.is_of_the_rules() => rules_unavailable(&error),
             error => unavailable(&error),
         }
     }

@@ -42,6 +42,8 @@ pub async fn handle(miner: &Miner, event: SqsEvent) -> SqsBatchResponse {
     count(Count::CommitConflicts, report.lost);
     count(Count::MessagesBuried, report.buried);
     count(Count::MessagesFailed, report.failed.len() as u64);
+    count(Count::KennelsStopped, report.stopped);
+    count(Count::UpgradesUnready, report.unready);
     for (reason, events) in &report.reasons {
         metrics::count_rejected(reason, *events);
     }

@@ -69,16 +69,25 @@ fn call(instance: &mut Instance, operation: Operation, input: &[u8]) -> Result<V
     answer.map_err(|error| ModuleError::Trap(error.to_string()))?.map_err(|refusal| refused(&refusal))
 }
 
+fn not_loaded(rules_hash: &[u8; 32], error: LoadError) -> ModuleError {
+    match error {
+        LoadError::Release(_) => ModuleError::UnknownRules(hex::encode(rules_hash)),
+        error => ModuleError::Load(error.to_string()),
+    }
+}
+
 impl ModuleHost for WasmModules {
+    fn check(&self, rules_hash: &[u8; 32]) -> Result<(), ModuleError> {
+        let module = self.module(RulesHash(*rules_hash)).map_err(|error| not_loaded(rules_hash, error))?;
+        module.instantiate().map(drop).map_err(|error| ModuleError::Load(error.to_string()))
+    }
+
     fn open(
         &self,
         rules_hash: &[u8; 32],
         start: &[u8],
     ) -> Result<(Box<dyn ChainInstance>, Vec<u8>), ModuleError> {
-        let module = self.module(RulesHash(*rules_hash)).map_err(|error| match error {
-            LoadError::Release(_) => ModuleError::UnknownRules(hex::encode(rules_hash)),
-            error => ModuleError::Load(error.to_string()),
-        })?;
+        let module = self.module(RulesHash(*rules_hash)).map_err(|error| not_loaded(rules_hash, error))?;
         let mut instance = module.instantiate().map_err(|error| ModuleError::Load(error.to_string()))?;
         let opened = call(&mut instance, Operation::Open, start)?;
         Ok((Box::new(WasmInstance(instance)), opened))

@@ -8,6 +8,7 @@ use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse
 use pitpet_aws::environment::{self, EnvironmentError};
 use pitpet_aws::gateway;
 use pitpet_pipeline::http;
+use pitpet_pipeline::native::released_rules;
 use pitpet_pipeline::query::{Queries, QuerySettings, SiteSettings};
 
 /// Answers one event.
@@ -39,5 +40,10 @@ pub fn from_environment() -> Result<Queries, EnvironmentError> {
     };
     let queries =
         Queries::new(environment::table()?, environment::objects()?, environment::clock(), settings);
+    // No module host here: what other rules decide gets no proofs of its state.
+    let queries = match released_rules() {
+        Some(rules) => queries.with_rules(rules, None),
+        None => queries,
+    };
     Ok(queries.with_site(site))
 }

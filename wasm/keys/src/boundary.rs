@@ -73,6 +73,7 @@ exports!(
     evidence_differences,
     evidence_opened,
     evidence_replayed,
+    evidence_taken_over,
     key_file_open,
     key_file_seal,
     password_register,

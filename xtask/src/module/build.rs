@@ -84,8 +84,25 @@ pub(crate) fn build_package(
 ) -> anyhow::Result<(Vec<u8>, How)> {
     let rustc = rustc_version()?;
     ensure_target()?;
-    let linked = link(package, folder, &flags, &[])?;
-    let linked = sections::strip(&linked)?;
+    let linked = link(&workspace(), package, folder, &flags, &[])?;
+    optimised(&linked, rustc, flags, folder)
+}
+
+/// Builds and optimises the module of another copy of the workspace.
+pub(super) fn build_variant(source: &Path, folder: &Path) -> anyhow::Result<(Vec<u8>, How)> {
+    let rustc = rustc_version()?;
+    ensure_target()?;
+    let linked = link(source, "pitpet-wasm", folder, &flags(), &[])?;
+    optimised(&linked, rustc, flags(), folder)
+}
+
+fn optimised(
+    linked: &[u8],
+    rustc: String,
+    flags: Vec<String>,
+    folder: &Path,
+) -> anyhow::Result<(Vec<u8>, How)> {
+    let linked = sections::strip(linked)?;
     let optimised = wasm_opt::optimise(&linked, folder)?;
     let how = How {
         rustc,
@@ -101,7 +118,7 @@ pub(crate) fn build_package(
 /// Builds the same source, in the same way, so that `verify` checks single signatures of any message.
 pub(crate) fn with_signatures() -> anyhow::Result<Vec<u8>> {
     let folder = target_folder().join("module");
-    let linked = link("pitpet-wasm", &folder, &flags(), &["--features", "signatures"])?;
+    let linked = link(&workspace(), "pitpet-wasm", &folder, &flags(), &["--features", "signatures"])?;
     let optimised = wasm_opt::optimise(&sections::strip(&linked)?, &folder)?;
     Ok(optimised.wasm)
 }
@@ -116,14 +133,19 @@ fn flags() -> Vec<String> {
     ]
 }
 
-fn link(package: &str, folder: &Path, flags: &[String], features: &[&str]) -> anyhow::Result<Vec<u8>> {
-    let workspace = workspace();
+fn link(
+    workspace: &Path,
+    package: &str,
+    folder: &Path,
+    flags: &[String],
+    features: &[&str],
+) -> anyhow::Result<Vec<u8>> {
     // So that the registry's folders exist before their names are read.
-    run(cargo().current_dir(&workspace).args(["fetch", "--locked", "--target", TRIPLE]))?;
+    run(cargo().current_dir(workspace).args(["fetch", "--locked", "--target", TRIPLE]))?;
     let mut all = flags.to_vec();
-    all.extend(remap_flags(&workspace, folder)?);
+    all.extend(remap_flags(workspace, folder)?);
     run(cargo()
-        .current_dir(&workspace)
+        .current_dir(workspace)
         .args(["build", "--locked", "--package", package, "--target", TRIPLE, "--profile", PROFILE])
         .args(features)
         .arg("--target-dir")

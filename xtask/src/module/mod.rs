@@ -5,6 +5,7 @@ mod golden;
 pub(crate) mod pin;
 mod sections;
 mod signatures;
+mod variants;
 mod wasm_opt;
 
 use std::path::{Path, PathBuf};
@@ -24,6 +25,12 @@ pub(crate) enum Command {
     Pin,
     /// Rebuilds the module and checks that it decides as the newest pinned one does.
     Check,
+    /// Builds the patched modules that the tests of changes of rules run.
+    Variants {
+        /// Compare them with those that are kept.
+        #[arg(long)]
+        check: bool,
+    },
     /// Compiles the newest pinned module to machine code for Lambda.
     Compile {
         /// The CPU architecture.
@@ -60,6 +67,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Pin => pin::pin(&build::build()?),
         Command::Check => check(),
+        Command::Variants { check: true } => variants::variants(variants::Mode::Compare),
+        Command::Variants { check: false } => variants::variants(variants::Mode::Keep),
         Command::Compile { target, out, rules } => compile(target, &out, rules),
     }
 }

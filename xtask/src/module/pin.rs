@@ -33,6 +33,8 @@ pub(crate) fn pin(built: &Built) -> anyhow::Result<()> {
     let text =
         fs::read_to_string(&manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
     write(manifest, with_rules(&text, built.rules)?.as_bytes())?;
+    let native = workspace().join("crates").join("pipeline").join("src").join("native_rules.txt");
+    write(native, format!("{}\n", built.rules).as_bytes())?;
     println!("pinned {} as the newest of {}", built.rules, pinned.len());
     crate::keys::write_pins(&pinned)
 }
@@ -102,6 +104,12 @@ fn table_text(pinned: &[RulesHash]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn replicas_run_the_newest_rules() {
+        let native = pitpet_pipeline::native::released_rules().map(|rules| rules.0);
+        assert_eq!(native, Releases::latest().map(|rules| rules.0));
+    }
 
     #[test]
     fn the_manifest_names_the_newest_rules() {

@@ -4,8 +4,11 @@
 
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use pitpet_chain::hash::EventId;
 use pitpet_cli::failure::Failure;
-use pitpet_local::service::{ADMIN_TOKEN_FILE, NewKennel};
+use pitpet_local::service::{ADMIN_TOKEN_FILE, NewKennel, NewRules};
 use pitpet_pipeline::api::{ErasedView, Problem};
 use serde_json::Value;
 
@@ -48,6 +51,17 @@ pub(crate) async fn run(context: &Context, args: AdminArgs) -> Result<(), Failur
                 answer["visible"], answer["in_flight"], answer["dead"]
             );
             context.print(answer, &text);
+        }
+        AdminCommand::Upgrade { kennel, module, at_height, in_blocks, .. } => {
+            let module = module.as_deref().map(super::upgrade::read_module).transpose()?;
+            let in_blocks = super::upgrade::in_blocks(module.is_some(), at_height, in_blocks);
+            let module = module.map(|wasm| BASE64.encode(wasm));
+            let new = NewRules { kennel, module, at_height, in_blocks };
+            let request = http.post(format!("{url}/admin/upgrades")).bearer_auth(token()?).json(&new);
+            let answer = send(request).await?;
+            let event = text(&answer, "event").parse::<EventId>();
+            let event = event.map_err(|_| Failure::Unreachable("the answer names no event".to_owned()))?;
+            super::upgrade::end(context, event, answer).await?;
         }
         AdminCommand::Erase { event } => {
             let request = http.post(format!("{url}/admin/erasures")).bearer_auth(token()?);

@@ -13,8 +13,11 @@ use pitpet_aws::environment::secret_key;
 use pitpet_aws::{DeadLetterQueue, DynamoTable, Settings, SqsQueue, SystemClock};
 use pitpet_chain::event::SignedEvent;
 use pitpet_cli::failure::Failure;
-use pitpet_local::service::{FoundingKeys, NewKennel, modules, open_kennel, public, store_rules};
+use pitpet_local::service::{
+    FoundingKeys, NewKennel, modules, modules_to_try, open_kennel, public, store_rules,
+};
 use pitpet_pipeline::message::Message;
+use pitpet_pipeline::offer::{Offering, When};
 use pitpet_pipeline::ports::{Clock as _, Objects, Table};
 use serde_json::{Value, json};
 
@@ -39,6 +42,15 @@ pub(crate) async fn run(context: &Context, file: &Path, command: AdminCommand) -
         AdminCommand::Queue => queue(context, &deployment).await,
         AdminCommand::DeadLetters => dead_letters(context, &deployment).await,
         AdminCommand::Redrive => redrive(context, &deployment).await,
+        AdminCommand::Upgrade { kennel, module, at_height, in_blocks, .. } => {
+            let module = module.as_deref().map(super::upgrade::read_module).transpose()?;
+            let in_blocks = super::upgrade::in_blocks(module.is_some(), at_height, in_blocks);
+            let when = match (at_height, in_blocks) {
+                (Some(height), _) => When::At(height),
+                (None, blocks) => When::After(blocks.unwrap_or_default()),
+            };
+            upgrade(context, &deployment, &kennel, module, when).await
+        }
         // Upkeep asks for the stores.
         _ => Err(Failure::usage("this is done on the stores")),
     }
@@ -137,6 +149,37 @@ async fn open(context: &Context, deployment: &Deployment, new: &NewKennel) -> Re
     let text = format!("Kennel {} is open: {kennel}\n", new.label);
     context.print(json!({ "id": kennel.to_string(), "label": new.label }), &text);
     Ok(())
+}
+
+async fn upgrade(
+    context: &Context,
+    deployment: &Deployment,
+    kennel: &str,
+    module: Option<Vec<u8>>,
+    when: When,
+) -> Result<(), Failure> {
+    let table: Arc<dyn Table> = Arc::new(deployment.table()?);
+    let prefix = deployment.output("KeyPrefix")?;
+    let operator = secret_key(&format!("{prefix}/operator")).await.map_err(Failure::Unreachable)?;
+    let queue = SqsQueue::new(&settings("AWS_ENDPOINT_URL_SQS")?, deployment.output("QueueUrl")?)
+        .map_err(unreachable)?;
+    let folder = tempfile::tempdir().map_err(unreachable)?;
+    let modules = modules_to_try(folder.path(), module.as_deref().unwrap_or_default());
+    let offering = Offering {
+        table: table.clone(),
+        objects: objects(deployment.output("ObjectsBucket")?)?,
+        modules: Arc::new(modules.map_err(unreachable)?),
+        queue: &queue,
+        operator: &operator,
+        now_ms: SystemClock.now_ms(),
+    };
+    let founding = super::upkeep::founding(&table, kennel).await?;
+    let offered = match &module {
+        Some(wasm) => offering.offer(&founding, wasm, when).await,
+        None => offering.withdraw(&founding).await,
+    };
+    let offered = offered.map_err(super::upgrade::refused)?;
+    super::upgrade::end(context, offered.event, super::upgrade::record(&offered)).await
 }
 
 #[cfg(feature = "tls")]

@@ -6,11 +6,12 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use pitpet_chain::codec::Bytes;
-use pitpet_chain::hash::PublicKey;
+use pitpet_chain::hash::{PublicKey, RulesHash};
+use pitpet_chain_host::Releases;
 use pitpet_cli::client::Client;
 use pitpet_cli::failure::Failure;
 use pitpet_cli::kennel::Kennel;
-use pitpet_pipeline::export_file::{ExportWriter, Opening, WriteError};
+use pitpet_pipeline::export_file::{ExportWriter, Module, Opening, WriteError, rules_of};
 use serde_json::json;
 
 use crate::args::ExportArgs;
@@ -33,6 +34,12 @@ pub(crate) async fn run(context: &Context, args: ExportArgs) -> Result<(), Failu
     let mut writer = ExportWriter::begin(BufWriter::new(staged), &opening).map_err(written)?;
     while writer.next_height() <= opening.height {
         let segment = client.segment(&kennel, writer.next_height(), opening.height).await?;
+        for rules in rules_of(&segment) {
+            if !writer.has_module(&rules) {
+                let wasm = Bytes(module(&client, rules).await?);
+                writer.module(&Module { rules, wasm }).map_err(written)?;
+            }
+        }
         writer.segment(&segment).map_err(written)?;
         bar.set_position(writer.next_height());
     }
@@ -51,6 +58,14 @@ pub(crate) async fn run(context: &Context, args: ExportArgs) -> Result<(), Failu
         ),
     );
     Ok(())
+}
+
+/// A module that decided blocks: this release's, or the server's.
+async fn module(client: &Client, rules: RulesHash) -> Result<Vec<u8>, Failure> {
+    match Releases::embedded().find(pitpet_chain_host::RulesHash(rules.0)) {
+        Ok(wasm) => Ok(wasm.into_owned()),
+        Err(_) => client.rules(&rules).await,
+    }
 }
 
 /// What an export of the kennel begins with, its checkpoint checked by this key.

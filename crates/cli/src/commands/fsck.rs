@@ -11,12 +11,13 @@ use pitpet_cli::failure::Failure;
 use pitpet_local::service::{DataFolder, FolderError};
 use pitpet_pipeline::fsck::{Fault, Fsck, Mode, Note, Remedy, Summary};
 use pitpet_pipeline::head::LedgerError;
-use pitpet_pipeline::ports::{Objects, Table};
+use pitpet_pipeline::items;
+use pitpet_pipeline::ports::{ObjectError, Objects, Table};
 use pitpet_pipeline::search::WORDS_MAX;
 use serde_json::{Value, json};
 use tokio::task::block_in_place;
 
-use super::verify::modules;
+use super::verify::{modules, modules_with, rules_folder};
 use crate::args::FsckArgs;
 use crate::context::{Context, block_bar, plain, show};
 
@@ -31,7 +32,7 @@ pub(crate) async fn run(context: &Context, args: FsckArgs) -> Result<(), Failure
         None => {
             let folder = open_folder(&args.data_dir)?;
             let (table, objects) = (folder.table(), Some(folder.objects()));
-            let ended = check(context, wanted, mode, table, objects, WORDS_MAX).await;
+            let ended = check(context, wanted, mode, &args.allow_rules, table, objects, WORDS_MAX).await;
             block_in_place(|| folder.close());
             ended
         }
@@ -41,7 +42,7 @@ pub(crate) async fn run(context: &Context, args: FsckArgs) -> Result<(), Failure
             let objects =
                 args.objects.as_deref().map(environment::objects_at).transpose().map_err(unusable)?;
             let words_max = environment::search_words().map_err(unusable)?;
-            check(context, wanted, mode, table, objects, words_max).await
+            check(context, wanted, mode, &args.allow_rules, table, objects, words_max).await
         }
     }
 }
@@ -60,16 +61,20 @@ pub(super) async fn check(
     context: &Context,
     kennel: Option<&str>,
     mode: Mode,
+    allowed: &[RulesHash],
     table: Arc<dyn Table>,
     objects: Option<Arc<dyn Objects>>,
     search_words_max: usize,
 ) -> Result<(), Failure> {
-    let modules = modules(context)?;
+    let modules = match &objects {
+        Some(objects) => modules_with(context, allowed_releases(context, allowed, objects.as_ref()).await?)?,
+        None => modules(context)?,
+    };
     let fsck = Fsck {
         table: table.as_ref(),
         objects: objects.as_deref(),
         modules: &modules,
-        rules: Releases::pinned().map(|rules| RulesHash(rules.0)).collect(),
+        rules: Releases::pinned().map(|rules| RulesHash(rules.0)).chain(allowed.iter().copied()).collect(),
         mode,
         search_words_max,
     };
@@ -100,6 +105,23 @@ pub(super) async fn check(
         &shown(&summary),
     );
     ended(&summary)
+}
+
+/// This release's modules, and those allowed ones that the object store has.
+async fn allowed_releases(
+    context: &Context,
+    allowed: &[RulesHash],
+    objects: &dyn Objects,
+) -> Result<Releases, Failure> {
+    let mut stored = Vec::new();
+    for rules in allowed {
+        match objects.get(&items::rules_object(rules)).await {
+            Ok(wasm) => stored.push(wasm),
+            Err(ObjectError::NotFound) => {}
+            Err(error) => return Err(Failure::Unreachable(error.to_string())),
+        }
+    }
+    Ok(Releases::with_folder(rules_folder(context)).and(stored))
 }
 
 fn ended(summary: &Summary) -> Result<(), Failure> {

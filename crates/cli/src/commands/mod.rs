@@ -9,5 +9,6 @@ pub(crate) mod export;
 pub(crate) mod fsck;
 pub(crate) mod look;
 pub(crate) mod moderate;
+pub(crate) mod upgrade;
 pub(crate) mod upkeep;
 pub(crate) mod verify;

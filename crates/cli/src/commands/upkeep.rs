@@ -7,7 +7,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use pitpet_chain::hash::EventId;
+use pitpet_chain::hash::{EventId, RulesHash};
 use pitpet_cli::client::now_ms;
 use pitpet_cli::failure::Failure;
 use pitpet_pipeline::erase::{EraseError, erase_by_operator};
@@ -30,7 +30,7 @@ use crate::context::{Context, block_bar, plain};
 /// What to do.
 pub(super) enum Task {
     List,
-    Verify { kennel: Option<String> },
+    Verify { kennel: Option<String>, allow_rules: Vec<RulesHash> },
     Repair { kennel: String, from: u64 },
     Snapshot { kennel: String },
     Erase { event: EventId },
@@ -40,7 +40,9 @@ pub(super) enum Task {
 pub(super) fn task(args: &AdminArgs) -> Option<Task> {
     Some(match &args.command {
         AdminCommand::Kennel(AdminKennelCommand::List) => Task::List,
-        AdminCommand::Verify { kennel } => Task::Verify { kennel: kennel.clone() },
+        AdminCommand::Verify { kennel, allow_rules } => {
+            Task::Verify { kennel: kennel.clone(), allow_rules: allow_rules.clone() }
+        }
         AdminCommand::Repair { kennel, from } => Task::Repair { kennel: kennel.clone(), from: *from },
         AdminCommand::Snapshot { kennel } => Task::Snapshot { kennel: kennel.clone() },
         // A service on this machine does it itself, while it runs.
@@ -61,8 +63,9 @@ pub(super) async fn run(context: &Context, args: &AdminArgs, task: Task) -> Resu
     };
     let ended = match task {
         Task::List => list(context, table).await,
-        Task::Verify { kennel } => {
-            check(context, kennel.as_deref(), Mode::Check, table, Some(objects), search_words_max).await
+        Task::Verify { kennel, allow_rules } => {
+            let objects = Some(objects);
+            check(context, kennel.as_deref(), Mode::Check, &allow_rules, table, objects, search_words_max).await
         }
         Task::Repair { kennel, from } => repair(context, table, &kennel, from, search_words_max).await,
         Task::Snapshot { kennel } => snapshot(context, table, objects, &kennel).await,
@@ -99,7 +102,7 @@ fn failed(error: LedgerError) -> Failure {
 }
 
 /// A kennel of the list, by its label or id.
-async fn founding(table: &Arc<dyn Table>, name: &str) -> Result<Founding, Failure> {
+pub(super) async fn founding(table: &Arc<dyn Table>, name: &str) -> Result<Founding, Failure> {
     let listed = Foundings::new(table.clone()).list().await.map_err(failed)?;
     let found = listed.into_iter().find(|of| of.label == name || of.kennel.to_string() == name);
     found.ok_or_else(|| Failure::usage(format!("there is no kennel {name:?}")))

@@ -92,7 +92,7 @@ fn file(context: &Context, args: &VerifyArgs, path: &Path) -> Result<(String, Ve
         error => Failure::Invalid(format!("{name}: {error}")),
     };
     // Digests first: they find damage before any block is executed.
-    export_file::check(BufReader::new(&input)).map_err(unreadable)?;
+    let (_, carried) = export_file::check(BufReader::new(&input)).map_err(unreadable)?;
     input.rewind().map_err(|error| Failure::Unreachable(format!("{name}: {error}")))?;
     let mut reader = ExportReader::open(BufReader::new(input)).map_err(unreadable)?;
     let opening = reader.opening().clone();
@@ -108,7 +108,10 @@ fn file(context: &Context, args: &VerifyArgs, path: &Path) -> Result<(String, Ve
         }
     }
     let named = |failure: VerifyError| failed(&name, &failure);
-    let modules = modules(context)?;
+    // By their hashes, which this release or --allow-rules must know: that a file carries a
+    // module makes it no more trusted.
+    let carried = carried.into_iter().map(|module| module.wasm.0);
+    let modules = modules_with(context, Releases::with_folder(rules_folder(context)).and(carried))?;
     let mut verifier = Verifier::begin(&modules, &opening, terms(args, &id, &remembered)).map_err(named)?;
     let bar = block_bar("verifying", verifier.size());
     while let Some(segment) = reader.next_segment().map_err(unreadable)? {
@@ -152,7 +155,7 @@ fn failed(ledger: &str, error: &VerifyError) -> Failure {
     if error.is_invalid() { Failure::Invalid(text) } else { Failure::Unreachable(text) }
 }
 
-fn rules_folder(context: &Context) -> PathBuf {
+pub(super) fn rules_folder(context: &Context) -> PathBuf {
     context.keys.path().join("rules")
 }
 
@@ -174,10 +177,15 @@ async fn fetch_rules(client: &Client, args: &VerifyArgs, folder: &Path) -> Resul
 
 /// Chain modules, compiled on first use; the code is kept beside the keys.
 pub(super) fn modules(context: &Context) -> Result<WasmModules, Failure> {
+    modules_with(context, Releases::with_folder(rules_folder(context)))
+}
+
+/// [`modules`], from these.
+pub(super) fn modules_with(context: &Context, releases: Releases) -> Result<WasmModules, Failure> {
     let target = Target::host().map_err(|error| Failure::Unreachable(error.to_string()))?;
     Ok(WasmModules::new(
         Host::compiling(target, Settings::default()),
-        Releases::with_folder(rules_folder(context)),
+        releases,
         ArtefactCache::new(context.keys.path().join("artefacts")),
     ))
 }

@@ -212,21 +212,20 @@ fn rules_of_no_release_run_only_if_allowed() {
         let ran = runner.run(&["verify", ledger]);
         assert!(ran.code == 3 && ran.err.contains("which this release doesn't know"), "{}", ran.err);
     }
-    // Allowed, but a file brings no module with it.
-    let bare = runner.run(&["verify", "classic.pitpet", "--allow-rules", &hash]);
-    assert!(bare.code == 3 && bare.err.contains("no chain module"), "{}", bare.err);
-    // A server offers it; afterwards it is there.
-    for ledger in [&server.url(), "classic.pitpet"] {
+    // Allowed: a file brings its module with it, and a server offers it.
+    for ledger in ["classic.pitpet", &server.url()] {
         let ran = runner.run(&["verify", ledger, "--allow-rules", &hash]);
         assert_eq!(ran.code, 0, "{}", ran.err);
         assert!(ran.out.contains("NOT known to this release"), "{}", ran.out);
         let json = runner.run(&["verify", ledger, "--allow-rules", &hash, "--json"]).json();
         assert_eq!(json["ledgers"][0]["rules"][0]["trust"], "allowed");
     }
+    // What lies in the folder is believed only under its own hash.
     let file = runner.home().join(format!(".pitpet/rules/{hash}.wasm"));
     std::fs::write(file, b"something else").unwrap();
     std::fs::remove_dir_all(runner.home().join(".pitpet/artefacts")).unwrap();
-    assert_eq!(runner.run(&["verify", "classic.pitpet", "--allow-rules", &hash]).code, 3);
+    assert_eq!(runner.run(&["verify", &server.url(), "--allow-rules", &hash]).code, 3);
+    assert_eq!(runner.run(&["verify", "classic.pitpet", "--allow-rules", &hash]).code, 0);
 }
 
 /// The real service; it ends with the test.
@@ -239,9 +238,8 @@ impl Drop for Service {
     }
 }
 
-#[test]
-fn the_real_service_is_verified() {
-    let home = Runner::new(&nowhere());
+/// Starts the real service on a folder of the runner's home.
+fn serve(home: Runner) -> (Service, Runner) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_pitpet"))
         .args(["serve", "--listen", "127.0.0.1:0", "--data-dir", "data"])
         .current_dir(home.home())
@@ -249,10 +247,74 @@ fn the_real_service_is_verified() {
         .spawn()
         .unwrap();
     let out = child.stdout.take().unwrap();
-    let _service = Service(child);
+    let service = Service(child);
     let line = BufReader::new(out).lines().next().unwrap().unwrap();
     let url = line.split_whitespace().find_map(|word| word.strip_suffix(';')).unwrap().to_owned();
-    let runner = home.at(&url);
+    (service, home.at(&url))
+}
+
+#[test]
+fn the_operator_changes_the_rules_of_a_running_kennel() {
+    let (_service, runner) = serve(Runner::new(&nowhere()));
+    runner.account("bella");
+    let photo = runner.file("cat.png", include_bytes!("../../assets/chelsea.png"));
+    let photo = photo.to_str().unwrap();
+    let birth = ["birth", "--photo", photo, "--name", "Mochi", "--story", "", "--kennel", "classic"];
+    runner.act("bella", &birth).json();
+
+    let upgrade =
+        |args: &[&str]| runner.run(&[&["admin", "upgrade", "classic", "--data-dir", "data"], args].concat());
+    // What doesn't do is refused in words, and nothing is decided.
+    let mut float = unreleased_module();
+    float.truncate(float.len() / 2);
+    runner.file("broken.wasm", &float);
+    let refused = upgrade(&["--module", "broken.wasm", "--in-blocks", "3"]);
+    assert_eq!(refused.code, 1, "{}", refused.err);
+    assert!(refused.err.contains("is refused") && refused.err.contains("(field: module)"), "{}", refused.err);
+    runner.file("large.wasm", &vec![0; 300_000]);
+    let large = upgrade(&["--module", "large.wasm"]);
+    assert!(large.code == 2 && large.err.contains("262144"), "{}", large.err);
+    runner.file("next.wasm", &unreleased_module());
+    let past = upgrade(&["--module", "next.wasm", "--at-height", "1"]);
+    assert!(past.code == 1 && past.err.contains("at_height is 1"), "{}", past.err);
+    assert_eq!(runner.run(&["kennel", "classic", "--json"]).json()["upgrade"], serde_json::Value::Null);
+
+    // What does is tried, stored and decided on; until its height it can be taken back.
+    let rules = RulesHash(sha256(&unreleased_module())).to_string();
+    let decided = upgrade(&["--module", "next.wasm", "--in-blocks", "3", "--json"]).json();
+    assert_eq!((decided["rules_hash"].as_str(), decided["height"].as_u64()), (Some(&*rules), Some(2)));
+    assert_eq!(decided["at_height"], 4);
+    let taken_back = upgrade(&["--withdraw"]);
+    assert!(taken_back.code == 0 && taken_back.out.contains("is withdrawn"), "{}", taken_back.err);
+    let decided = upgrade(&["--module", "next.wasm", "--in-blocks", "3"]);
+    assert!(decided.code == 0 && decided.out.contains("From block 6 on it decides"), "{}", decided.out);
+
+    // Life goes on across the change, with proofs of the state too.
+    for text in ["First snow!", "More snow.", "Enough snow."] {
+        runner.act("bella", &["post", "--text", text]).json();
+    }
+    let kennel = runner.run(&["kennel", "classic", "--json"]).json();
+    assert_eq!(kennel["rules_hash"], rules);
+    let exported = export(&runner);
+    assert_eq!(exported.code, 0, "{}", exported.err);
+    let untold = runner.run(&["verify", "classic.pitpet"]);
+    assert!(untold.code == 3 && untold.err.contains(&rules), "{}", untold.err);
+    for ledger in ["classic.pitpet", "[url]"] {
+        let ledger = if ledger == "[url]" { runner.url() } else { ledger };
+        let args = ["verify", ledger, "--allow-rules", &rules, "--json"];
+        let verified = runner.run(&args).json();
+        let ledgers = verified["ledgers"].as_array().unwrap();
+        let classic = ledgers.iter().find(|ledger| ledger["height"] == 7).unwrap();
+        let used: Vec<_> = classic["rules"].as_array().unwrap().iter().map(|used| &used["trust"]).collect();
+        assert_eq!(used, ["pinned", "allowed"]);
+        assert_eq!((&classic["rules"][1]["from"], &classic["rules"][1]["to"]), (&6.into(), &7.into()));
+    }
+}
+
+#[test]
+fn the_real_service_is_verified() {
+    let (_service, runner) = serve(Runner::new(&nowhere()));
+    let url = runner.url().to_owned();
     runner.account("bella");
     let photo = runner.file("cat.png", include_bytes!("../../assets/chelsea.png"));
     let photo = photo.to_str().unwrap();

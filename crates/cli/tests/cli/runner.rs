@@ -49,6 +49,10 @@ impl Runner {
         self.home.path()
     }
 
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// The same home, another server.
     pub(crate) fn at(self, url: &str) -> Self {
         Self { url: url.to_owned(), ..self }

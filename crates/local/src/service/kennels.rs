@@ -1,5 +1,6 @@
 //! Opening kennels.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -15,11 +16,13 @@ use pitpet_pipeline::founding::KENNELS_MAX;
 use pitpet_pipeline::head::write_founding;
 use pitpet_pipeline::http::HttpResponse;
 use pitpet_pipeline::items;
-use pitpet_pipeline::ports::{Clock, Consistency, ModuleHost, Order, Query, Table, TableError};
+use pitpet_pipeline::ports::{
+    Clock, Consistency, ModuleHost, Objects, Order, Query, Queue, Table, TableError,
+};
 use pitpet_pipeline::problem::{bad_field, not_found, problem, unavailable};
 use serde::{Deserialize, Serialize};
 
-use super::Keys;
+use super::{Keys, NewRules};
 
 /// Sets of parameters with a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +96,9 @@ pub(super) struct Admin {
     pub(super) modules: Arc<dyn ModuleHost>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) keys: Keys,
+    pub(super) objects: Arc<dyn Objects>,
+    pub(super) queue: Arc<dyn Queue>,
+    pub(super) folder: PathBuf,
 }
 
 /// The keys of an installation that stand in the genesis of its kennels.
@@ -222,6 +228,10 @@ pub(super) async fn admin(
                 ),
                 Err(error) => bad_field("label", error.to_string()).into(),
             },
+            Err(error) => bad_field("body", error.to_string()).into(),
+        },
+        ("POST", "/admin/upgrades") => match serde_json::from_slice::<NewRules>(body) {
+            Ok(new) => super::upgrades::offer(&shared.admin, &new).await,
             Err(error) => bad_field("body", error.to_string()).into(),
         },
         ("POST", "/admin/erasures") => match serde_json::from_slice::<Erasure>(body) {

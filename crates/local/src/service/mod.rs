@@ -10,6 +10,7 @@ mod folder;
 mod front;
 mod kennels;
 mod keys;
+mod upgrades;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
@@ -25,6 +26,7 @@ use pitpet_miner::WasmModules;
 use pitpet_pipeline::ingest::Ingest;
 use pitpet_pipeline::items;
 use pitpet_pipeline::mine::{Miner, MinerSettings};
+use pitpet_pipeline::native::released_rules;
 use pitpet_pipeline::ports::{Clock, Objects, Table};
 use pitpet_pipeline::query::{Queries, QuerySettings, SiteSettings};
 use pitpet_pipeline::rate_limit::RateLimits;
@@ -40,6 +42,7 @@ pub use folder::{DataFolder, FolderError};
 pub use front::FrontSettings;
 pub use kennels::{FoundingKeys, NewKennel, Preset, open as open_kennel, public};
 pub use keys::{ADMIN_TOKEN_FILE, Keys};
+pub use upgrades::NewRules;
 
 /// Name of the one table.
 const TABLE: &str = "pitpet";
@@ -160,6 +163,7 @@ impl Service {
         let upload_secret = UploadSecret::new(keys.upload_secret);
         let objects = Arc::new(FolderObjects::open(&folder.join("objects"), upload_secret)?);
         let modules = Arc::new(modules(folder)?);
+        let native = released_rules().context("this build has no released rules")?;
         store_rules(objects.as_ref()).await?;
 
         let sender = Arc::new(QueueHandle::bounded(queue.clone(), clock.clone()));
@@ -169,13 +173,16 @@ impl Service {
             modules: modules.clone(),
             clock: clock.clone(),
             keys: keys.clone(),
+            objects: objects.clone(),
+            queue: own_sender.clone(),
+            folder: folder.clone(),
         };
         admin.open_first(&settings.first).await?;
 
         let miner = Arc::new(Miner::new(
             table.clone(),
             objects.clone(),
-            modules,
+            modules.clone(),
             clock.clone(),
             Arc::new(DeadLetterHandle::new(queue.clone(), clock.clone())),
             Arc::new(keys.checkpoint.clone()),
@@ -196,6 +203,7 @@ impl Service {
                     replicas_max: NonZeroUsize::new(4).expect("4 is not zero"),
                 },
             )
+            .with_rules(native, Some(modules))
             .with_site(settings.site),
             objects,
             clock: clock.clone(),
@@ -286,12 +294,27 @@ fn lock(folder: &std::path::Path) -> anyhow::Result<std::fs::File> {
 /// If this machine has no compiler for them, or the release has none.
 pub fn modules(folder: &std::path::Path) -> anyhow::Result<WasmModules> {
     let host = Host::compiling(Target::host()?, pitpet_chain_host::Settings::default());
-    let modules = WasmModules::new(host, Releases::embedded(), ArtefactCache::new(folder.join("artefacts")));
+    let modules = WasmModules::new(host, releases(folder), ArtefactCache::new(folder.join("artefacts")));
     let newest = Releases::latest()
         .context("this build has no released chain module: run `cargo xtask module pin`")?;
     // Now, so that the first event doesn't wait for the compiler.
     modules.module(newest).context("can't load the chain module")?;
     Ok(modules)
+}
+
+/// The released modules, and those that the operator has offered: where anyone can fetch them.
+fn releases(folder: &std::path::Path) -> Releases {
+    Releases::with_folder(folder.join("objects").join("rules"))
+}
+
+/// [`modules`] with one more, which is not stored yet: it has to be tried first.
+///
+/// # Errors
+/// If this machine has no compiler for them.
+pub fn modules_to_try(folder: &std::path::Path, wasm: &[u8]) -> anyhow::Result<WasmModules> {
+    let host = Host::compiling(Target::host()?, pitpet_chain_host::Settings::default());
+    let releases = releases(folder).and([wasm.to_vec()]);
+    Ok(WasmModules::new(host, releases, ArtefactCache::new(folder.join("artefacts"))))
 }
 
 /// Puts the released modules where anyone can fetch them.

@@ -119,6 +119,9 @@ pub enum Loss {
     /// A founding record.
     #[error("the founding record is lost here; an export has it")]
     Genesis,
+    /// A chain module that this release doesn't carry.
+    #[error("the module is lost here; an export or anyone who verified the ledger has it")]
+    Module,
     /// The head's checkpoint.
     #[error("which block is the newest is lost; a backup of the head has it")]
     Head,

@@ -185,6 +185,8 @@ struct Chain {
     head: CommittedHead,
     /// Hashes by height.
     hashes: Vec<BlockHash>,
+    /// Which rules decide from which height on.
+    rules: Vec<(u64, RulesHash)>,
     /// Height up to which the read side must be whole.
     whole: u64,
     /// Publications of blocks looked back at; none where the block is not good.
@@ -195,6 +197,14 @@ struct Chain {
     births: u64,
     /// The feed's day that is being walked, and entries found of it.
     day: (u64, u64),
+}
+
+impl Chain {
+    /// The rules that decided a block; the head's where no block says.
+    fn rules_at(&self, height: u64) -> RulesHash {
+        let found = self.rules.iter().rev().find(|(from, _)| *from <= height);
+        found.map_or(self.head.header.rules_hash, |(_, rules)| *rules)
+    }
 }
 
 impl Run<'_, '_> {
@@ -274,6 +284,7 @@ impl Run<'_, '_> {
             founding,
             head,
             hashes,
+            rules: Vec::new(),
             whole,
             kept: LruCache::new(NonZeroUsize::new(KEPT_BLOCKS).expect("16 is not zero")),
             timelines: BTreeMap::new(),
@@ -519,6 +530,9 @@ impl Run<'_, '_> {
                 continue;
             };
             let bytes = encode(&block);
+            if chain.rules.last().is_none_or(|(_, rules)| *rules != block.header.rules_hash) {
+                chain.rules.push((height, block.header.rules_hash));
+            }
             if let Some(running) = &mut verifier {
                 match running.segment(&unaccompanied(height, &block, &bytes)) {
                     Ok(()) => self.summary.executed += 1,

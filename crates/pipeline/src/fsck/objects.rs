@@ -1,5 +1,7 @@
 //! Objects: snapshots, photos and the chain modules that anyone may fetch.
 
+use std::collections::BTreeSet;
+
 use pitpet_chain::abi::{Opened, Start};
 use pitpet_chain::codec::{Bytes, decode, encode};
 use pitpet_chain::hash::{Digest32, sha256};
@@ -20,7 +22,7 @@ impl Run<'_, '_> {
             return Ok(());
         };
         let kennel = chain.founding.kennel;
-        self.module(chain, objects).await?;
+        self.modules(chain, objects).await?;
         for place in snapshots::list(objects, &kennel).await? {
             let on_chain = usize::try_from(place.height).ok().and_then(|at| chain.hashes.get(at));
             let flaw = if on_chain == Some(&place.hash) {
@@ -55,7 +57,7 @@ impl Run<'_, '_> {
             Err(LedgerError::Damaged(why)) => return bad(why),
             Err(error) => return Err(error),
         };
-        let rules_hash = chain.head.header.rules_hash;
+        let rules_hash = chain.rules_at(place.height);
         let start = Start { rules_hash, genesis: None, snapshot: Some(Bytes(content)) };
         // It recomputes the state root, which the header in the snapshot states.
         match self.fsck.modules.open(&rules_hash.0, &encode(&start)) {
@@ -74,21 +76,26 @@ impl Run<'_, '_> {
         }
     }
 
-    /// The module that decided the kennel's blocks, where it is kept for others to fetch.
-    async fn module(&mut self, chain: &Chain, objects: &dyn Objects) -> Result<(), LedgerError> {
-        let rules = chain.head.header.rules_hash;
-        let key = items::rules_object(&rules);
-        let content = match objects.get(&key).await {
-            Ok(content) => content,
-            // The service puts it there when it starts.
-            Err(ObjectError::NotFound) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
-        if sha256(&content) != rules.0 {
-            if self.repairs() {
-                objects.delete(&key).await?;
+    /// The modules that decided the kennel's blocks, where they are kept for others to fetch.
+    async fn modules(&mut self, chain: &Chain, objects: &dyn Objects) -> Result<(), LedgerError> {
+        for rules in chain.rules.iter().map(|(_, rules)| *rules).collect::<BTreeSet<_>>() {
+            let key = items::rules_object(&rules);
+            let content = match objects.get(&key).await {
+                Ok(content) => content,
+                // The service puts a released one there when it starts.
+                Err(ObjectError::NotFound) if self.fsck.rules.contains(&rules) => continue,
+                Err(ObjectError::NotFound) => {
+                    self.lost(chain.founding.kennel, Place::Object(key), Flaw::Missing, Loss::Module);
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            if sha256(&content) != rules.0 {
+                if self.repairs() {
+                    objects.delete(&key).await?;
+                }
+                self.fault(chain.founding.kennel, Place::Object(key), Flaw::Content, self.derivable());
             }
-            self.fault(chain.founding.kennel, Place::Object(key), Flaw::Content, self.derivable());
         }
         Ok(())
     }

@@ -1,7 +1,8 @@
 //! What a browser needs to decide a block again by itself. Nothing of it is trusted there: a
 //! snapshot's root is recomputed, blocks are linked by their hashes, and the checkpoint is signed.
 
-use pitpet_chain::codec::{Bytes, encode};
+use pitpet_chain::block::Block;
+use pitpet_chain::codec::{Bytes, decode, encode};
 use pitpet_chain::hash::BlockHash;
 use pitpet_keys::inspect::Evidence;
 
@@ -32,13 +33,15 @@ impl Queries {
         let not_yet = || not_found("published block at this height yet", "height");
         let (_, stored) = self.published_block(&founding, height).await?.ok_or_else(not_yet)?;
         let (log_proof, checkpoint) = self.log_proof(&founding, height).await?.ok_or_else(not_yet)?;
-        let (snapshot, from) = match self.state_before(&founding, height).await? {
-            Some((place, content)) => (Some(Bytes(content)), place.height + 1),
-            None => (None, 1),
+        let (snapshot, begin) = match self.state_before(&founding, height).await? {
+            Some((place, content)) => (Some(Bytes(content)), place.height),
+            None => (None, 0),
         };
+        let first = self.published_block(&founding, begin).await?.ok_or_else(not_yet)?.1;
+        let first: Block = decode(&first.bytes).map_err(|_| damaged("a block"))?;
         let mut size = snapshot.as_ref().map_or(0, |snapshot| snapshot.0.len()) + stored.bytes.len();
         let mut before = Vec::new();
-        let mut next = from;
+        let mut next = begin + 1;
         while next < height {
             let end = height.min(next + BLOCKS_AT_ONCE as u64);
             for block in self.blocks_between(&founding, next, end).await? {
@@ -53,6 +56,7 @@ impl Queries {
         Ok(encode(&Evidence {
             genesis: Bytes(encode(&founding.genesis)),
             snapshot,
+            rules: first.header.rules_hash,
             before,
             block: Bytes(stored.bytes),
             log_proof,

@@ -158,13 +158,21 @@ impl Queries {
         Ok(true)
     }
 
-    /// Takes the living from a replica.
+    /// Takes the living from a replica. One that isn't native doesn't tell them: then those count
+    /// of whom the blocks from here on speak.
     async fn count_living(&self, founding: &Founding) -> Result<Living, LedgerError> {
         let head = self.published_head(founding).await?;
-        let replica = self.replicas.take(founding, &head).await?;
-        let state = replica.instance.state().ok_or_else(|| damaged("a replica is not native"))?;
-        let births = state.living_up_to(u64::MAX);
-        let pets = births.iter().filter_map(|birth| Some((*birth, state.pet(birth)?.clone()))).collect();
+        let replica = match self.replicas.take(founding, &head).await {
+            Ok(replica) => replica,
+            Err(error) if error.is_of_the_rules() => {
+                tracing::warn!(kennel = %founding.kennel, %error, "who is alive in a kennel is not known to the full");
+                return Ok(Living { height: head.height, hash: head.hash, pets: HashMap::new() });
+            }
+            Err(error) => return Err(error),
+        };
+        let births = replica.instance.state().map(|state| state.living_up_to(u64::MAX)).unwrap_or_default();
+        let pet = |birth: &BirthHash| Some((*birth, replica.instance.state()?.pet(birth)?.clone()));
+        let pets = births.iter().filter_map(pet).collect();
         let living = Living { height: head.height, hash: head.hash, pets };
         self.replicas.put(founding.kennel, replica);
         Ok(living)

@@ -1,7 +1,8 @@
 //! Answers: cards, feeds, blocks and proofs from the read side. It writes nothing.
 //!
-//! State proofs come from native replicas of the kennels, opened as the miner opens them; whoever
-//! gets a proof checks it against the signed checkpoint, so that a replica is not trusted.
+//! State proofs come from replicas of the kennels, native where they can be
+//! ([`crate::native::ReplicaHost`]), opened as the miner opens them; whoever gets a proof checks it
+//! against the signed checkpoint, so that a replica is not trusted.
 
 mod birthplace;
 mod cards;
@@ -40,9 +41,9 @@ use crate::founding::Foundings;
 use crate::head::{CommittedHead, Founding, LedgerError, StoredBlock, damaged, read_block, read_head};
 use crate::items::{self, Fields};
 use crate::kennels::Kennels;
-use crate::native::NativeHost;
+use crate::native::{NativeHost, ReplicaHost};
 use crate::opening;
-use crate::ports::{Attributes, Clock, Consistency, Objects, Order, Query, Table};
+use crate::ports::{Attributes, Clock, Consistency, ModuleHost, Objects, Order, Query, Table};
 use crate::problem::{bad_field, not_found, problem, rejected};
 
 /// First pause between two looks of a long poll, ms; it doubles up to [`POLL_MS_MAX`].
@@ -108,6 +109,16 @@ impl Queries {
             memory: living::Memory::default(),
             newest: pages::Newest::default(),
         }
+    }
+
+    /// Says which rules are run natively, and by what all others are: without a host for them,
+    /// kennels that others decide get no proofs of their state here. Unless this is said, all are
+    /// run natively.
+    #[must_use]
+    pub fn with_rules(self, native: RulesHash, others: Option<Arc<dyn ModuleHost>>) -> Self {
+        let host = Arc::new(ReplicaHost::new(native, others));
+        let (table, objects) = (self.table.clone(), self.objects.clone());
+        Self { replicas: Kennels::new(host, table, objects, self.settings.replicas_max), ..self }
     }
 
     /// Says what the pages have to know of the site.

@@ -6,6 +6,7 @@ use pitpet_chain::kennel::Fault;
 
 use crate::checkpoint::CheckpointError;
 use crate::ports::ModuleError;
+use crate::upgrade::Unfit;
 
 /// Why a ledger was not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -122,9 +123,28 @@ pub enum VerifyError {
         /// Why.
         source: ModuleError,
     },
+    /// The block's rules don't go on where the rules before it ended.
+    #[error("block {height}: its rules {rules} don't take over the state of the rules before: {why}")]
+    Upgrade {
+        /// The block's height.
+        height: u64,
+        /// Its rules.
+        rules: RulesHash,
+        /// Why.
+        why: Unfit,
+    },
 }
 
 impl VerifyError {
+    /// Why a module did not take over: it could not be run, or it refuses.
+    pub(super) fn of_upgrade(height: u64, rules: RulesHash, unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Module(ModuleError::Refused(_)) => VerifyError::Upgrade { height, rules, why: unfit },
+            Unfit::Module(source) => VerifyError::Unable { height, source },
+            why => VerifyError::Upgrade { height, rules, why },
+        }
+    }
+
     /// Whether the ledger is shown to be false; else it could not be checked here.
     pub fn is_invalid(&self) -> bool {
         !matches!(self, VerifyError::UntrustedRules { .. } | VerifyError::Unable { .. })

@@ -6,6 +6,9 @@
 //! names, every signature included, and must come out byte for byte. In the end the checkpoint
 //! must sign the history that was computed here.
 //!
+//! Where the rules change, the module before hands its state over to the next ([`crate::upgrade`]);
+//! that they may change there, and to which, is in the blocks before.
+//!
 //! Trusted in return: the hashes of the rules that are pinned in this release or allowed by the
 //! caller, and the kennel id, which the genesis with its checkpoint key hashes to.
 //!
@@ -34,6 +37,7 @@ use crate::checkpoint::{self, Claim};
 use crate::export_file::Opening;
 use crate::ports::{ChainInstance, ModuleError, ModuleHost};
 use crate::query::{Segment, SegmentEntry};
+use crate::upgrade;
 
 /// Version of the segments that are read.
 const SEGMENT_VERSION: u8 = 1;
@@ -137,20 +141,30 @@ pub struct Verdict {
     pub events: u64,
     /// Bodies beside them.
     pub bodies: BodyCounts,
-    /// The rules that decided them.
-    pub rules: RulesHash,
+    /// The rules that decided them, in the order of their heights.
+    pub rules: Vec<UsedRules>,
+}
+
+/// Rules that decided blocks of a ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UsedRules {
+    /// SHA-256 of their module.
+    pub hash: RulesHash,
     /// Why they were trusted.
-    pub rules_trust: RulesTrust,
+    pub trust: RulesTrust,
+    /// The first block that they decided.
+    pub from: u64,
+    /// The last one.
+    pub to: u64,
 }
 
 /// A kennel in the middle of being verified.
 struct Running {
     instance: Box<dyn ChainInstance>,
     parent: Header,
-    parent_hash: BlockHash,
-    living: u32,
+    head: Head,
     genesis_block: BlockHash,
-    trust: RulesTrust,
+    rules: Vec<UsedRules>,
 }
 
 /// Verifies a ledger, segment by segment.
@@ -265,7 +279,7 @@ impl<'a> Verifier<'a> {
             kennel_trust: self.terms.kennel,
             genesis_block: running.genesis_block,
             height: self.height,
-            head: running.parent_hash,
+            head: running.head.hash,
             timestamp_ms: running.parent.timestamp_ms,
             checkpoint: self.claim,
             extends: self.terms.remembered,
@@ -274,8 +288,7 @@ impl<'a> Verifier<'a> {
             blocks: self.history.size,
             events: self.events,
             bodies: BodyCounts { hidden: self.hidden.count(), ..self.bodies },
-            rules: running.parent.rules_hash,
-            rules_trust: running.trust,
+            rules: running.rules,
         })
     }
 
@@ -301,7 +314,7 @@ impl<'a> Verifier<'a> {
             .terms
             .trust(block.header.rules_hash)
             .ok_or(VerifyError::UntrustedRules { height, rules: block.header.rules_hash })?;
-        let head = self.execute(&block.header, &entry.block, trust)?;
+        let head = self.execute(&block.header, &entry.block)?;
         self.history.append(log::leaf(&hash.0));
         let same = head.height == height
             && head.hash == hash
@@ -311,11 +324,19 @@ impl<'a> Verifier<'a> {
             return Err(flawed(BlockFlaw::Outcome));
         }
         self.check_remembered()?;
+        if head.summary != summary {
+            return Err(flawed(BlockFlaw::Outcome));
+        }
         self.events += events.len() as u64;
         let running = self.running.as_mut().expect("the first block has opened the kennel");
-        running.living = summary.totals.living;
-        running.parent = block.header;
-        running.parent_hash = hash;
+        (running.parent, running.head) = (block.header, head);
+        match running.rules.last_mut() {
+            Some(used) if used.hash == running.parent.rules_hash => used.to = height,
+            _ => {
+                let hash = running.parent.rules_hash;
+                running.rules.push(UsedRules { hash, trust, from: height, to: height });
+            }
+        }
         Ok(())
     }
 
@@ -331,13 +352,14 @@ impl<'a> Verifier<'a> {
             }
             Some(running) => {
                 let before = &running.parent;
-                let latest_ms = match running.living {
+                let latest_ms = match running.head.summary.totals.living {
                     0 => u64::MAX,
                     _ => before.timestamp_ms.saturating_add(2 * self.genesis.parameters.idle_ms),
                 };
-                same(Part::Rules, header.rules_hash.0, before.rules_hash.0)?;
+                let due = upgrade::due(before.height, running.head.summary.upgrade);
+                same(Part::Rules, header.rules_hash.0, due.unwrap_or(before.rules_hash).0)?;
                 let age = before.age..=before.age.saturating_add(1);
-                (running.parent_hash, age, before.timestamp_ms, latest_ms)
+                (running.head.hash, age, before.timestamp_ms, latest_ms)
             }
         };
         same(Part::Parent, header.parent.0, parent.0)?;
@@ -356,7 +378,7 @@ impl<'a> Verifier<'a> {
     }
 
     /// Runs the block by its rules and gives the head that they make.
-    fn execute(&mut self, header: &Header, block: &Bytes, trust: RulesTrust) -> Result<Head, VerifyError> {
+    fn execute(&mut self, header: &Header, block: &Bytes) -> Result<Head, VerifyError> {
         let height = header.height;
         let failed = |error| match error {
             ModuleError::Refused(fault) => VerifyError::Block { height, flaw: BlockFlaw::Refused(fault) },
@@ -372,14 +394,18 @@ impl<'a> Verifier<'a> {
                 self.running = Some(Running {
                     instance,
                     parent: header.clone(),
-                    parent_hash: header.hash(),
-                    living: 0,
+                    head: opened.head,
                     genesis_block: header.hash(),
-                    trust,
+                    rules: Vec::new(),
                 });
                 opened.block
             }
             Some(running) => {
+                if let Some(rules) = upgrade::due(running.head.height, running.head.summary.upgrade) {
+                    let next = upgrade::take_over(self.host, running.instance.as_mut(), &running.head, rules)
+                        .map_err(|unfit| VerifyError::of_upgrade(height, rules, unfit))?;
+                    running.instance = next.instance;
+                }
                 let replay = encode(&Replay { signatures: true, block: block.clone() });
                 let made = running.instance.replay(&replay).map_err(failed)?;
                 Some(answer::<NewBlock>(&made).map_err(failed)?)

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{KennelTrust, KeySource, RulesTrust, Verdict};
+use super::{KennelTrust, KeySource, RulesTrust, UsedRules, Verdict};
 
 /// The verdict in words: what was checked, and what was trusted for it.
 pub fn words(ledger: &str, verdict: &Verdict) -> String {
@@ -11,10 +11,6 @@ pub fn words(ledger: &str, verdict: &Verdict) -> String {
         KennelTrust::Given(_) => "as given",
         KennelTrust::Remembered(_) => "as seen before",
         KennelTrust::FirstUse => "taken as shown, this first time; --genesis would hold it to an id",
-    };
-    let rules_trust = match verdict.rules_trust {
-        RulesTrust::Pinned => "pinned in this release",
-        RulesTrust::Allowed => "NOT known to this release: trusted because --allow-rules says so",
     };
     let key_source = match verdict.key_source {
         KeySource::Genesis => "the genesis names it",
@@ -33,7 +29,7 @@ pub fn words(ledger: &str, verdict: &Verdict) -> String {
          head       block {} {}\n  \
          executed   {} blocks, {} events, every signature checked\n  \
          bodies     {} present, {} erased, {} missing; {} events have none{hidden}\n  \
-         rules      {} ({rules_trust})\n  \
+         {}\n  \
          checkpoint {} signed by {} ({key_source}){extends}\n",
         verdict.kennel,
         verdict.genesis_block,
@@ -45,10 +41,26 @@ pub fn words(ledger: &str, verdict: &Verdict) -> String {
         bodies.erased,
         bodies.missing,
         bodies.none,
-        verdict.rules,
+        rules_words(&verdict.rules),
         verdict.checkpoint.size,
         verdict.checkpoint_key,
     )
+}
+
+/// A line for each of the rules: whose word they are trusted on, and from which block on.
+fn rules_words(rules: &[UsedRules]) -> String {
+    let line = |(at, used): (usize, &UsedRules)| {
+        let trust = match used.trust {
+            RulesTrust::Pinned => "pinned in this release",
+            RulesTrust::Allowed => "NOT known to this release: trusted because --allow-rules says so",
+        };
+        let heading = if at == 0 { "rules     " } else { "          " };
+        match rules {
+            [_] => format!("{heading} {} ({trust})", used.hash),
+            _ => format!("{heading} {} for blocks {} to {} ({trust})", used.hash, used.from, used.to),
+        }
+    };
+    rules.iter().enumerate().map(line).collect::<Vec<_>>().join("\n  ")
 }
 
 /// The verdict in JSON.
@@ -72,13 +84,7 @@ pub fn record(ledger: &str, verdict: &Verdict) -> Value {
             "present": bodies.present, "erased": bodies.erased, "missing": bodies.missing, "none": bodies.none,
             "hidden": bodies.hidden
         },
-        "rules": [{
-            "hash": verdict.rules.to_string(),
-            "trust": match verdict.rules_trust {
-                RulesTrust::Pinned => "pinned",
-                RulesTrust::Allowed => "allowed",
-            },
-        }],
+        "rules": verdict.rules.iter().map(rules_record).collect::<Vec<_>>(),
         "checkpoint": {
             "size": verdict.checkpoint.size,
             "root": hex::encode(verdict.checkpoint.root),
@@ -89,5 +95,17 @@ pub fn record(ledger: &str, verdict: &Verdict) -> Value {
             },
         },
         "extends": verdict.extends.map(|claim| claim.size),
+    })
+}
+
+fn rules_record(used: &UsedRules) -> Value {
+    json!({
+        "hash": used.hash.to_string(),
+        "trust": match used.trust {
+            RulesTrust::Pinned => "pinned",
+            RulesTrust::Allowed => "allowed",
+        },
+        "from": used.from,
+        "to": used.to,
     })
 }

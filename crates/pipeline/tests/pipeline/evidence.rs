@@ -3,11 +3,14 @@
 use pitpet_chain::abi::Session;
 use pitpet_chain::block::{Block, Change, Receipt};
 use pitpet_chain::codec::{Bytes, decode, encode};
+use pitpet_chain::hash::RulesHash;
 use pitpet_keys::inspect::{self, Evidence};
 use pitpet_pipeline::http::{self, HttpRequest};
+use pitpet_pipeline::message::Entry;
 use pitpet_pipeline::ports::Objects as _;
 use pitpet_pipeline::snapshots::ARCHIVED_EVERY;
-use pitpet_simulator::town::{QUICK, id_of};
+use pitpet_pipeline::upgrade::Operator;
+use pitpet_simulator::town::{QUICK, RULES, id_of, key};
 use pitpet_simulator::{Player, Town};
 
 /// Blocks between two posts of a pet: few enough that the last one takes pats, and many enough that
@@ -16,6 +19,13 @@ const POST_EVERY: u64 = 14;
 
 /// A kennel of a bit more than one archived snapshot's distance: one event in each block.
 async fn grown() -> Town {
+    grown_through(&[]).await
+}
+
+/// Where the rules change, each time to other ones, by their hashes.
+async fn grown_through(changes: &[(RulesHash, u64)]) -> Town {
+    let mut changes = changes.iter().peekable();
+    let operator = key(200);
     let town = Town::found(QUICK).await;
     let mut owners = [Player::new(&town, 1), Player::new(&town, 2)];
     let miner = town.miner();
@@ -38,7 +48,15 @@ async fn grown() -> Town {
             }
             round => Player::new(&town, 3 + u8::try_from(round).expect("small")).pat(posts[at]),
         };
-        town.send(vec![event]);
+        let mut events = vec![event];
+        let head = town.head().await;
+        if let Some((rules, at_height)) = changes.next_if(|_| head.summary.upgrade.is_none()) {
+            let operator =
+                Operator { key: &operator, kennel: town.kennel(), genesis: &town.founding.genesis };
+            let decision = operator.upgrade(*rules, *at_height, town.clock.now_ms());
+            events.push(Entry { event: Bytes(decision), body: None });
+        }
+        town.send(events);
         town.mine_all(&miner).await;
         town.clock.advance(1_000);
     }
@@ -62,11 +80,24 @@ fn decided(town: &Town, height: u64, evidence: &Evidence) -> Result<Vec<String>,
     let claims = evidence.check(&town.kennel(), height).map_err(|refused| refused.detail)?;
     let open = || -> Result<Session, String> {
         let mut session = Session::new();
-        let opened = session.open(&evidence.start(claims.rules)).map_err(|fault| fault.to_string())?;
+        let mut rules = evidence.rules;
+        let opened = session.open(&evidence.start()).map_err(|fault| fault.to_string())?;
         let (mut head, _) = inspect::opened(&opened).unwrap();
-        for replay in evidence.replays() {
+        let take_over = |session: &mut Session, next: RulesHash| {
+            let snapshot = session.snapshot(&[]).unwrap();
+            *session = Session::new();
+            session.open(&inspect::take_over(next, &snapshot)).map_err(|fault| fault.to_string())
+        };
+        for (next, replay) in evidence.replays().map_err(|refused| refused.detail)? {
+            if next != rules {
+                take_over(&mut session, next)?;
+                rules = next;
+            }
             let answer = session.replay(&replay).map_err(|fault| fault.to_string())?;
             head = inspect::replayed(&answer).unwrap();
+        }
+        if claims.rules != rules {
+            take_over(&mut session, claims.rules)?;
         }
         if height > 0 {
             assert_eq!(head, claims.parent)
@@ -116,6 +147,39 @@ async fn every_block_can_be_decided_again_from_a_near_state() {
     let evidence = evidence(&town, top).await;
     assert_eq!((evidence.snapshot.is_none(), evidence.before.len() as u64), (true, top - 1));
     assert_eq!(decided(&town, top, &evidence), Ok(Vec::new()));
+}
+
+/// Each block is decided by the rules that it names, and no other way leads over a change of rules.
+#[tokio::test]
+async fn a_block_beyond_a_change_of_rules_is_decided_by_its_own() {
+    let (second, third) = (RulesHash([0x22; 32]), RulesHash([0x33; 32]));
+    let changes = [(second, 9), (third, ARCHIVED_EVERY + 1)];
+    let town = grown_through(&changes).await;
+    for (height, begins, decides) in [
+        (8, RULES, RULES),
+        (9, RULES, second),
+        (10, RULES, second),
+        (ARCHIVED_EVERY, RULES, second),
+        // From the snapshot of the last block by the rules before.
+        (ARCHIVED_EVERY + 1, second, third),
+        (ARCHIVED_EVERY + 3, second, third),
+    ] {
+        let good = evidence(&town, height).await;
+        let claims = good.check(&town.kennel(), height).unwrap();
+        assert_eq!((good.rules, claims.rules), (begins, decides), "{height}");
+        assert_eq!(decided(&town, height, &good), Ok(Vec::new()), "{height}");
+        // A server that names other rules for the beginning is found out.
+        let other = if begins == RULES { second } else { RULES };
+        let bad = Evidence { rules: other, ..good };
+        assert!(decided(&town, height, &bad).is_err(), "{height}");
+    }
+    // A block that claims rules which were not decided on is in no signed log; were it, the rules
+    // before would not let them take over.
+    let mut bad = evidence(&town, 10).await;
+    let mut before: Block = decode(&bad.before[7].0).unwrap();
+    before.header.rules_hash = third;
+    bad.before[7] = Bytes(encode(&before));
+    assert_eq!(decided(&town, 10, &bad), Err("another chain module decides here".to_owned()));
 }
 
 #[tokio::test]

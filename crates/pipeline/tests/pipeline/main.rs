@@ -17,3 +17,4 @@ mod reaper;
 mod sign_in;
 mod snapshots;
 mod spare;
+mod upgrades;

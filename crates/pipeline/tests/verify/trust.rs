@@ -4,7 +4,7 @@ use pitpet_chain::hash::{BlockHash, KennelId, RulesHash};
 use pitpet_pipeline::checkpoint::{self, CheckpointError, Claim};
 use pitpet_pipeline::native::NativeHost;
 use pitpet_pipeline::verify::{
-    BlockFlaw, KennelTrust, KeySource, Part, RulesTrust, Terms, Verdict, VerifyError,
+    BlockFlaw, KennelTrust, KeySource, Part, RulesTrust, Terms, UsedRules, Verdict, VerifyError,
 };
 
 use crate::ledger::{Builder, CHECKPOINT, Ledger, RULES, key, public};
@@ -27,7 +27,8 @@ fn the_verdict_says_what_was_checked_and_trusted() {
     assert_eq!(verdict.checkpoint, ledger.claim(5));
     assert_eq!(verdict.checkpoint_key, public(CHECKPOINT));
     assert_eq!(verdict.key_source, KeySource::Genesis);
-    assert_eq!((verdict.rules, verdict.rules_trust), (RULES, RulesTrust::Pinned));
+    let used = UsedRules { hash: RULES, trust: RulesTrust::Pinned, from: 0, to: verdict.height };
+    assert_eq!(verdict.rules, [used]);
     // However the blocks are cut into segments.
     for step in [1, 3, 256] {
         assert_eq!(Ledger { step, ..ledger.clone() }.verify().unwrap(), verdict);
@@ -134,6 +135,6 @@ fn rules_are_pinned_or_allowed_or_not_run() {
         assert!(matches!(error, VerifyError::UntrustedRules { height: 0, rules } if rules == RULES));
         assert!(!error.is_invalid(), "not shown to be false: not checked");
     }
-    assert_eq!(with(&[other], &[RULES]).unwrap().rules_trust, RulesTrust::Allowed);
-    assert_eq!(with(&[RULES], &[RULES]).unwrap().rules_trust, RulesTrust::Pinned);
+    assert_eq!(with(&[other], &[RULES]).unwrap().rules[0].trust, RulesTrust::Allowed);
+    assert_eq!(with(&[RULES], &[RULES]).unwrap().rules[0].trust, RulesTrust::Pinned);
 }
