@@ -46,9 +46,9 @@ export function statements(name: FunctionName, to: Resources): PolicyStatement[]
     case 'ingest':
       return [
         items('GetItem', 'K#*', 'NAME#*', 'RATE#*', 'VAULT#*'),
-        items('PutItem', 'NAME#*', 'W#*'),
+        items('PutItem', 'NAME#*', 'S#*', 'W#*'),
         items('UpdateItem', 'A#*', 'RATE#*', 'U#*', 'VAULT#*'),
-        items('Query', 'A#*'),
+        items('Query', 'A#*', 'S#*'),
         // For the upload tickets that it signs.
         objects('media', 's3:PutObject'),
         allow(to.queue.queueArn, 'sqs:SendMessage'),
@@ -80,7 +80,7 @@ export function statements(name: FunctionName, to: Resources): PolicyStatement[]
     case 'reaper':
       return [
         items('GetItem', 'K#*', 'M#*', 'P#*', 'U#*'),
-        items('Query', 'D#*', 'K#*', 'KENNELS', 'U#*'),
+        items('Query', 'D#*', 'K#*', 'KENNELS', 'S#*', 'U#*'),
         // The reservation and the genesis of the next kennel.
         items('PutItem', 'K#*'),
         items('UpdateItem', ...UPDATED),
@@ -91,7 +91,7 @@ export function statements(name: FunctionName, to: Resources): PolicyStatement[]
         allow(to.houseKey, 'secretsmanager:GetSecretValue'),
       ];
     case 'query': {
-      const read = ['A#*', 'E#*', 'F#*', 'K#*', 'KENNELS', 'N#*', 'NAME#*', 'O#*', 'P#*', 'V#*', 'W#*', 'X#*', 'Y#*'];
+      const read = ['A#*', 'E#*', 'F#*', 'K#*', 'KENNELS', 'N#*', 'NAME#*', 'O#*', 'P#*', 'S#*', 'V#*', 'W#*', 'X#*', 'Y#*'];
       return [
         items('GetItem', ...read),
         items('BatchGetItem', ...read),

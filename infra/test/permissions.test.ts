@@ -54,7 +54,7 @@ function permissions(role: Properties): string[] {
 const LOG = ['logs:CreateLogStream on own log', 'logs:PutLogEvents on own log'];
 const PUBLISHED = 'A#* D#* E#* F#* K#* M#* N#* O#* P#* V#* W#* Y#*';
 const UPDATED = 'A#* E#* K#* O#* P#* X#*';
-const READ = 'A#* E#* F#* K#* KENNELS N#* NAME#* O#* P#* V#* W#* X#* Y#*';
+const READ = 'A#* E#* F#* K#* KENNELS N#* NAME#* O#* P#* S#* V#* W#* X#* Y#*';
 
 describe('each role may do exactly', () => {
   test.each([
@@ -62,8 +62,8 @@ describe('each role may do exactly', () => {
       'Ingest',
       [
         'dynamodb:GetItem on table [K#* NAME#* RATE#* VAULT#*]',
-        'dynamodb:PutItem on table [NAME#* W#*]',
-        'dynamodb:Query on table [A#*]',
+        'dynamodb:PutItem on table [NAME#* S#* W#*]',
+        'dynamodb:Query on table [A#* S#*]',
         'dynamodb:UpdateItem on table [A#* RATE#* U#* VAULT#*]',
         's3:PutObject on objects/media/*',
         'secretsmanager:GetSecretValue on sign-in secret',
@@ -97,7 +97,7 @@ describe('each role may do exactly', () => {
         'dynamodb:DeleteItem on table [D#* K#* U#*]',
         'dynamodb:GetItem on table [K#* M#* P#* U#*]',
         'dynamodb:PutItem on table [K#*]',
-        'dynamodb:Query on table [D#* K#* KENNELS U#*]',
+        'dynamodb:Query on table [D#* K#* KENNELS S#* U#*]',
         `dynamodb:UpdateItem on table [${UPDATED}]`,
         's3:DeleteObject on objects/media/*',
         'secretsmanager:GetSecretValue on house key',

@@ -257,6 +257,7 @@ describe('edge', () => {
       'POST /v1/sign-in/password → Ingest',
       'POST /v1/sign-in/start → Ingest',
       'POST /v1/sign-in/vault → Ingest',
+      'POST /v1/statements → Ingest',
     ]);
   });
 
@@ -268,7 +269,13 @@ describe('edge', () => {
       .filter(([, methods]) => Object.keys(methods).some((method) => !['get', 'head'].includes(method)))
       .map(([path]) => path);
     const signIn = ['finish', 'password', 'start', 'vault'].map((step) => `/v1/sign-in/${step}`);
-    expect(writes.sort()).toEqual(['/v1/accounts', '/v1/events', '/v1/media', ...signIn]);
+    expect(writes.sort()).toEqual([
+      '/v1/accounts',
+      '/v1/events',
+      '/v1/media',
+      ...signIn,
+      '/v1/statements',
+    ]);
   });
 
   test('is throttled and logged', () => {

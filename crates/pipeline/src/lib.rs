@@ -33,4 +33,5 @@ pub mod reap;
 pub mod search;
 pub mod sign_in;
 pub mod snapshots;
+pub mod statements;
 pub mod verify;

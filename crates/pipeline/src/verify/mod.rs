@@ -14,6 +14,7 @@
 
 mod bodies;
 mod flaw;
+mod follow;
 pub mod report;
 
 use pitpet_chain::abi::{Opened, Replay, Start};
@@ -29,6 +30,7 @@ use pitpet_chain::log::{self, Frontier};
 pub use bodies::BodyCounts;
 pub(crate) use bodies::is_committed;
 pub use flaw::{BlockFlaw, Part, Shown, VerifyError};
+pub use follow::{Executed, Witnesses};
 
 use crate::checkpoint::{self, Claim};
 use crate::export_file::Opening;
@@ -164,6 +166,8 @@ pub struct Verifier<'a> {
     height: u64,
     history: Frontier,
     running: Option<Running>,
+    newest: Option<Executed>,
+    witnesses: Witnesses,
     events: u64,
     bodies: BodyCounts,
 }
@@ -194,6 +198,7 @@ impl<'a> Verifier<'a> {
         if let Some((wanted, _)) = terms.block.filter(|(wanted, _)| *wanted > height) {
             return Err(VerifyError::HeadMissing { wanted, height });
         }
+        let witnesses = Witnesses::of(&genesis);
         Ok(Self {
             host,
             terms,
@@ -204,6 +209,8 @@ impl<'a> Verifier<'a> {
             height,
             history: Frontier::default(),
             running: None,
+            newest: None,
+            witnesses,
             events: 0,
             bodies: BodyCounts::default(),
         })
@@ -246,14 +253,8 @@ impl<'a> Verifier<'a> {
     /// # Errors
     /// [`VerifyError`].
     pub fn finish(self) -> Result<Verdict, VerifyError> {
-        let incomplete = VerifyError::Incomplete { next: self.history.size, height: self.height };
-        let Some(running) = self.running.filter(|_| self.history.size == self.claim.size) else {
-            return Err(incomplete);
-        };
-        let computed = self.history.root();
-        if computed != self.claim.root {
-            return Err(VerifyError::CheckpointRoot { stated: self.claim.root, computed });
-        }
+        self.settle()?;
+        let running = self.running.expect("a checkpoint signs one block at least");
         let key_source = match self.terms.checkpoint_key {
             Some(_) => KeySource::Given,
             None => KeySource::Genesis,
@@ -309,6 +310,9 @@ impl<'a> Verifier<'a> {
         }
         self.check_remembered()?;
         self.events += events.len() as u64;
+        self.witnesses.after(&block, &events).map_err(flawed)?;
+        let timestamp_ms = block.header.timestamp_ms;
+        self.newest = Some(Executed { height, hash, timestamp_ms, summary: summary.clone() });
         let running = self.running.as_mut().expect("the first block has opened the kennel");
         running.living = summary.totals.living;
         running.parent = block.header;

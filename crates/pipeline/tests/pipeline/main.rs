@@ -15,3 +15,4 @@ mod reaper;
 mod sign_in;
 mod snapshots;
 mod spare;
+mod witnesses;
