@@ -5,8 +5,9 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use ed25519_dalek::SigningKey;
 use pitpet_chain::body::{Body, BodyFault, commitment};
 use pitpet_chain::event::{Event, Payload, ReplayClass, VERSION};
-use pitpet_chain::hash::{AccountId, BirthHash, Digest32, EventId, PublicKey};
+use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, Digest32, EventId, PublicKey};
 use pitpet_chain::limits;
+use pitpet_chain::mining::Statement;
 use pitpet_pipeline::api::SubmittedEvent;
 
 use crate::failure::Failure;
@@ -63,6 +64,26 @@ pub enum Act {
         /// The new recovery key.
         recovery: Option<PublicKey>,
     },
+    /// A seal: of the age, or to mine time.
+    Seal {
+        /// The block that began the age; for time the head.
+        over: BlockHash,
+        /// The proof of work.
+        proof: u64,
+        /// To mine time: what the time witnesses say, nothing in a kennel without them.
+        time: Option<Vec<Statement>>,
+    },
+    /// The operator names the keys of all offices anew.
+    Appoint {
+        /// The operator from now on.
+        operator: PublicKey,
+        /// Hide bodies.
+        moderators: Vec<PublicKey>,
+        /// Say when the kennel has been idle.
+        witnesses: Vec<PublicKey>,
+        /// How many of them must say so.
+        threshold: u8,
+    },
 }
 
 /// A signed event, ready to be posted.
@@ -98,12 +119,21 @@ impl Act {
             Act::StoryEnd(pet) => Payload::StoryEnd { pet: *pet },
             Act::Keepsake(pet) => Payload::Keepsake { pet: *pet },
             Act::Rekey { new_key, recovery } => Payload::Rekey { new_key: *new_key, recovery: *recovery },
+            Act::Seal { over, proof, time } => {
+                Payload::Seal { over: *over, proof: *proof, time: time.clone() }
+            }
+            Act::Appoint { operator, moderators, witnesses, threshold } => Payload::Appoint {
+                operator: *operator,
+                moderators: moderators.clone(),
+                witnesses: witnesses.clone(),
+                threshold: *threshold,
+            },
         }
     }
 
     /// Whether the event takes a nonce.
     pub fn takes_nonce(&self, kennel: &Kennel) -> bool {
-        self.payload(kennel, [0; 32]).kind().replay_class() == ReplayClass::Nonce
+        self.payload(kennel, [0; 32]).kind().replay_class() != ReplayClass::Subject
     }
 
     /// Checks what can be checked without a server.
