@@ -47,6 +47,7 @@ async fn route(view: &View<'_>) -> Result<HttpResponse, Problem> {
         ["ledger", kennel] => pages::ledger::kennel(view, kennel).await,
         ["ledger", kennel, height] => pages::ledger::block(view, kennel, height).await,
         ["join" | "signin" | "me"] => Ok(account::page(view, path[0])),
+        ["mine"] => pages::mine::page(view).await,
         ["about"] => Ok(pages::prose::about(view)),
         ["rules"] => pages::prose::rules(view).await,
         ["help"] => Ok(pages::prose::help(view)),

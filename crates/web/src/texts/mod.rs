@@ -9,6 +9,7 @@ mod de;
 mod de_prose;
 mod en;
 mod en_prose;
+pub(crate) mod mine;
 
 use maud::Markup;
 use pitpet_chain::reject::Reject;
