@@ -1,6 +1,6 @@
 // `pitpet serve` on a data folder of its own.
 
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -49,6 +49,12 @@ export class Service {
   async stop() {
     await this.kill();
     await rm(this.folder, { recursive: true, force: true });
+  }
+
+  /** Runs an operator's command on it; gives what it printed. */
+  admin(...args) {
+    const place = ["--url", this.url, "--data-dir", join(this.folder, "data")];
+    return execFileSync(PITPET, ["admin", ...args, ...place], { encoding: "utf8" });
   }
 
   async get(path) {

@@ -45,10 +45,12 @@ export function statements(name: FunctionName, to: Resources): PolicyStatement[]
   switch (name) {
     case 'ingest':
       return [
-        items('GetItem', 'K#*', 'NAME#*', 'RATE#*', 'VAULT#*'),
-        items('PutItem', 'NAME#*', 'S#*', 'W#*'),
-        items('UpdateItem', 'A#*', 'RATE#*', 'U#*', 'VAULT#*'),
-        items('Query', 'A#*', 'S#*'),
+        items('GetItem', 'E#*', 'K#*', 'M#*', 'NAME#*', 'R#*', 'RATE#*', 'VAULT#*'),
+        items('PutItem', 'NAME#*', 'Q#*', 'R#*', 'S#*', 'W#*'),
+        items('UpdateItem', 'A#*', 'E#*', 'R#*', 'RATE#*', 'U#*', 'VAULT#*'),
+        // The words of an erased text, and an older place in the moderators' queue.
+        items('DeleteItem', 'Q#*', 'W#*'),
+        items('Query', 'A#*', 'R#*', 'S#*'),
         // For the upload tickets that it signs.
         objects('media', 's3:PutObject'),
         allow(to.queue.queueArn, 'sqs:SendMessage'),
@@ -58,9 +60,11 @@ export function statements(name: FunctionName, to: Resources): PolicyStatement[]
       return [
         // The list of kennels: it founds and lists those that the reaper prepared.
         items('GetItem', 'E#*', 'K#*', 'KENNELS'),
+        // Bodies that are not at hand when a block is published.
+        items('BatchGetItem', 'E#*'),
         items('PutItem', 'K#*', 'KENNELS'),
-        // Its own staged block that lost.
-        items('DeleteItem', 'K#*'),
+        // Its own staged block that lost; the words of a text that was erased while they were published.
+        items('DeleteItem', 'K#*', 'W#*'),
         items('UpdateItem', ...UPDATED),
         items('BatchWriteItem', ...PUBLISHED),
         objects('snapshot', 's3:GetObject', 's3:PutObject', 's3:DeleteObject'),
@@ -79,19 +83,20 @@ export function statements(name: FunctionName, to: Resources): PolicyStatement[]
       ];
     case 'reaper':
       return [
-        items('GetItem', 'K#*', 'M#*', 'P#*', 'U#*'),
+        items('GetItem', 'E#*', 'K#*', 'M#*', 'P#*', 'U#*'),
+        items('BatchGetItem', 'E#*'),
         items('Query', 'D#*', 'K#*', 'KENNELS', 'S#*', 'U#*'),
         // The reservation and the genesis of the next kennel.
         items('PutItem', 'K#*'),
         items('UpdateItem', ...UPDATED),
         items('BatchWriteItem', ...PUBLISHED),
-        items('DeleteItem', 'D#*', 'K#*', 'U#*'),
+        items('DeleteItem', 'D#*', 'K#*', 'U#*', 'W#*'),
         objects('media', 's3:DeleteObject'),
         allow(to.queue.queueArn, 'sqs:SendMessage'),
         allow(to.houseKey, 'secretsmanager:GetSecretValue'),
       ];
     case 'query': {
-      const read = ['A#*', 'E#*', 'F#*', 'K#*', 'KENNELS', 'N#*', 'NAME#*', 'O#*', 'P#*', 'S#*', 'V#*', 'W#*', 'X#*', 'Y#*'];
+      const read = ['A#*', 'E#*', 'F#*', 'K#*', 'KENNELS', 'N#*', 'NAME#*', 'O#*', 'P#*', 'Q#*', 'R#*', 'S#*', 'V#*', 'W#*', 'X#*', 'Y#*'];
       return [
         items('GetItem', ...read),
         items('BatchGetItem', ...read),

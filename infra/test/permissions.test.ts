@@ -54,17 +54,18 @@ function permissions(role: Properties): string[] {
 const LOG = ['logs:CreateLogStream on own log', 'logs:PutLogEvents on own log'];
 const PUBLISHED = 'A#* D#* E#* F#* K#* M#* N#* O#* P#* V#* W#* Y#*';
 const UPDATED = 'A#* E#* K#* O#* P#* X#*';
-const READ = 'A#* E#* F#* K#* KENNELS N#* NAME#* O#* P#* S#* V#* W#* X#* Y#*';
+const READ = 'A#* E#* F#* K#* KENNELS N#* NAME#* O#* P#* Q#* R#* S#* V#* W#* X#* Y#*';
 
 describe('each role may do exactly', () => {
   test.each([
     [
       'Ingest',
       [
-        'dynamodb:GetItem on table [K#* NAME#* RATE#* VAULT#*]',
-        'dynamodb:PutItem on table [NAME#* S#* W#*]',
-        'dynamodb:Query on table [A#* S#*]',
-        'dynamodb:UpdateItem on table [A#* RATE#* U#* VAULT#*]',
+        'dynamodb:DeleteItem on table [Q#* W#*]',
+        'dynamodb:GetItem on table [E#* K#* M#* NAME#* R#* RATE#* VAULT#*]',
+        'dynamodb:PutItem on table [NAME#* Q#* R#* S#* W#*]',
+        'dynamodb:Query on table [A#* R#* S#*]',
+        'dynamodb:UpdateItem on table [A#* E#* R#* RATE#* U#* VAULT#*]',
         's3:PutObject on objects/media/*',
         'secretsmanager:GetSecretValue on sign-in secret',
         'sqs:SendMessage on queue',
@@ -73,8 +74,9 @@ describe('each role may do exactly', () => {
     [
       'Miner',
       [
+        'dynamodb:BatchGetItem on table [E#*]',
         `dynamodb:BatchWriteItem on table [${PUBLISHED}]`,
-        'dynamodb:DeleteItem on table [K#*]',
+        'dynamodb:DeleteItem on table [K#* W#*]',
         'dynamodb:GetItem on table [E#* K#* KENNELS]',
         'dynamodb:PutItem on table [K#* KENNELS]',
         `dynamodb:UpdateItem on table [${UPDATED}]`,
@@ -93,9 +95,10 @@ describe('each role may do exactly', () => {
     [
       'Reaper',
       [
+        'dynamodb:BatchGetItem on table [E#*]',
         `dynamodb:BatchWriteItem on table [${PUBLISHED}]`,
-        'dynamodb:DeleteItem on table [D#* K#* U#*]',
-        'dynamodb:GetItem on table [K#* M#* P#* U#*]',
+        'dynamodb:DeleteItem on table [D#* K#* U#* W#*]',
+        'dynamodb:GetItem on table [E#* K#* M#* P#* U#*]',
         'dynamodb:PutItem on table [K#*]',
         'dynamodb:Query on table [D#* K#* KENNELS S#* U#*]',
         `dynamodb:UpdateItem on table [${UPDATED}]`,

@@ -251,8 +251,10 @@ describe('edge', () => {
       'HEAD / → Query',
       'HEAD /{path+} → Query',
       'POST /v1/accounts → Ingest',
+      'POST /v1/erasures → Ingest',
       'POST /v1/events → Ingest',
       'POST /v1/media → Ingest',
+      'POST /v1/reports → Ingest',
       'POST /v1/sign-in/finish → Ingest',
       'POST /v1/sign-in/password → Ingest',
       'POST /v1/sign-in/start → Ingest',
@@ -269,13 +271,8 @@ describe('edge', () => {
       .filter(([, methods]) => Object.keys(methods).some((method) => !['get', 'head'].includes(method)))
       .map(([path]) => path);
     const signIn = ['finish', 'password', 'start', 'vault'].map((step) => `/v1/sign-in/${step}`);
-    expect(writes.sort()).toEqual([
-      '/v1/accounts',
-      '/v1/events',
-      '/v1/media',
-      ...signIn,
-      '/v1/statements',
-    ]);
+    const others = ['accounts', 'erasures', 'events', 'media', 'reports', 'statements'].map((name) => `/v1/${name}`);
+    expect(writes.sort()).toEqual([...others, ...signIn].sort());
   });
 
   test('is throttled and logged', () => {

@@ -1,7 +1,8 @@
 //! What a block costs: flat in the size and height of the ledger, in Wasm against native, and
 //! beside the algorithm of the 2022 original, which took its whole chain as JSON each time.
 //!
-//! `cargo bench -p pitpet-chain-host --bench blocks`. Medians; only ratios within one run compare.
+//! `cargo bench -p pitpet-chain-host --bench blocks [-- MODULE.wasm]`; without an argument the newest released module
+//! is measured. Medians; only ratios within one run compare.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use pitpet_chain::hash::{AccountId, BirthHash, EventId, PublicKey, RulesHash, sh
 use pitpet_chain::kennel::{Kennel, Outcome, Snapshot};
 use pitpet_chain::log::{Frontier, leaf};
 use pitpet_chain::state::{Account, Pet, Phase, Post, State};
-use pitpet_chain_host::{ArtefactCache, Host, Instance, Metering, Operation, Releases, Settings, Target};
+use pitpet_chain_host::{Host, Instance, Metering, Operation, Releases, Settings, Target};
 
 const CREATED_MS: u64 = 1_800_000_000_000;
 
@@ -40,8 +41,8 @@ fn id(kind: &str, n: u32) -> [u8; 32] {
 }
 
 /// A kennel of a given size at a given height, as a snapshot.
-fn snapshot(height: u64, pets: u32, accounts: u32, posts: u32) -> Snapshot {
-    let (founded, _) = Kennel::found(genesis(), RulesHash([0; 32])).expect("a sound genesis");
+fn snapshot(rules: RulesHash, height: u64, pets: u32, accounts: u32, posts: u32) -> Snapshot {
+    let (founded, _) = Kennel::found(genesis(), rules).expect("a sound genesis");
     let mut made = founded.snapshot();
     made.records.accounts = (0..accounts)
         .map(|n| Account {
@@ -226,20 +227,32 @@ fn ms(time: Duration) -> f64 {
 }
 
 fn main() {
-    let rules = Releases::latest().expect("a pinned module");
-    let folder = tempfile::tempdir().expect("a folder");
-    let host = Host::compiling(Target::host().expect("a supported machine"), Settings::default());
-    let (module, _) =
-        host.open(rules, &Releases::embedded(), &ArtefactCache::new(folder.path())).expect("a module");
+    // Cargo adds `--bench`.
+    let bytes = match std::env::args().skip(1).find(|argument| !argument.starts_with("--")) {
+        Some(path) => std::fs::read(&path).expect("the module can be read"),
+        None => {
+            let latest = Releases::latest().expect("a pinned module");
+            Releases::embedded().find(latest).expect("the release is there").into_owned()
+        }
+    };
+    let rules = pitpet_chain_host::RulesHash::of(&bytes);
+    println!("module {rules}, {} bytes", bytes.len());
+    let target = Target::host().expect("a supported machine");
+    let prepared = |metering| {
+        let artefact = Host::compile(&bytes, &target, metering).expect("it compiles");
+        let settings = Settings { metering, ..Settings::default() };
+        Host::headless(target.clone(), settings).load(rules, &artefact).expect("it loads")
+    };
+    let module = prepared(Metering::Counted);
     let chain_rules = RulesHash(rules.0);
     let wasm = |snapshot: &Snapshot| {
         Runner::Wasm(Box::new(module.instantiate().expect("an instance"))).open(snapshot, chain_rules)
     };
     let native = |snapshot: &Snapshot| Runner::Native(Box::default()).open(snapshot, chain_rules);
 
-    let small = snapshot(10, 10, 10, 10);
-    let high = snapshot(100_000, 10, 10, 10);
-    let large = snapshot(100_000, 1_024, 16_384, 10_000);
+    let small = snapshot(chain_rules, 10, 10, 10, 10);
+    let high = snapshot(chain_rules, 100_000, 10, 10, 10);
+    let large = snapshot(chain_rules, 100_000, 1_024, 16_384, 10_000);
     let (mut a, mut b, mut c) = (wasm(&small), wasm(&high), wasm(&large));
     let times = blocks(&mut [(&mut a, 10), (&mut b, 10), (&mut c, 10_000)], 10, 80);
     println!("10 events, in Wasm with metering:");
@@ -255,11 +268,7 @@ fn main() {
         ms(times[2]) / ms(times[0])
     );
 
-    let target = Target::host().expect("a supported machine");
-    let uncounted = Settings { metering: Metering::Uncounted, ..Settings::default() };
-    let bytes = Releases::embedded().find(rules).expect("the release is there");
-    let artefact = Host::compile(&bytes, &target, Metering::Uncounted).expect("it compiles");
-    let plain = Host::headless(target, uncounted).load(rules, &artefact).expect("it loads");
+    let plain = prepared(Metering::Uncounted);
     let plain = Runner::Wasm(Box::new(plain.instantiate().expect("an instance")));
     let (mut w, mut n, mut u) = (wasm(&large), native(&large), plain.open(&large, chain_rules));
     let times = blocks(&mut [(&mut w, 10_000), (&mut n, 10_000), (&mut u, 10_000)], 100, 21);

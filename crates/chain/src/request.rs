@@ -8,7 +8,7 @@ use ed25519_dalek::{Signer, SigningKey};
 
 use crate::codec::{Canonical, Malformed, Writer, decode, encode, put_array, take_count};
 use crate::event::{verify_signature, work};
-use crate::hash::{AccountId, Digest32, PublicKey, tag, tagged};
+use crate::hash::{AccountId, Digest32, EventId, PublicKey, tag, tagged};
 use crate::{limits, record};
 
 /// Leading zero bits of a request's stamp: about a hundredth of a second.
@@ -20,7 +20,7 @@ pub const REQUEST_AHEAD_MS_MAX: u64 = 10 * 60 * 1000;
 /// What is asked for.
 ///
 /// # Encoding
-/// An array: 1 name, 2 upload or 3 vault, then the fields.
+/// An array: 1 name, 2 upload, 3 vault, 4 report or 5 erase, then the fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wish {
     /// Register a name for the account: 3 to 30 of `a-z`, `0-9`, `-` and `_`, first a letter.
@@ -46,6 +46,67 @@ pub enum Wish {
         /// SHA-256 of what goes beside the request.
         content: Digest32,
     },
+    /// Tell the moderators of a birth, post or comment.
+    Report {
+        /// The event.
+        event: EventId,
+        /// What is wrong with it.
+        reason: ReportReason,
+    },
+    /// Erase the text of an event, for good: of one's own, or as the operator, whom the law asks.
+    Erase {
+        /// The event.
+        event: EventId,
+    },
+}
+
+/// What is wrong with a text or photo. A choice, so that a report is no text to be moderated itself.
+///
+/// # Encoding
+/// An integer, see the values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum ReportReason {
+    /// Advertising, or the same over and over.
+    Spam = 1,
+    /// It hurts or threatens somebody.
+    Harassment = 2,
+    /// It shows or praises cruelty to animals.
+    Cruelty = 3,
+    /// It tells what is somebody's own affair.
+    Privacy = 4,
+    /// The law forbids it.
+    Illegal = 5,
+    /// Something else.
+    Other = 6,
+}
+
+impl ReportReason {
+    /// All of them, in order.
+    pub const ALL: [Self; 6] =
+        [Self::Spam, Self::Harassment, Self::Cruelty, Self::Privacy, Self::Illegal, Self::Other];
+
+    /// The stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Spam => "spam",
+            Self::Harassment => "harassment",
+            Self::Cruelty => "cruelty",
+            Self::Privacy => "privacy",
+            Self::Illegal => "illegal",
+            Self::Other => "other",
+        }
+    }
+
+    /// The reason of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+
+    /// The reason of this number.
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| *reason as u8 == number)
+    }
 }
 
 impl Canonical for Wish {
@@ -70,6 +131,17 @@ impl Canonical for Wish {
                 version.put(w);
                 content.put(w);
             }
+            Wish::Report { event, reason } => {
+                put_array(w, 3);
+                4_u8.put(w);
+                event.put(w);
+                (*reason as u8).put(w);
+            }
+            Wish::Erase { event } => {
+                put_array(w, 2);
+                5_u8.put(w);
+                event.put(w);
+            }
         }
     }
     fn take(d: &mut minicbor::Decoder<'_>) -> Result<Self, Malformed> {
@@ -85,6 +157,11 @@ impl Canonical for Wish {
                 version: u64::take(d)?,
                 content: Digest32::take(d)?,
             }),
+            (3, 4) => Ok(Wish::Report {
+                event: EventId::take(d)?,
+                reason: ReportReason::from_number(u8::take(d)?).ok_or(Malformed)?,
+            }),
+            (2, 5) => Ok(Wish::Erase { event: EventId::take(d)? }),
             _ => Err(Malformed),
         }
     }
@@ -186,6 +263,7 @@ impl Request {
                     None
                 }
             }
+            Wish::Report { .. } | Wish::Erase { .. } => None,
         }
     }
 }

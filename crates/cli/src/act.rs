@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use ed25519_dalek::SigningKey;
 use pitpet_chain::body::{Body, BodyFault, commitment};
-use pitpet_chain::event::{Event, Payload, ReplayClass, VERSION};
+use pitpet_chain::event::{Event, Payload, ReplayClass, VERSION, Verdict};
 use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, Digest32, EventId, PublicKey};
 use pitpet_chain::limits;
 use pitpet_chain::mining::Statement;
@@ -64,6 +64,15 @@ pub enum Act {
         /// The new recovery key.
         recovery: Option<PublicKey>,
     },
+    /// A moderator hides a text, or shows it again.
+    Moderate {
+        /// Whose text.
+        target: EventId,
+        /// What becomes of it.
+        verdict: Verdict,
+        /// The public reason.
+        reason: String,
+    },
     /// A seal: of the age, or to mine time.
     Seal {
         /// The block that began the age; for time the head.
@@ -101,6 +110,7 @@ impl Act {
             Act::Birth { name, story, .. } => Some(Body::Birth { name: name.clone(), story: story.clone() }),
             Act::Post { text, tags, .. } => Some(Body::Post { text: text.clone(), tags: tags.clone() }),
             Act::Comment(_, text) => Some(Body::Comment { text: text.clone() }),
+            Act::Moderate { reason, .. } => Some(Body::Moderate { reason: reason.clone() }),
             _ => None,
         }
     }
@@ -119,6 +129,9 @@ impl Act {
             Act::StoryEnd(pet) => Payload::StoryEnd { pet: *pet },
             Act::Keepsake(pet) => Payload::Keepsake { pet: *pet },
             Act::Rekey { new_key, recovery } => Payload::Rekey { new_key: *new_key, recovery: *recovery },
+            Act::Moderate { target, verdict, .. } => {
+                Payload::Moderate { target: *target, verdict: *verdict, body }
+            }
             Act::Seal { over, proof, time } => {
                 Payload::Seal { over: *over, proof: *proof, time: time.clone() }
             }
@@ -134,6 +147,11 @@ impl Act {
     /// Whether the event takes a nonce.
     pub fn takes_nonce(&self, kennel: &Kennel) -> bool {
         self.payload(kennel, [0; 32]).kind().replay_class() != ReplayClass::Subject
+    }
+
+    /// Whether an office does it, whose nonces are times that have passed.
+    pub fn is_of_an_office(&self) -> bool {
+        matches!(self, Act::Moderate { .. } | Act::Appoint { .. })
     }
 
     /// Checks what can be checked without a server.

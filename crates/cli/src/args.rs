@@ -1,5 +1,7 @@
 //! The arguments of every command.
 
+mod moderation;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -8,6 +10,10 @@ use pitpet_chain::hash::{BirthHash, BlockHash, EventId, KennelId, PublicKey, Rul
 use pitpet_chain::limits::AMOUNT_MAX;
 
 use pitpet_local::service::Preset;
+
+pub(crate) use moderation::{
+    EraseArgs, ModerateArgs, ModerateCommand, ModerationPage, ModeratorsArgs, ReportArgs, VerdictArgs,
+};
 
 use crate::serve::ServeArgs;
 
@@ -93,6 +99,12 @@ pub(crate) enum Command {
     Keepsake(AtPet),
     /// Replace your account's key in a kennel
     Rekey(RekeyArgs),
+    /// Tell the moderators of a birth, post or comment
+    Report(ReportArgs),
+    /// Erase a text of yours, for good
+    Erase(EraseArgs),
+    /// See what was reported and decided, and decide
+    Moderate(ModerateArgs),
     /// Show a pet
     Pet(PetArgs),
     /// Show an event and check its proof
@@ -447,6 +459,17 @@ pub(crate) enum AdminCommand {
     DeadLetters,
     /// Send the messages of the dead-letter queue to be mined again
     Redrive,
+    /// Show who moderates, and appoint others
+    Moderators(ModeratorsArgs),
+    /// Erase a text and its photo, for good, because the law asks for it
+    #[command(
+        after_help = "Examples:\n  pitpet admin erase EVENT\n  pitpet admin erase EVENT --deployment outputs.json\n\nThe text, what makes its fingerprint readable, its words in the search and the file of its photo are deleted; the same photo isn't taken in again. The event and every proof stay. Caches at the edge keep a photo that was shown before: invalidate the paths that this prints."
+    )]
+    Erase {
+        /// Whose text: an event id
+        #[arg(value_parser = event)]
+        event: EventId,
+    },
     /// Verify ledgers straight from the table: every block is executed again, every item held against them
     #[command(
         after_help = "Examples:\n  pitpet admin verify --deployment outputs.json\n  pitpet admin verify town --deployment outputs.json --json\n\nIt reads, and writes nothing; `pitpet fsck --repair` also makes good what follows from the ledger."

@@ -15,10 +15,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use ed25519_dalek::SigningKey;
 use pitpet_chain::hash::{AccountId, BirthHash, EventId, KennelId};
-use pitpet_chain::request::{Request, Wish};
+use pitpet_chain::request::{ReportReason, Request, Wish};
 use pitpet_pipeline::api::{
-    AccountView, EntriesView, EventView, KennelView, KennelsView, NameView, PetView, Problem, Submission,
-    Submissions, SubmittedEvent, SubmittedEvents, SubmittedRequest,
+    AccountView, EntriesView, ErasedView, EventView, KennelView, KennelsView, ModerationLogView,
+    ModeratorsView, NameView, PetView, Problem, QueueView, ReportedView, Submission, Submissions,
+    SubmittedEvent, SubmittedEvents, SubmittedRequest,
 };
 use pitpet_pipeline::ports::UploadTicket;
 use reqwest::{RequestBuilder, StatusCode, Url};
@@ -392,6 +393,13 @@ impl Client {
         }
     }
 
+    /// A nonce of an office: a time that has passed by the miner's clock. Above all that were used so
+    /// far is that of its head.
+    async fn office_nonce(&self, kennel: &Kennel) -> Result<u64, Failure> {
+        let (_, view) = self.kennel(&kennel.id.to_string()).await?;
+        Ok(view.timestamp_ms + 1)
+    }
+
     /// Makes an event, posts it, and, if `wait` is given, waits for its block at most that long.
     ///
     /// # Errors
@@ -407,7 +415,10 @@ impl Client {
         watch: Watch<'_>,
     ) -> Result<Done, Failure> {
         act.check()?;
-        let mut nonce = self.nonce(1);
+        let mut nonce = match act.is_of_an_office() {
+            true => self.office_nonce(kennel).await?,
+            false => self.nonce(1),
+        };
         let mut kennel = kennel.clone();
         for attempt in 1.. {
             let done = self.attempt(&kennel, account, key, act, nonce, wait, watch).await;
@@ -417,6 +428,7 @@ impl Client {
                     kennel = self.kennel(&kennel.id.to_string()).await?.0;
                     nonce = self.nonce(1);
                 }
+                Some("stale-nonce") if act.is_of_an_office() => nonce = self.office_nonce(&kennel).await?,
                 Some("stale-nonce") => {
                     let last = self.known_account(&account).await?.map_or(0, |view| {
                         let id = kennel.id.to_string();
@@ -543,6 +555,58 @@ impl Client {
     ) -> Result<NameView, Failure> {
         let wish = Wish::Name { name: name.to_owned() };
         self.post("v1/accounts", &self.request(account, key, wish)).await
+    }
+
+    /// Tells the moderators of an event.
+    ///
+    /// # Errors
+    /// As [`Failure`] says.
+    pub async fn report(
+        &self,
+        account: AccountId,
+        key: &SigningKey,
+        event: &EventId,
+        reason: ReportReason,
+    ) -> Result<ReportedView, Failure> {
+        let wish = Wish::Report { event: *event, reason };
+        self.post("v1/reports", &self.request(account, key, wish)).await
+    }
+
+    /// Erases the text of an event, for good.
+    ///
+    /// # Errors
+    /// [`Failure::Refused`] if it is another's text; else as [`Failure`] says.
+    pub async fn erase(
+        &self,
+        account: AccountId,
+        key: &SigningKey,
+        event: &EventId,
+    ) -> Result<ErasedView, Failure> {
+        self.post("v1/erasures", &self.request(account, key, Wish::Erase { event: *event })).await
+    }
+
+    /// What was reported and is not decided, most reported first.
+    ///
+    /// # Errors
+    /// As [`Failure`] says.
+    pub async fn moderation_queue(&self, query: &[(&str, String)]) -> Result<QueueView, Failure> {
+        self.get("v1/moderation/queue", query).await
+    }
+
+    /// What moderators did, newest first.
+    ///
+    /// # Errors
+    /// As [`Failure`] says.
+    pub async fn moderation_log(&self, query: &[(&str, String)]) -> Result<ModerationLogView, Failure> {
+        self.get("v1/moderation/log", query).await
+    }
+
+    /// The keys of the offices, by kennel.
+    ///
+    /// # Errors
+    /// As [`Failure`] says.
+    pub async fn moderators(&self) -> Result<ModeratorsView, Failure> {
+        self.get("v1/moderation/moderators", &[]).await
     }
 
     /// Says whether a ticket may send a photo there: to the server itself, or to a named host over

@@ -7,11 +7,11 @@
 use pitpet_chain::body::{Body, BodyFault, commitment};
 use pitpet_chain::codec::{Bytes, decode, encode};
 use pitpet_chain::event::{
-    Event, Kind, Payload, ReplayClass, SignedParts, VERSION, signing_bytes, verify_signature, work,
+    Event, Kind, Payload, ReplayClass, SignedParts, VERSION, Verdict, signing_bytes, verify_signature, work,
 };
 use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, Digest32, EventId, KennelId, PublicKey};
 use pitpet_chain::limits;
-use pitpet_chain::request::{Request, SignedRequest, Wish};
+use pitpet_chain::request::{ReportReason, Request, SignedRequest, Wish};
 
 use crate::fields::Reader;
 use crate::{Refused, seals};
@@ -133,6 +133,7 @@ fn field(name: &str) -> Refused {
             limits::TAGS_MAX,
             limits::TAG_CHARS_MAX
         ),
+        "reason" => "A verdict has a reason.".to_owned(),
         _ => "A comment has some text.".to_owned(),
     };
     Refused::new("body", limit)
@@ -156,7 +157,8 @@ fn checked(kind: Kind, body: Body, salt: [u8; 32]) -> Result<SaltedBody, Refused
 /// Drafts an event. Fields: kind by name, kennel, account, key, nonce, expires_ms, 32 random
 /// bytes; then by kind: birth: photo, name, story, anchor; post: pet, photo or nothing, text, tags
 /// one a line; pat, share: post; comment: post, text; gift: pet, amount; transfer: account,
-/// amount; story_end, keepsake: pet; seal: the block that began the age, proof.
+/// amount; story_end, keepsake: pet; seal: the block that began the age, proof; moderate, which is signed by
+/// a moderator's key and whose nonce is a time that has passed: event, 1 to hide or 2 to show, reason.
 ///
 /// # Errors
 /// If a field is missing or out of its limits.
@@ -196,6 +198,17 @@ pub fn event(input: &mut Reader<'_>) -> Result<(Draft, Option<SaltedBody>), Refu
             (Payload::Transfer { to: AccountId(input.array()?), amount: amount(input.number()?)? }, None)
         }
         "story_end" => (Payload::StoryEnd { pet: BirthHash(input.array()?) }, None),
+        "moderate" => {
+            let target = EventId(input.array()?);
+            let verdict = match input.number()? {
+                1 => Verdict::Hide,
+                2 => Verdict::Show,
+                _ => return Err(Refused::new("verdict", "A verdict is 1, to hide, or 2, to show.")),
+            };
+            let reason = Body::Moderate { reason: input.text()?.to_owned() };
+            let body = checked(Kind::Moderate, reason, salt)?;
+            (Payload::Moderate { target, verdict, body: committed(&body) }, Some(body))
+        }
         "keepsake" => (Payload::Keepsake { pet: BirthHash(input.array()?) }, None),
         "seal" => (seals::payload(input)?, None),
         _ => return Err(Refused::new("kind", "No such kind of event.")),
@@ -219,7 +232,8 @@ pub fn event(input: &mut Reader<'_>) -> Result<(Draft, Option<SaltedBody>), Refu
 }
 
 /// Drafts a request. Fields: kind by name, account, key, expires_ms; then by kind: name: name;
-/// upload: SHA-256, size, content type; vault: name, version, SHA-256 of what goes beside it.
+/// upload: SHA-256, size, content type; vault: name, version, SHA-256 of what goes beside it; report:
+/// event, reason by name; erase: event.
 ///
 /// # Errors
 /// If a field is missing or out of its limits.
@@ -236,6 +250,13 @@ pub fn request(input: &mut Reader<'_>) -> Result<Draft, Refused> {
         "vault" => {
             Wish::Vault { name: input.text()?.to_owned(), version: input.number()?, content: input.array()? }
         }
+        "report" => {
+            let event = EventId(input.array()?);
+            let reason = ReportReason::from_name(input.text()?);
+            let reason = reason.ok_or_else(|| Refused::new("reason", "No such reason for a report."))?;
+            Wish::Report { event, reason }
+        }
+        "erase" => Wish::Erase { event: EventId(input.array()?) },
         _ => return Err(Refused::new("kind", "No such kind of request.")),
     };
     input.end()?;
@@ -314,6 +335,7 @@ mod tests {
             begun("story_end").bytes(&[2; 32]),
             begun("keepsake").bytes(&[2; 32]),
             begun("seal").bytes(&[2; 32]).number(7),
+            begun("moderate").bytes(&[2; 32]).number(1).bytes(b"Advertising"),
         ];
         for fields in kinds {
             let (draft, body) = drafted(fields).unwrap();
@@ -345,6 +367,8 @@ mod tests {
         assert!(detail(begun("gift").bytes(&[2; 32]).number(0)).contains("9007199254740991"));
         assert!(drafted(begun("pat").bytes(&[2; 31])).is_err());
         assert!(drafted(begun("pat").bytes(&[2; 32]).bytes(b"more")).is_err());
+        assert!(detail(begun("moderate").bytes(&[2; 32]).number(1).bytes(b" ")).contains("has a reason"));
+        assert!(detail(begun("moderate").bytes(&[2; 32]).number(3).bytes(b"x")).contains("to hide"));
         assert!(drafted(begun("rule").bytes(&[2; 32])).is_err());
     }
 
@@ -359,11 +383,16 @@ mod tests {
             begun("name").bytes(b"bella"),
             begun("upload").bytes(&[1; 32]).number(5).bytes(b"image/jpeg"),
             begun("vault").bytes(b"bella").number(40_000).bytes(&[1; 32]),
+            begun("report").bytes(&[1; 32]).bytes(b"spam"),
+            begun("erase").bytes(&[1; 32]),
         ] {
             let signed = through(drafted(fields).unwrap(), pitpet_chain::request::REQUEST_BITS);
             SignedRequest::read(&signed, 45_000).unwrap();
         }
         assert!(drafted(begun("name").bytes(b"Bella")).unwrap_err().detail.contains("3 to 30"));
+        assert!(
+            drafted(begun("report").bytes(&[1; 32]).bytes(b"dull")).unwrap_err().detail.contains("reason")
+        );
         assert!(drafted(begun("upload").bytes(&[1; 32]).number(0).bytes(b"image/jpeg")).is_err());
         assert!(drafted(begun("upload").bytes(&[1; 32]).number(9).bytes(b"image/svg+xml")).is_err());
         assert!(drafted(begun("vault").bytes(b"bella").number(60_000).bytes(&[1; 32])).is_err());

@@ -86,6 +86,10 @@ pub struct EventView {
     pub reject: Option<Problem>,
     /// `present`, `erased`, `missing` or `none`.
     pub body_state: String,
+    /// Set if a moderator hid the body: pages, feeds and search then don't show it. It stays here,
+    /// as in exports, so that anybody can judge the moderators.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<HiddenView>,
     /// The body's salt, base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub salt: Option<String>,
@@ -114,6 +118,16 @@ pub struct PlaceView {
     /// The proof; left out on request (`?proof=false`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<ProofView>,
+}
+
+/// A moderator's verdict that hides a text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HiddenView {
+    /// Id of the moderator's event.
+    pub by: String,
+    /// The public reason; none if it was erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// A proof that ends in a checkpoint.
@@ -281,10 +295,10 @@ pub struct PetView {
     pub birth: String,
     /// The kennel.
     pub kennel: String,
-    /// Name; none if erased or missing.
+    /// Name; none if erased, hidden or missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Story; none if erased or missing.
+    /// Story; none if erased, hidden or missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub story: Option<String>,
     /// Owner's account id.
@@ -301,8 +315,12 @@ pub struct PetView {
     pub wallet: u64,
     /// SHA-256 of the photo.
     pub photo: String,
-    /// Path of the photo on this server.
-    pub photo_url: String,
+    /// Path of the photo on this server; none if erased or hidden.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub photo_url: Option<String>,
+    /// Set if a moderator hid name, story and photo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<HiddenView>,
     /// Height and time of its birth.
     pub born_height: u64,
     /// Timestamp of its birth.
@@ -398,13 +416,16 @@ pub struct EntryView {
     pub timestamp_ms: u64,
     /// The kennel's age after its block.
     pub age: u64,
-    /// The text: of a post or comment, or a birth's story.
+    /// The text: of a post or comment, or a birth's story; none if erased, hidden or missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     /// Tags of a post.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
-    /// Path of the photo on this server.
+    /// Set if a moderator hid text and photo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<HiddenView>,
+    /// Path of the photo on this server; none if there is none, or it is erased or hidden.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub photo_url: Option<String>,
     /// The post that a pat, share or comment is about.
@@ -440,6 +461,112 @@ pub struct NameView {
     pub name: String,
     /// The account that has it.
     pub account: String,
+}
+
+/// A report that was taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReportedView {
+    /// The event.
+    pub event: String,
+    /// What is wrong with it, such as `spam`.
+    pub reason: String,
+}
+
+/// A text that was erased.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ErasedView {
+    /// The event, which stays.
+    pub event: String,
+    /// SHA-256 of the photo that was erased with it, by the operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub photo: Option<String>,
+}
+
+/// What accounts reported, most reported first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct QueueView {
+    /// The events.
+    pub entries: Vec<QueuedView>,
+    /// Pass as `cursor` for the next page; none at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// An event that was reported, and that no moderator has decided on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct QueuedView {
+    /// The event.
+    pub event: String,
+    /// Kind of event: `birth`, `post` or `comment`.
+    pub kind: String,
+    /// The kennel.
+    pub kennel: String,
+    /// Accounts that reported it, at most 100.
+    pub reporters: u64,
+    /// How many gave each reason.
+    pub reasons: std::collections::BTreeMap<String, u64>,
+    /// When the newest report came.
+    pub last_ms: u64,
+    /// The text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// What moderators did, newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ModerationLogView {
+    /// The verdicts.
+    pub entries: Vec<VerdictView>,
+    /// Pass as `cursor` for the next page; none at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// A moderator's verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct VerdictView {
+    /// The moderator's event, which proves it.
+    pub id: String,
+    /// The kennel.
+    pub kennel: String,
+    /// The event whose text it is about.
+    pub target: String,
+    /// That event's kind; none if there is no such event in the kennel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_kind: Option<String>,
+    /// `hide` or `show`.
+    pub verdict: String,
+    /// The public reason; none if it was erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Height of its block.
+    pub height: u64,
+    /// The block's timestamp.
+    pub timestamp_ms: u64,
+}
+
+/// Who moderates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ModeratorsView {
+    /// By kennel.
+    pub kennels: Vec<KennelModeratorsView>,
+}
+
+/// Who moderates a kennel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KennelModeratorsView {
+    /// The kennel.
+    pub kennel: String,
+    /// Its short name on this server.
+    pub label: String,
+    /// The operator's public key.
+    pub operator: String,
+    /// The moderators' public keys.
+    pub moderators: Vec<String>,
+    /// The time witnesses' public keys.
+    pub witnesses: Vec<String>,
+    /// How many of them a time block needs.
+    pub threshold: u8,
 }
 
 /// First step of setting a password: the client's OPAQUE message (RFC 9807), asked for by the owner of the name.

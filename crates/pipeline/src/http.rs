@@ -180,6 +180,9 @@ pub struct Route {
 const PAGING: &[(&str, &str)] =
     &[("cursor", "Where the page before ended."), ("limit", "Entries of the page, 1 to 100; default 30.")];
 
+const MODERATION: &[(&str, &str)] =
+    &[("kennel", "Only this kennel, by id or label; else the 16 newest are merged."), PAGING[0], PAGING[1]];
+
 /// All routes of the API: the handlers serve exactly these, the OpenAPI document lists them.
 pub const ROUTES: &[Route] = &[
     Route {
@@ -213,6 +216,22 @@ pub const ROUTES: &[Route] = &[
         parameters: &[],
         request: Some("SubmittedStatement"),
         answer: (202, Answer::Json("StatementView")),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/reports",
+        summary: "Tell the moderators of a birth, post or comment; once for each account",
+        parameters: &[],
+        request: Some("SubmittedRequest"),
+        answer: (201, Answer::Json("ReportedView")),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/erasures",
+        summary: "Erase a text of one's own, for good; the event and its proofs stay",
+        parameters: &[],
+        request: Some("SubmittedRequest"),
+        answer: (200, Answer::Json("ErasedView")),
     },
     Route {
         method: "POST",
@@ -397,6 +416,30 @@ pub const ROUTES: &[Route] = &[
     },
     Route {
         method: "GET",
+        path: "/v1/moderation/queue",
+        summary: "What was reported and no moderator has decided on, most reported first",
+        parameters: MODERATION,
+        request: None,
+        answer: (200, Answer::Json("QueueView")),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/moderation/log",
+        summary: "What moderators did and why, newest first",
+        parameters: MODERATION,
+        request: None,
+        answer: (200, Answer::Json("ModerationLogView")),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/moderation/moderators",
+        summary: "The keys of operator, moderators and witnesses, by kennel",
+        parameters: &[],
+        request: None,
+        answer: (200, Answer::Json("ModeratorsView")),
+    },
+    Route {
+        method: "GET",
         path: "/v1/rules/{file}",
         summary: "A rules module by the SHA-256 of its bytes, as {hash}.wasm",
         parameters: &[],
@@ -474,6 +517,16 @@ async fn write(ingest: &Ingest, request: &HttpRequest) -> Result<HttpResponse, P
             count_address(&mut counting, request, 1).await?;
             let view = ingest.take_statement(&request.json()?, &mut counting).await?;
             Ok(HttpResponse::json(202, &view))
+        }
+        ("POST", "/v1/reports") => {
+            count_address(&mut counting, request, 1).await?;
+            let view = ingest.report(&request.json()?, &mut counting).await?;
+            Ok(HttpResponse::json(201, &view))
+        }
+        ("POST", "/v1/erasures") => {
+            count_address(&mut counting, request, 1).await?;
+            let view = ingest.erase(&request.json()?, &mut counting).await?;
+            Ok(HttpResponse::json(200, &view))
         }
         ("POST", "/v1/sign-in/password") => {
             count_address(&mut counting, request, 1).await?;
@@ -640,6 +693,21 @@ async fn answer(
             let kennel = request.parameter("kennel");
             HttpResponse::json(200, &queries.feed(kennel, request.cursor()?, request.limit()?).await?)
         }
+        ["v1", "moderation", "queue"] => {
+            let kennel = request.parameter("kennel");
+            HttpResponse::json(
+                200,
+                &queries.moderation_queue(kennel, request.cursor()?, request.limit()?).await?,
+            )
+        }
+        ["v1", "moderation", "log"] => {
+            let kennel = request.parameter("kennel");
+            HttpResponse::json(
+                200,
+                &queries.moderation_log(kennel, request.cursor()?, request.limit()?).await?,
+            )
+        }
+        ["v1", "moderation", "moderators"] => HttpResponse::json(200, &queries.moderators().await?),
         ["v1", "rules", file] => {
             HttpResponse::new(200, "application/wasm", queries.rules(file).await?).immutable()
         }

@@ -8,14 +8,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pitpet_chain::body::{Body, BodyFault, commitment};
 use pitpet_chain::codec::Bytes;
-use pitpet_chain::event::SignedEvent;
+use pitpet_chain::event::{Kind, SignedEvent};
 use pitpet_chain::hash::{AccountId, EventId, KennelId};
 use pitpet_chain::limits;
 use pitpet_chain::reject::Reject;
 use pitpet_chain::request::{Request, SignedRequest, Wish};
 use pitpet_keys::server::Setup;
 
-use crate::api::{NameView, Problem, SubmittedEvent, SubmittedRequest};
+use crate::api::{ErasedView, NameView, Problem, ReportedView, SubmittedEvent, SubmittedRequest};
+use crate::erase::{self, EraseError};
 use crate::founding::Foundings;
 use crate::head::LedgerError;
 use crate::items::{self, Fields, attributes};
@@ -24,8 +25,9 @@ use crate::ports::{
     Clock, Condition, Consistency, Item, Objects, Queue, QueueError, Retry, Table, TableError, Update,
     UploadTicket,
 };
-use crate::problem::{bad_body, bad_field, bad_request, busy, problem, rejected, unavailable};
+use crate::problem::{bad_body, bad_field, bad_request, busy, not_found, problem, rejected, unavailable};
 use crate::rate_limit::{Counting, RateLimiter, RateLimits, Subject};
+use crate::reports;
 use crate::search::name_word;
 
 /// The use case.
@@ -283,6 +285,10 @@ impl Ingest {
         let Wish::Upload { sha256, size, content_type } = &request.wish else {
             return Err(bad_field("request", "This takes a request for an upload."));
         };
+        if erase::is_photo_erased(self.table.as_ref(), sha256).await? {
+            let detail = "This photo was erased, and isn't taken in again.";
+            return Err(problem(410, "photo-erased", "The photo was erased", detail, Some("sha256")));
+        }
         let now_ms = self.clock.now_ms();
         // Before the ticket, so that no upload escapes the reaper.
         let upload = Update {
@@ -298,5 +304,95 @@ impl Ingest {
         }
         let key = items::photo_object(sha256);
         Ok(self.objects.upload_ticket(&key, sha256, *size, content_type, now_ms).await?)
+    }
+
+    /// Takes a report of a birth, post or comment for the moderators, once for each account.
+    ///
+    /// # Errors
+    /// A problem; status 403 from an account that has done nothing yet.
+    pub async fn report(
+        &self,
+        submitted: &SubmittedRequest,
+        counting: &mut Counting<'_>,
+    ) -> Result<ReportedView, Problem> {
+        let request = self.read_request(&submitted.request, counting).await?;
+        let Wish::Report { event, reason } = request.wish else {
+            return Err(bad_field("request", "This takes a request for a report."));
+        };
+        counting.count(Subject::Reporter(request.account), 1).await?;
+        let (place, has_acted) = futures::try_join!(
+            async { Ok::<_, Problem>(self.table.get(&items::place(&event), Consistency::Eventual).await?) },
+            self.has_acted(&request.account),
+        )?;
+        let place = place.ok_or_else(|| not_found("such event", "event"))?;
+        if !has_acted {
+            let detail = "Reports are taken from accounts that have taken part: pat a pet first.";
+            return Err(problem(
+                403,
+                "new-account",
+                "The account has done nothing yet",
+                detail,
+                Some("account"),
+            ));
+        }
+        let kind = u8::try_from(place.number("kind")?).ok().and_then(Kind::from_number);
+        if !matches!(kind, Some(Kind::Birth | Kind::Post | Kind::Comment)) {
+            return Err(bad_field("event", "A birth, a post or a comment can be reported."));
+        }
+        let kennel = KennelId(place.digest("kennel")?);
+        let now_ms = self.clock.now_ms();
+        reports::take(self.table.as_ref(), &kennel, &event, &request.account, reason, now_ms).await?;
+        Ok(ReportedView { event: event.to_string(), reason: reason.name().to_owned() })
+    }
+
+    /// Whether an account has a record in any kennel. Keys cost nothing; what has acted has cost a
+    /// place and work.
+    async fn has_acted(&self, account: &AccountId) -> Result<bool, Problem> {
+        let query = crate::ports::Query {
+            pk: items::account_pk(account),
+            from: "K#".to_owned(),
+            to: "K#~".to_owned(),
+            order: crate::ports::Order::Ascending,
+            limit: 1,
+            consistency: Consistency::Eventual,
+        };
+        Ok(!self.table.query(&query).await?.is_empty())
+    }
+
+    /// Erases the text of an event, for who wrote it.
+    ///
+    /// # Errors
+    /// A problem; status 403 if it is another's text.
+    pub async fn erase(
+        &self,
+        submitted: &SubmittedRequest,
+        counting: &mut Counting<'_>,
+    ) -> Result<ErasedView, Problem> {
+        let request = self.read_request(&submitted.request, counting).await?;
+        let Wish::Erase { event } = request.wish else {
+            return Err(bad_field("request", "This takes a request for an erasing."));
+        };
+        let mined = erase::find(self.table.as_ref(), &event).await?;
+        let mined = mined.ok_or_else(|| not_found("such event with a text", "event"))?;
+        if mined.account != request.account {
+            let detail = "Whoever wrote a text may erase it; this one was written by another account.";
+            return Err(problem(403, "not-your-text", "Not your text", detail, Some("event")));
+        }
+        if mined.kind == Kind::Moderate {
+            let detail = "A moderator's reason is public, so that moderators can be judged.";
+            return Err(problem(403, "public-reason", "A reason stays", detail, Some("event")));
+        }
+        erase::erase(self.table.as_ref(), &mined, self.clock.now_ms()).await?;
+        Ok(ErasedView { event: event.to_string(), photo: None })
+    }
+}
+
+impl From<EraseError> for Problem {
+    fn from(error: EraseError) -> Self {
+        match error {
+            EraseError::Ledger(error) => error.into(),
+            EraseError::Objects(error) => error.into(),
+            EraseError::Busy => busy(),
+        }
     }
 }

@@ -9,9 +9,9 @@
 //! | block | `K#kennel` | `B#height#hash` | miner, staged |
 //! | track | `K#kennel` | `T#height` | publisher |
 //! | place | `E#event` | `PLACE` | publisher |
-//! | body | `E#event` | `BODY` | publisher |
+//! | body | `E#event` | `BODY` | publisher; ingest and operator erase |
 //! | reject | `E#event` | `REJECT` | miner |
-//! | spare body | `E#event` | `SPARE` | miner, with TTL |
+//! | spare body | `E#event` | `SPARE` | miner, with TTL; ingest and operator erase |
 //! | pet card | `P#birth` | `CARD` | publisher |
 //! | timeline | `P#birth` | `E#height#index` | publisher |
 //! | account | `A#account` | `K#kennel` | publisher |
@@ -33,6 +33,10 @@
 //! | name | `NAME#name` | `NAME` | ingest, by condition |
 //! | password | `VAULT#name` | `VAULT` | ingest, by condition |
 //! | statement | `S#kennel` | `head#key` | ingest, by condition, with TTL |
+//! | report | `R#event` | `A#account` | ingest, by condition, with TTL |
+//! | reports' sum | `R#event` | `SUM` | ingest, by condition, with TTL |
+//! | moderators' queue | `Q#kennel` | `count#time#event` | ingest, by condition, with TTL; ingest deletes |
+//! | erased photo | `M#sha256` | `ERASED` | operator, by condition |
 //! | rate | `RATE#subject` | start of the window, ms | ingest, by condition, with TTL |
 //!
 //! ARCHITECTURE.md says what losing each of them costs.
@@ -216,6 +220,36 @@ pub fn dead_pk(kennel: &KennelId) -> String {
 /// Key of the mark that a photo is in use.
 pub fn photo(sha256: &Digest32) -> Key {
     Key::new(format!("M#{}", hex::encode(sha256)), "REF")
+}
+
+/// Key of the mark that a photo was erased.
+pub fn erased_photo(sha256: &Digest32) -> Key {
+    Key::new(format!("M#{}", hex::encode(sha256)), "ERASED")
+}
+
+/// Partition of an event's reports.
+pub fn reports_pk(event: &EventId) -> String {
+    format!("R#{event}")
+}
+
+/// Key of an account's report of an event.
+pub fn report(event: &EventId, account: &AccountId) -> Key {
+    Key::new(reports_pk(event), format!("A#{account}"))
+}
+
+/// Key of what an event's reports come to.
+pub fn report_sum(event: &EventId) -> Key {
+    Key::new(reports_pk(event), "SUM")
+}
+
+/// Partition of a kennel's queue for moderators.
+pub fn queue_pk(kennel: &KennelId) -> String {
+    format!("Q#{kennel}")
+}
+
+/// Key of an event's entry in the queue: by how many reported it, then by when the newest did.
+pub fn queued_report(kennel: &KennelId, count: u64, last_ms: u64, event: &EventId) -> Key {
+    Key::new(queue_pk(kennel), format!("{count:05}#{last_ms:015}#{event}"))
 }
 
 /// Key of an upload that may end unused.

@@ -9,6 +9,7 @@ pub mod api;
 pub mod checkpoint;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod erase;
 pub mod export_file;
 pub mod founding;
 pub mod fsck;
@@ -30,6 +31,7 @@ pub mod publisher;
 pub mod query;
 pub mod rate_limit;
 pub mod reap;
+pub mod reports;
 pub mod search;
 pub mod sign_in;
 pub mod snapshots;

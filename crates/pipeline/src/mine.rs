@@ -82,7 +82,7 @@ pub(crate) const REJECT_KEPT_MS: u64 = 30 * items::DAY_MS;
 
 /// The body of a rejected event is kept this long, ms: for the day that an event may be valid
 /// after its block's time, and for another in which clocks may be off and publishing may fail.
-const SPARE_KEPT_MS: u64 = 2 * items::DAY_MS;
+pub(crate) const SPARE_KEPT_MS: u64 = 2 * items::DAY_MS;
 
 /// What became of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,14 +1,20 @@
 //! Publishing: bringing the read side up to the head. Whoever finds it behind finishes the job.
 
+use std::collections::BTreeMap;
+
 use pitpet_chain::codec::Bytes;
 use pitpet_chain::hash::{BlockHash, Digest32, EventId, KennelId};
 
+use crate::erase::is_erased;
 use crate::head::{CommittedHead, Founding, LedgerError, damaged, path_down, read_block, read_head};
 use crate::items::{self, Fields, attributes};
 use crate::message::SaltedBody;
 use crate::planted::{Bug, planted};
-use crate::ports::{Condition, Consistency, PublishBatch, Retry, Table, TableError, Update, Value};
+use crate::ports::{
+    Condition, Consistency, Item, Key, PublishBatch, Retry, Table, TableError, Update, Value,
+};
 use crate::publication::{Bodies, bodies_not_at_hand, body_update, publication, words};
+use crate::search;
 use crate::verify::is_committed;
 
 /// Keys of one [`Table::get_many`].
@@ -72,6 +78,7 @@ pub async fn publish_block(
     let batch = publication(bytes, nodes, bodies).map_err(|_| damaged("a committed block can't be read"))?;
     if !planted(Bug::RisenBeforePublished) {
         table.publish(&batch).await?;
+        take_back_erased(table, &batch.immutable).await?;
     }
     keep_other_bodies(table, bytes, bodies).await?;
     let mut set = attributes([("published_height", height.into())]);
@@ -119,8 +126,8 @@ async fn keep_other_bodies(table: &dyn Table, bytes: &[u8], bodies: &Bodies) -> 
                 Some(item) if item.contains_key("body") => (item, true),
                 Some(_) => continue,
                 None => match table.get(&items::spare_body(event), Consistency::Strong).await? {
-                    Some(spare) => (spare, false),
-                    None => continue,
+                    Some(spare) if spare.contains_key("body") => (spare, false),
+                    Some(_) | None => continue,
                 },
             };
             let body = SaltedBody { salt: item.digest("salt")?, body: Bytes(item.bytes("body")?.to_vec()) };
@@ -135,6 +142,7 @@ async fn keep_other_bodies(table: &dyn Table, bytes: &[u8], bodies: &Bodies) -> 
     if !others.is_empty() {
         batch.immutable = words(bytes, &bodies.others(others)).map_err(|_| damaged("a committed block"))?;
         table.publish(&batch).await?;
+        take_back_erased(table, &batch.immutable).await?;
     }
     Ok(())
 }
@@ -160,8 +168,30 @@ pub(crate) async fn index_late(
     let late = bodies.others([(*event, body.clone())]);
     let immutable = words(&block.bytes, &late).map_err(|_| damaged("a committed block can't be read"))?;
     if !immutable.is_empty() {
-        table.publish(&PublishBatch { immutable, guarded: Vec::new() }).await?;
+        let batch = PublishBatch { immutable, guarded: Vec::new() };
+        table.publish(&batch).await?;
+        take_back_erased(table, &batch.immutable).await?;
     }
+    Ok(())
+}
+
+/// Deletes those of the words just written whose text has been erased meanwhile. Whoever erases
+/// deletes the words after the body: of the two, one sees what the other wrote.
+pub(crate) async fn take_back_erased(table: &dyn Table, written: &[Item]) -> Result<(), LedgerError> {
+    let mut words: BTreeMap<Digest32, Vec<&Key>> = BTreeMap::new();
+    for item in written.iter().filter(|item| search::is_partition(&item.key.pk)) {
+        words.entry(item.attributes.digest("id")?).or_default().push(&item.key);
+    }
+    let taken_back = words.into_iter().map(|(event, words)| async move {
+        let stored = table.get(&items::body(&EventId(event)), Consistency::Strong).await?;
+        if stored.is_some_and(|stored| is_erased(&stored)) {
+            for word in words {
+                table.delete(word).await?;
+            }
+        }
+        Ok::<_, LedgerError>(())
+    });
+    futures::future::try_join_all(taken_back).await?;
     Ok(())
 }
 

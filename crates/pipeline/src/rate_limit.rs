@@ -31,7 +31,7 @@ use crate::problem::problem;
 /// Length of a window of events.
 pub const WINDOW_MS: u64 = 60_000;
 
-/// Length of a window of sign-ins.
+/// Length of a window of sign-ins and reports.
 pub const SIGN_IN_WINDOW_MS: u64 = 60 * WINDOW_MS;
 
 /// How long a window's count stays in the table after the window, for clocks that differ.
@@ -55,11 +55,14 @@ pub struct RateLimits {
     pub sign_in_name: Option<NonZeroU32>,
     /// Sign-ins an hour from one address.
     pub sign_in_address: Option<NonZeroU32>,
+    /// Reports an hour by one account.
+    pub reports: Option<NonZeroU32>,
 }
 
 impl RateLimits {
     /// As many as come.
-    pub const NONE: Self = Self { address: None, account: None, sign_in_name: None, sign_in_address: None };
+    pub const NONE: Self =
+        Self { address: None, account: None, sign_in_name: None, sign_in_address: None, reports: None };
 
     /// On loopback: whoever reaches it is on this machine already and needs no flood to harm it.
     /// Passwords are protected all the same.
@@ -71,11 +74,14 @@ impl RateLimits {
     /// Twenty guesses an hour are 175,000 a year: of a password of four random words (2^44) one in
     /// a hundred million. Whoever uses up a name's sign-ins keeps its owner out for the hour, but
     /// for those devices that are signed in, and the key file.
+    ///
+    /// Who looks at what they report doesn't reach thirty reports an hour.
     pub const DEFAULT: Self = Self {
         address: NonZeroU32::new(1_200),
         account: NonZeroU32::new(120),
         sign_in_name: NonZeroU32::new(20),
         sign_in_address: NonZeroU32::new(100),
+        reports: NonZeroU32::new(30),
     };
 }
 
@@ -92,6 +98,8 @@ pub enum Subject {
     SignInName(Digest32),
     /// Where a password is tried from.
     SignInAddress(IpAddr),
+    /// An account, whose key signed, that reports.
+    Reporter(AccountId),
 }
 
 impl Subject {
@@ -114,7 +122,7 @@ impl Subject {
     fn window_ms(&self) -> u64 {
         match self {
             Self::Address(_) | Self::Account(_) => WINDOW_MS,
-            Self::SignInName(_) | Self::SignInAddress(_) => SIGN_IN_WINDOW_MS,
+            Self::SignInName(_) | Self::SignInAddress(_) | Self::Reporter(_) => SIGN_IN_WINDOW_MS,
         }
     }
 
@@ -125,6 +133,7 @@ impl Subject {
             Self::Account(account) => format!("account#{account}"),
             Self::SignInName(name) => format!("sign-in-name#{}", hex::encode(name)),
             Self::SignInAddress(address) => format!("sign-in-address#{address}"),
+            Self::Reporter(account) => format!("reporter#{account}"),
         }
     }
 
@@ -134,6 +143,7 @@ impl Subject {
             Self::Account(_) => "account",
             Self::SignInName(_) => "name",
             Self::SignInAddress(_) => "address",
+            Self::Reporter(_) => "account",
         }
     }
 }
@@ -254,6 +264,7 @@ impl Counting<'_> {
             Subject::Account(_) => limits.account,
             Subject::SignInName(_) => limits.sign_in_name,
             Subject::SignInAddress(_) => limits.sign_in_address,
+            Subject::Reporter(_) => limits.reports,
         };
         let Some(limit) = limit.map(|limit| u64::from(limit.get())) else { return Ok(()) };
         let window = self.now_ms / subject.window_ms();
@@ -304,6 +315,14 @@ impl Counting<'_> {
         let end_ms = (self.now_ms / window_ms + 1) * window_ms;
         let retry_after_s = (end_ms - self.now_ms).div_ceil(1000);
         let name = subject.name();
+        if matches!(subject, Subject::Reporter(_)) {
+            let detail = format!(
+                "One account may report {limit} things an hour, and this one has. Try again in {} min.",
+                retry_after_s.div_ceil(60)
+            );
+            let refusal = problem(429, "report-limit", "Too many reports", detail, Some(name));
+            return Problem { retry_after_s: Some(retry_after_s), ..refusal };
+        }
         if window_ms == SIGN_IN_WINDOW_MS {
             let detail = format!(
                 "For one {name}, {limit} sign-ins an hour are answered, and these have been. Try again in {} min, \

@@ -7,7 +7,7 @@
 //!
 //! Deliberately absent: stemming, ranking, spelling. The index names events, never their text:
 //! whoever looks something up reads the text from its own item, and shows nothing of one that is
-//! erased. Whoever erases a text has to delete its words with it: they follow from the text.
+//! erased. Whoever erases a text deletes its words with it ([`crate::erase`]): they follow from the text.
 
 use pitpet_chain::body::Body;
 use pitpet_chain::hash::AccountId;

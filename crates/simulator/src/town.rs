@@ -9,10 +9,11 @@ use ed25519_dalek::SigningKey;
 use pitpet_chain::abi::{Opened, Start};
 use pitpet_chain::body::{Body, commitment};
 use pitpet_chain::codec::{Bytes, decode, encode};
-use pitpet_chain::event::{Event, Payload, ReplayClass, SignedEvent, VERSION};
+use pitpet_chain::event::{Event, Payload, ReplayClass, SignedEvent, VERSION, Verdict};
 use pitpet_chain::genesis::{Genesis, Parameters};
 use pitpet_chain::hash::{AccountId, BlockHash, Digest32, EventId, KennelId, PublicKey, RulesHash, sha256};
-use pitpet_pipeline::api::SubmittedEvent;
+use pitpet_chain::request::{Request, Wish};
+use pitpet_pipeline::api::{SubmittedEvent, SubmittedRequest};
 use pitpet_pipeline::head::{CommittedHead, Founding, read_founding, read_head, write_founding};
 use pitpet_pipeline::ingest::Ingest;
 use pitpet_pipeline::message::{Entry, Message, SaltedBody};
@@ -36,6 +37,9 @@ pub const QUICK: Parameters = Parameters { stamp_bits: 0, birth_bits: 0, ..Param
 
 /// The rules hash of the kennels here: the native rules answer to any.
 pub const RULES: RulesHash = RulesHash([0x11; 32]);
+
+/// Of whose seed the moderator's key is made.
+pub const MODERATOR_SEED: u8 = 203;
 
 /// The key made of one repeated byte.
 pub fn key(seed: u8) -> SigningKey {
@@ -63,7 +67,7 @@ pub fn genesis(parameters: Parameters, number: u8) -> Genesis {
         parameters,
         operator: public(&key(200)),
         house: public(&house_key()),
-        moderators: Vec::new(),
+        moderators: vec![public(&key(MODERATOR_SEED))],
         witnesses: Vec::new(),
         threshold: 0,
         checkpoint: public(&checkpoint_key()),
@@ -334,6 +338,26 @@ impl Player {
     pub fn comment(&mut self, post: EventId, text: &str) -> Entry {
         let body = Body::Comment { text: text.to_owned() };
         self.act_with(body, |body| Payload::Comment { post, body })
+    }
+
+    /// A verdict of a moderator, at a time that has passed.
+    pub fn verdict(&mut self, target: EventId, verdict: Verdict, reason: &str, now_ms: u64) -> Entry {
+        self.nonce = self.nonce.max(now_ms - 1);
+        let body = Body::Moderate { reason: reason.to_owned() };
+        self.act_with(body, |body| Payload::Moderate { target, verdict, body })
+    }
+
+    /// A signed request that is no event.
+    pub fn request(&self, wish: Wish, expires_ms: u64) -> SubmittedRequest {
+        let request = Request {
+            version: 1,
+            account: self.account(),
+            key: public(&self.key),
+            expires_ms,
+            wish,
+            stamp: 0,
+        };
+        SubmittedRequest { request: STANDARD.encode(request.sign(&self.key)) }
     }
 
     /// A pat.

@@ -57,6 +57,7 @@ const SCRIPTS: &[Asset] = files! {
     "me.js", "text/javascript; charset=utf-8";
     "mine-worker.js", "text/javascript; charset=utf-8";
     "mine.js", "text/javascript; charset=utf-8";
+    "moderation.js", "text/javascript; charset=utf-8";
     "modules.js", "text/javascript; charset=utf-8";
     "photo.js", "text/javascript; charset=utf-8";
     "pins.js", "text/javascript; charset=utf-8";

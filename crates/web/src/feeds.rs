@@ -87,21 +87,26 @@ fn write(view: &View<'_>, feed: &Feed) -> HttpResponse {
 }
 
 /// What a card is called and says, where it is, and its picture.
-fn item(view: &View<'_>, card: &Card) -> (String, String, String, String) {
+fn item(view: &View<'_>, card: &Card) -> (String, String, String, Option<String>) {
     let name = parts::name(view, &card.pet);
     let t = view.t;
     let (title, text, path) = match card.entry.kind.as_str() {
         "birth" => {
-            let story = card.pet.story.clone().unwrap_or_default();
+            let hidden = || card.pet.hidden.as_ref().map(|hidden| parts::absent(view, Some(hidden)));
+            let story = card.pet.story.clone().or_else(hidden).unwrap_or_default();
             ((t.ev_birth)(name), format!("{} {story}", (t.born)(name)), parts::pet_path(&card.pet))
         }
         _ => {
-            let text = card.entry.text.clone().unwrap_or_else(|| t.erased_text.to_owned());
+            let text = card.entry.text.clone();
+            let text = text.unwrap_or_else(|| parts::absent(view, card.entry.hidden.as_ref()));
             ((t.post_title)(name), text, format!("/post/{}", card.entry.id))
         }
     };
-    let photo = card.entry.photo_url.as_deref().unwrap_or(&card.pet.photo_url);
-    (title, text, view.absolute(&path), view.absolute(photo))
+    let photo = match card.entry.hidden {
+        Some(_) => None,
+        None => card.entry.photo_url.as_deref().or(card.pet.photo_url.as_deref()),
+    };
+    (title, text, view.absolute(&path), photo.map(|photo| view.absolute(photo)))
 }
 
 /// Characters that XML 1.0 can't hold are left out; maud escapes the rest.
@@ -130,7 +135,7 @@ fn atom(view: &View<'_>, feed: &Feed) -> String {
     let entries = feed.cards.iter().map(|card| {
         let (title, text, url, photo) = item(view, card);
         let proof = view.absolute(&format!("/v1/events/{}", card.entry.id));
-        let content = html! { p { img src=(photo) alt=(parts::name(view, &card.pet)) width="480"; } p { (sound(&text)) } p { a href=(proof) { (view.t.check_receipt) } } };
+        let content = html! { @if let Some(photo) = photo { p { img src=(photo) alt=(parts::name(view, &card.pet)) width="480"; } } p { (sound(&text)) } p { a href=(proof) { (view.t.check_receipt) } } };
         let entry = html! {
             (element("id", &html! { "urn:sha256:" (card.entry.id) }))
             (element("title", &html! { (sound(&title)) }))
@@ -167,17 +172,20 @@ fn json_feed(view: &View<'_>, feed: &Feed) -> String {
         .iter()
         .map(|card| {
             let (title, text, url, photo) = item(view, card);
-            json!({
+            let mut item = json!({
                 "id": format!("urn:sha256:{}", card.entry.id),
                 "url": url,
                 "external_url": view.absolute(&format!("/v1/events/{}", card.entry.id)),
                 "title": title,
                 "content_text": text,
-                "image": photo,
                 "date_published": rfc3339(card.entry.timestamp_ms),
                 "authors": [{ "name": parts::name(view, &card.pet), "url": view.absolute(&parts::pet_path(&card.pet)) }],
                 "tags": card.entry.tags,
-            })
+            });
+            if let Some(photo) = photo {
+                item["image"] = json!(photo);
+            }
+            item
         })
         .collect();
     let feed = json!({

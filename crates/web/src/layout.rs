@@ -143,12 +143,13 @@ fn top(view: &View<'_>, kind: &str) -> Markup {
 
 fn bottom(view: &View<'_>) -> Markup {
     let t = view.t;
+    let moderation = crate::pages::moderation::texts(view);
     html! {
         footer.bottom {
             div.wide {
                 nav aria-label=(t.nav_more) {
                     ul {
-                        @for (path, label) in [("/about", t.nav_about), ("/rules", t.nav_rules), ("/help", t.nav_help), ("/privacy", t.nav_privacy), ("/ledger", t.nav_ledger)] {
+                        @for (path, label) in [("/about", t.nav_about), ("/rules", t.nav_rules), ("/help", t.nav_help), ("/privacy", t.nav_privacy), ("/ledger", t.nav_ledger), ("/moderation", moderation.nav)] {
                             li { a href=(view.href(path)) { (label) } }
                         }
                         li { a href="/feed.atom" { "Atom" } }

@@ -46,6 +46,8 @@ async fn route(view: &View<'_>) -> Result<HttpResponse, Problem> {
         ["ledger"] => pages::ledger::kennels(view).await,
         ["ledger", kennel] => pages::ledger::kennel(view, kennel).await,
         ["ledger", kennel, height] => pages::ledger::block(view, kennel, height).await,
+        ["moderation"] => pages::moderation::log(view).await,
+        ["moderation", "queue"] => pages::moderation::queue(view).await,
         ["join" | "signin" | "me"] => Ok(account::page(view, path[0])),
         ["mine"] => pages::mine::page(view).await,
         ["about"] => Ok(pages::prose::about(view)),

@@ -1,7 +1,7 @@
 //! What several pages show: cards, lives, times, actions, the badge of the check.
 
 use maud::{Markup, html};
-use pitpet_pipeline::api::{PetView, Problem};
+use pitpet_pipeline::api::{HiddenView, PetView, Problem};
 use pitpet_pipeline::query::Card;
 
 use crate::icons::icon;
@@ -25,8 +25,10 @@ pub(crate) fn date(view: &View<'_>, time_ms: u64) -> String {
     (view.t.date)(year, month, day)
 }
 
-/// A photo as a square; the small size first, the whole one where it is shown large.
-pub(crate) fn photo(photo_url: &str, alt: &str, lazy: bool) -> Markup {
+/// A photo as a square; the small size first, the whole one where it is shown large. Where one was
+/// erased or hidden, its place.
+pub(crate) fn photo(view: &View<'_>, photo_url: Option<&str>, alt: &str, lazy: bool) -> Markup {
+    let Some(photo_url) = photo_url else { return no_photo(view) };
     let hash = photo_url.trim_start_matches("/media/");
     html! {
         img.photo src=(format!("/thumb/{hash}")) width=(SMALL) height=(SMALL) alt=(alt)
@@ -34,9 +36,23 @@ pub(crate) fn photo(photo_url: &str, alt: &str, lazy: bool) -> Markup {
     }
 }
 
-/// A pet's name, or that it was erased.
+/// The place of a photo that is not shown.
+pub(crate) fn no_photo(view: &View<'_>) -> Markup {
+    html! { div.photo.none role="img" aria-label=(view.t.no_photo) { (icon("hidden")) } }
+}
+
+/// A pet's name, or that it was erased or hidden.
 pub(crate) fn name<'a>(view: &View<'_>, pet: &'a PetView) -> &'a str {
-    pet.name.as_deref().unwrap_or(view.t.erased_name)
+    let absent = if pet.hidden.is_some() { view.t.hidden_name } else { view.t.erased_name };
+    pet.name.as_deref().unwrap_or(absent)
+}
+
+/// What stands where a text was: that a moderator hid it, and why, or that it was erased.
+pub(crate) fn absent(view: &View<'_>, hidden: Option<&HiddenView>) -> String {
+    match hidden {
+        None => view.t.erased_text.to_owned(),
+        Some(hidden) => (view.t.hidden_text)(hidden.reason.as_deref().unwrap_or(view.t.erased_reason)),
+    }
 }
 
 /// Where a pet's page is.
@@ -166,7 +182,7 @@ pub(crate) fn words(view: &View<'_>, card: &Card) -> Markup {
     match (card.entry.kind.as_str(), &card.entry.text) {
         ("birth", _) => html! { p.text.born dir="auto" { ((t.born)(name(view, &card.pet))) } },
         (_, Some(text)) => html! { p.text dir="auto" { (text) } },
-        (_, None) => html! { p.text.soft { (t.erased_text) } },
+        (_, None) => html! { p.text.soft dir="auto" { (absent(view, card.entry.hidden.as_ref())) } },
     }
 }
 
@@ -182,12 +198,16 @@ pub(crate) async fn card(view: &View<'_>, card: &Card, lazy: bool) -> Result<Mar
         "birth" => pet_path(pet),
         _ => format!("/post/{}", card.entry.id),
     };
-    let shown = card.entry.photo_url.as_deref().unwrap_or(&pet.photo_url);
+    let is_post = card.entry.kind == "post";
+    let shown = match is_post && card.entry.hidden.is_some() {
+        true => None,
+        false => card.entry.photo_url.as_deref().or(pet.photo_url.as_deref()),
+    };
     let life = life(view, pet).await?;
     Ok(html! {
         li {
             article class={ "card " (ended(pet).unwrap_or_default()) } {
-                a href=(view.href(&at)) { (photo(shown, &(t.photo_of)(name(view, pet)), lazy)) }
+                a href=(view.href(&at)) { (photo(view, shown, &(t.photo_of)(name(view, pet)), lazy)) }
                 div.body {
                     div.head {
                         h2.vh { (name(view, pet)) }
@@ -212,7 +232,7 @@ pub(crate) async fn pet_card(view: &View<'_>, pet: &PetView, lazy: bool) -> Resu
     Ok(html! {
         li {
             article class={ "card " (ended(pet).unwrap_or_default()) } {
-                a href=(view.href(pet_path(pet))) { (photo(&pet.photo_url, &(t.photo_of)(name(view, pet)), lazy)) }
+                a href=(view.href(pet_path(pet))) { (photo(view, pet.photo_url.as_deref(), &(t.photo_of)(name(view, pet)), lazy)) }
                 div.body {
                     h2.head { a.name href=(view.href(pet_path(pet))) dir="auto" { (name(view, pet)) } }
                     @if let Some(story) = pet.story.as_deref().filter(|story| !story.is_empty()) { p.text dir="auto" { (story) } }

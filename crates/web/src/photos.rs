@@ -31,14 +31,21 @@ const DECODE_BYTES_MAX: u64 = 96 * 1024 * 1024;
 
 const QUALITY: u8 = 78;
 
-static MADE: Mutex<Option<LruCache<String, Vec<u8>>>> = Mutex::new(None);
+/// How long one is kept here, ms: so long an erased photo may still be shown by this instance.
+const KEPT_MS: u64 = 10 * 60 * 1_000;
+
+/// When it was made, and what.
+type Made = (u64, Vec<u8>);
+
+static MADE: Mutex<Option<LruCache<String, Made>>> = Mutex::new(None);
 
 /// Serves the small size of a photo; a drawing where there is none that can be shown.
 ///
 /// # Errors
 /// A problem if the store fails.
 pub(crate) async fn small(queries: &Queries, sha256: &str) -> Result<HttpResponse, Problem> {
-    if let Some(made) = remembered(sha256) {
+    let now_ms = queries.now_ms();
+    if let Some(made) = remembered(sha256, now_ms) {
         return Ok(HttpResponse::new(200, "image/jpeg", made).immutable());
     }
     let photo = match queries.photo(sha256).await {
@@ -48,13 +55,14 @@ pub(crate) async fn small(queries: &Queries, sha256: &str) -> Result<HttpRespons
     };
     let Some(made) = shrink(&photo) else { return Ok(no_picture()) };
     let mut all = MADE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    all.get_or_insert_with(|| LruCache::new(KEPT)).put(sha256.to_owned(), made.clone());
+    all.get_or_insert_with(|| LruCache::new(KEPT)).put(sha256.to_owned(), (now_ms, made.clone()));
     Ok(HttpResponse::new(200, "image/jpeg", made).immutable())
 }
 
-fn remembered(sha256: &str) -> Option<Vec<u8>> {
+fn remembered(sha256: &str, now_ms: u64) -> Option<Vec<u8>> {
     let mut all = MADE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    all.as_mut()?.get(sha256).cloned()
+    let (made_ms, made) = all.as_mut()?.get(sha256)?;
+    (now_ms.saturating_sub(*made_ms) < KEPT_MS).then(|| made.clone())
 }
 
 /// Browsers show it in the photo's place, whatever the status.

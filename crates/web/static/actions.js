@@ -18,7 +18,7 @@ function countUp(place, kind) {
 }
 
 /** A small form in the place of the action; gives its values, or nothing if it was cancelled. */
-function ask(place, fields) {
+export function ask(place, fields) {
   return new Promise((resolve) => {
     const cancel = make("button", { type: "button", textContent: T.cancel });
     const form = make(

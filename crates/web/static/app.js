@@ -10,6 +10,9 @@ async function start() {
   document.documentElement.classList.add("js");
   showAccount(account);
   if (document.querySelector("[data-actions]")) (await import("./actions.js")).enable(document, account);
+  for (const place of document.querySelectorAll("[data-wishes]")) (await import("./moderation.js")).wishes(place, account);
+  const verdicts = document.querySelectorAll("[data-verdicts]");
+  if (verdicts.length > 0) await (await import("./moderation.js")).verdicts(verdicts, account);
   for (const place of document.querySelectorAll("[data-live]")) (await import("./live.js")).announce(place);
   for (const button of document.querySelectorAll("[data-check]")) (await import("./check.js")).badge(button);
   if (page === "join") (await import("./join.js")).join();

@@ -14,9 +14,9 @@ use std::{fs, path::PathBuf};
 use anyhow::Context as _;
 use pitpet_chain::block::Block;
 use pitpet_chain::codec::{decode, encode};
-use pitpet_chain::hash::{AccountId, sha256};
+use pitpet_chain::hash::{AccountId, EventId, sha256};
 use pitpet_chain::reject::Reject;
-use pitpet_chain::request::{REQUEST_BITS, Request, SignedRequest, Wish};
+use pitpet_chain::request::{REQUEST_BITS, ReportReason, Request, SignedRequest, Wish};
 use serde_json::{Value, json};
 
 use crate::module::workspace;
@@ -105,6 +105,7 @@ fn requests() -> Value {
     let key = example::key("ann");
     let public = example::public(&key);
     let photo = sha256(b"pitpet test vectors: photo of Mimi");
+    let event = EventId(sha256(b"pitpet test vectors: a post of ann"));
     let wishes = [
         ("name", Wish::Name { name: "ann".to_owned() }),
         ("upload", Wish::Upload { sha256: photo, size: 12_345, content_type: "image/jpeg".to_owned() }),
@@ -116,6 +117,8 @@ fn requests() -> Value {
                 content: sha256(b"pitpet test vectors: record and vault of ann"),
             },
         ),
+        ("report", Wish::Report { event, reason: ReportReason::Spam }),
+        ("erase", Wish::Erase { event }),
     ];
     let now_ms = ledger::genesis().created_ms;
     let requests: Vec<Value> = wishes

@@ -155,7 +155,8 @@ fn effects(mined: &Mined) -> (Value, String) {
     (Value::Array(json), text)
 }
 
-fn report(context: &Context, kennel: &Kennel, outcome: &Done, done: &str) {
+/// Prints what came of an event.
+pub(crate) fn report(context: &Context, kennel: &Kennel, outcome: &Done, done: &str) {
     let id = outcome.id().to_string();
     match outcome {
         Done::Queued(_) => context.print(

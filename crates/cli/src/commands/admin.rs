@@ -6,7 +6,7 @@ use std::path::Path;
 
 use pitpet_cli::failure::Failure;
 use pitpet_local::service::{ADMIN_TOKEN_FILE, NewKennel};
-use pitpet_pipeline::api::Problem;
+use pitpet_pipeline::api::{ErasedView, Problem};
 use serde_json::Value;
 
 use crate::args::{AdminArgs, AdminCommand, AdminKennelCommand};
@@ -14,7 +14,10 @@ use crate::context::Context;
 
 /// `admin`
 pub(crate) async fn run(context: &Context, args: AdminArgs) -> Result<(), Failure> {
-    if let Some(task) = super::upkeep::task(&args.command) {
+    if let AdminCommand::Moderators(moderators) = &args.command {
+        return super::moderate::moderators(context, &args, moderators).await;
+    }
+    if let Some(task) = super::upkeep::task(&args) {
         return super::upkeep::run(context, &args, task).await;
     }
     if let Some(file) = &args.deployment {
@@ -65,6 +68,13 @@ pub(crate) async fn run(context: &Context, args: AdminArgs) -> Result<(), Failur
             );
             context.print(answer, &text);
         }
+        AdminCommand::Erase { event } => {
+            let request = http.post(format!("{url}/admin/erasures")).bearer_auth(token()?);
+            let answer = send(request.json(&serde_json::json!({ "event": event.to_string() }))).await?;
+            let erased = serde_json::from_value(answer)
+                .map_err(|error| Failure::Unreachable(format!("the answer can't be read: {error}")))?;
+            print_erased(context, &erased);
+        }
         // `DeadLetters` and `Redrive`; the others are upkeep.
         _ => {
             return Err(Failure::usage(
@@ -73,6 +83,17 @@ pub(crate) async fn run(context: &Context, args: AdminArgs) -> Result<(), Failur
         }
     }
     Ok(())
+}
+
+/// Says what was erased, and what an edge may still keep of it.
+pub(super) fn print_erased(context: &Context, erased: &ErasedView) {
+    let mut text = format!("Erased: the text of {}. The event and its proofs stay.\n", erased.event);
+    if let Some(photo) = &erased.photo {
+        text.push_str(&format!(
+            "Its photo is erased too; edge caches may keep /media/{photo} and /thumb/{photo}\n"
+        ));
+    }
+    context.print(serde_json::json!(erased), &text);
 }
 
 fn text<'a>(answer: &'a Value, field: &str) -> &'a str {

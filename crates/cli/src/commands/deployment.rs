@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use ed25519_dalek::SigningKey;
 use pitpet_aws::dead_letters::{DeadLetter, counts};
 use pitpet_aws::environment::secret_key;
 use pitpet_aws::{DeadLetterQueue, DynamoTable, Settings, SqsQueue, SystemClock};
@@ -120,6 +121,13 @@ fn settings(endpoint_variable: &str) -> Result<Settings, Failure> {
 
 fn unreachable(error: impl std::fmt::Display) -> Failure {
     Failure::Unreachable(error.to_string())
+}
+
+/// The operator's key of a deployment.
+pub(super) async fn operator_key(file: &Path) -> Result<SigningKey, Failure> {
+    let deployment = Deployment::read(file)?;
+    let prefix = deployment.output("KeyPrefix")?;
+    secret_key(&format!("{prefix}/operator")).await.map_err(Failure::Unreachable)
 }
 
 async fn open(context: &Context, deployment: &Deployment, new: &NewKennel) -> Result<(), Failure> {

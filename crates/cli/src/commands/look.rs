@@ -2,7 +2,7 @@
 
 use pitpet_chain::hash::KennelId;
 use pitpet_cli::failure::Failure;
-use pitpet_pipeline::api::{EntryView, KennelView, PetView};
+use pitpet_pipeline::api::{EntryView, HiddenView, KennelView, PetView};
 use serde_json::json;
 
 use crate::args::{EventArgs, FeedArgs, KennelArgs, PetArgs};
@@ -24,7 +24,8 @@ pub(crate) async fn pet(context: &Context, args: PetArgs) -> Result<(), Failure>
 }
 
 fn card(pet: &PetView) -> String {
-    let name = pet.name.as_deref().unwrap_or("(name erased)");
+    let absent = if pet.hidden.is_some() { "(name hidden)" } else { "(name erased)" };
+    let name = pet.name.as_deref().unwrap_or(absent);
     let life = match pet.phase.as_str() {
         "living" => format!("{} {}", meter(pet.remaining, pet.ttl), pet.remaining_words),
         "dead" => format!("died in block {}; its story is about to end", pet.died_height),
@@ -38,11 +39,19 @@ fn card(pet: &PetView) -> String {
     if let Some(story) = pet.story.as_deref().filter(|story| !story.is_empty()) {
         text.push_str(&format!("  {story}\n"));
     }
+    if let Some(hidden) = &pet.hidden {
+        text.push_str(&format!("  {}\n", hidden_by(hidden)));
+    }
     text.push_str(&format!(
         "  {} posts, {} pats, {} shares, {} comments; {} treats in its wallet\n  birth  {}\n  owner  {}\n  kennel {}\n",
         pet.posts, pet.pats, pet.shares, pet.comments, pet.wallet, pet.birth, pet.owner, pet.kennel
     ));
     text
+}
+
+fn hidden_by(hidden: &HiddenView) -> String {
+    let reason = hidden.reason.as_deref().unwrap_or("(the reason was erased)").replace('\n', " ");
+    format!("hidden by a moderator: {reason}")
 }
 
 /// A life as a row of marks: one for each age.
@@ -57,12 +66,14 @@ pub(crate) async fn event(context: &Context, args: EventArgs) -> Result<(), Fail
     let (kennel, mined) = context.client()?.find_event(&args.id).await?;
     let (header, place) = (&mined.proven.header, mined.view.place.as_ref());
     let kind = place.map_or("", |place| place.kind.as_str());
+    let hidden =
+        mined.view.hidden.as_ref().map(|hidden| format!(", {}", hidden_by(hidden))).unwrap_or_default();
     context.print(
         json!({ "id": mined.view.id, "status": mined.view.status, "kind": kind, "kennel": mined.view.kennel,
             "height": header.height, "block": header.hash().to_string(), "timestamp_ms": header.timestamp_ms,
-            "body_state": mined.view.body_state, "checkpoint_size": mined.proven.head.size }),
+            "body_state": mined.view.body_state, "hidden": mined.view.hidden, "checkpoint_size": mined.proven.head.size }),
         &format!(
-            "A {kind} by {}\n  {}, block {} (age {}); text: {}\n  the proof holds, up to checkpoint {}",
+            "A {kind} by {}\n  {}, block {} (age {}); text: {}{hidden}\n  the proof holds, up to checkpoint {}",
             mined.proven.event.event.account,
             kennel.label,
             header.height,
@@ -108,6 +119,9 @@ fn line(entry: &EntryView) -> String {
     let mut text = what;
     if let Some(said) = entry.text.as_deref().filter(|said| !said.is_empty()) {
         text.push_str(&format!(": {}", said.replace('\n', " ")));
+    }
+    if let Some(hidden) = &entry.hidden {
+        text.push_str(&format!(": {}", hidden_by(hidden)));
     }
     for tag in &entry.tags {
         text.push_str(&format!(" #{tag}"));

@@ -11,6 +11,7 @@ pub(crate) mod follow;
 pub(crate) mod fsck;
 pub(crate) mod look;
 pub(crate) mod mine;
+pub(crate) mod moderate;
 pub(crate) mod upkeep;
 pub(crate) mod verify;
 pub(crate) mod witness;

@@ -7,7 +7,10 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use pitpet_chain::hash::EventId;
+use pitpet_cli::client::now_ms;
 use pitpet_cli::failure::Failure;
+use pitpet_pipeline::erase::{EraseError, erase_by_operator};
 use pitpet_pipeline::founding::Foundings;
 use pitpet_pipeline::fsck::Mode;
 use pitpet_pipeline::head::{Founding, LedgerError, read_head};
@@ -29,15 +32,18 @@ pub(super) enum Task {
     Verify { kennel: Option<String> },
     Repair { kennel: String, from: u64 },
     Snapshot { kennel: String },
+    Erase { event: EventId },
 }
 
 /// The task of a command, if it is one of these.
-pub(super) fn task(command: &AdminCommand) -> Option<Task> {
-    Some(match command {
+pub(super) fn task(args: &AdminArgs) -> Option<Task> {
+    Some(match &args.command {
         AdminCommand::Kennel(AdminKennelCommand::List) => Task::List,
         AdminCommand::Verify { kennel } => Task::Verify { kennel: kennel.clone() },
         AdminCommand::Repair { kennel, from } => Task::Repair { kennel: kennel.clone(), from: *from },
         AdminCommand::Snapshot { kennel } => Task::Snapshot { kennel: kennel.clone() },
+        // A service on this machine does it itself, while it runs.
+        AdminCommand::Erase { event } if args.deployment.is_some() => Task::Erase { event: *event },
         _ => return None,
     })
 }
@@ -56,11 +62,29 @@ pub(super) async fn run(context: &Context, args: &AdminArgs, task: Task) -> Resu
         Task::Verify { kennel } => check(context, kennel.as_deref(), Mode::Check, table, Some(objects)).await,
         Task::Repair { kennel, from } => repair(context, table, &kennel, from).await,
         Task::Snapshot { kennel } => snapshot(context, table, objects, &kennel).await,
+        Task::Erase { event } => erase(context, table, objects, &event).await,
     };
     if let Some(folder) = folder {
         block_in_place(|| folder.close());
     }
     ended
+}
+
+async fn erase(
+    context: &Context,
+    table: Arc<dyn Table>,
+    objects: Arc<dyn Objects>,
+    event: &EventId,
+) -> Result<(), Failure> {
+    let erased = erase_by_operator(table.as_ref(), objects.as_ref(), event, now_ms()).await;
+    let erased = erased.map_err(|error| match error {
+        EraseError::Ledger(error) => failed(error),
+        error => Failure::Unreachable(error.to_string()),
+    })?;
+    let erased = erased
+        .ok_or_else(|| Failure::usage(format!("there is no event {event} with a text (field: event)")))?;
+    super::admin::print_erased(context, &erased);
+    Ok(())
 }
 
 fn failed(error: LedgerError) -> Failure {

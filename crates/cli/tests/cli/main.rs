@@ -27,7 +27,8 @@ fn help_has_examples() {
     let mut text = runner.run(&["--help"]).out;
     for command in [
         "account", "birth", "post", "pat", "share", "comment", "gift", "transfer", "keepsake", "rekey",
-        "pet", "event", "feed", "kennel", "export", "verify", "fsck", "mine", "demo", "serve",
+        "report", "erase", "moderate", "pet", "event", "feed", "kennel", "export", "verify", "fsck", "mine",
+        "demo", "serve",
     ] {
         let help = runner.run(&[command, "--help"]);
         assert_eq!(help.code, 0);

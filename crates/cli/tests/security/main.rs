@@ -11,4 +11,5 @@ mod browser;
 mod command_line;
 mod connections;
 mod floods;
+mod moderation;
 mod village;

@@ -7,9 +7,11 @@ use ed25519_dalek::SigningKey;
 use pitpet_chain::abi::{Opened, Start};
 use pitpet_chain::codec::{Bytes, decode, encode};
 use pitpet_chain::genesis::{Genesis, Parameters};
-use pitpet_chain::hash::{KennelId, PublicKey, RulesHash, sha256};
+use pitpet_chain::hash::{EventId, KennelId, PublicKey, RulesHash, sha256};
 use pitpet_chain::limits::WITNESSES_MAX;
 use pitpet_chain_host::Releases;
+use pitpet_pipeline::api::Problem;
+use pitpet_pipeline::erase::erase_by_operator;
 use pitpet_pipeline::founding::KENNELS_MAX;
 use pitpet_pipeline::head::write_founding;
 use pitpet_pipeline::http::HttpResponse;
@@ -248,6 +250,13 @@ pub(super) async fn admin(
             },
             Err(error) => bad_field("body", error.to_string()).into(),
         },
+        ("POST", "/admin/erasures") => match serde_json::from_slice::<Erasure>(body) {
+            Ok(Erasure { event }) => match event.parse() {
+                Ok(event) => erased(shared, &event).await,
+                Err(_) => bad_field("event", "event must be 64 lower-case hexadecimal digits.").into(),
+            },
+            Err(error) => bad_field("body", error.to_string()).into(),
+        },
         ("GET", "/admin/queue") => match shared.queue.counts(shared.clock.now_ms()).await {
             Ok(counts) => HttpResponse::json(
                 200,
@@ -261,5 +270,22 @@ pub(super) async fn admin(
             Err(error) => unavailable(&error).into(),
         },
         _ => not_found("such path", "path").into(),
+    }
+}
+
+/// A request to erase the text and the photo of an event.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Erasure {
+    /// The event's id.
+    event: String,
+}
+
+async fn erased(shared: &super::Shared, event: &EventId) -> HttpResponse {
+    let (table, now_ms) = (shared.admin.table.as_ref(), shared.clock.now_ms());
+    match erase_by_operator(table, shared.objects.as_ref(), event, now_ms).await {
+        Ok(Some(erased)) => HttpResponse::json(200, &erased),
+        Ok(None) => not_found("such event with a text", "event").into(),
+        Err(error) => Problem::from(error).into(),
     }
 }

@@ -70,6 +70,9 @@ pub enum Flaw {
     /// A body is not the one that its event commits to.
     #[error("it is not the body that its event commits to")]
     Body,
+    /// A text or photo was erased, and something of it is left.
+    #[error("it was erased, and something of it is left")]
+    HalfErased,
     /// A reject was recorded after the event had its receipt.
     #[error("it contradicts the receipt that the event has")]
     Contradicts,

@@ -97,7 +97,7 @@ pub struct Summary {
     pub items: u64,
     /// Bodies that are there and right.
     pub bodies: u64,
-    /// Bodies erased on purpose.
+    /// Bodies and photos erased on purpose.
     pub erased: u64,
     /// Photos that are there and right, once for each event that shows one.
     pub photos: u64,

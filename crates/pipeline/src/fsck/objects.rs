@@ -5,6 +5,7 @@ use pitpet_chain::codec::{Bytes, decode, encode};
 use pitpet_chain::hash::{Digest32, sha256};
 
 use super::{Chain, Flaw, Loss, Place, Run};
+use crate::erase::is_photo_erased;
 use crate::head::LedgerError;
 use crate::items;
 use crate::ports::{ModuleError, ObjectError, Objects};
@@ -96,6 +97,16 @@ impl Run<'_, '_> {
     pub(super) async fn photo(&mut self, chain: &Chain, photo: &Digest32) -> Result<(), LedgerError> {
         let Some(objects) = self.fsck.objects else { return Ok(()) };
         let key = items::photo_object(photo);
+        if is_photo_erased(self.fsck.table, photo).await? {
+            self.summary.erased += 1;
+            if objects.size(&key).await?.is_some() {
+                if self.repairs() {
+                    objects.delete(&key).await?;
+                }
+                self.fault(chain.founding.kennel, Place::Object(key), Flaw::HalfErased, self.derivable());
+            }
+            return Ok(());
+        }
         let flaw = match objects.get(&key).await {
             Ok(content) if sha256(&content) == *photo => {
                 self.summary.photos += 1;

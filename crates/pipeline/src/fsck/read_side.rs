@@ -9,12 +9,14 @@ use pitpet_chain::hash::{AccountId, BirthHash, Digest32, EventId};
 use pitpet_chain::state::Phase;
 
 use super::{Chain, Flaw, Loss, Place, Run, first_difference};
+use crate::erase;
 use crate::head::{LedgerError, read_head};
 use crate::items::{self, DAY_MS, Fields, attributes};
 use crate::message::SaltedBody;
 use crate::mine::REJECT_KEPT_MS;
 use crate::ports::{Attributes, Condition, Consistency, Item, Key, Order, Query, Retry, TableError, Update};
 use crate::publication::{Bodies, SOURCE_HEIGHT, publication, words};
+use crate::publisher::take_back_erased;
 use crate::query::{StoredBody, read_pet};
 use crate::search::name_word;
 use crate::verify;
@@ -356,12 +358,16 @@ impl Run<'_, '_> {
             return Ok(());
         }
         let Ok(words) = words(bytes, &bodies) else { return Ok(()) };
-        for words in words.chunks(KEYS) {
-            let keys: Vec<Key> = words.iter().map(|item| item.key.clone()).collect();
+        for chunk in words.chunks(KEYS) {
+            let keys: Vec<Key> = chunk.iter().map(|item| item.key.clone()).collect();
             let found = self.fsck.table.get_many(&keys).await?;
-            for (item, stored) in words.iter().zip(found) {
+            for (item, stored) in chunk.iter().zip(found) {
                 self.immutable(chain, item, stored).await?;
             }
+        }
+        if self.repairs() {
+            // The service may run meanwhile, and somebody erase one of these texts.
+            take_back_erased(self.fsck.table, &words).await?;
         }
         Ok(())
     }
@@ -401,7 +407,10 @@ impl Run<'_, '_> {
         }
         match body {
             StoredBody::None => {}
-            StoredBody::Erased => self.summary.erased += 1,
+            StoredBody::Erased => {
+                self.summary.erased += 1;
+                self.erased(chain, key, &signed.id).await?;
+            }
             StoredBody::Missing => self.lost(kennel, Place::Item(key), Flaw::Missing, Loss::Text),
             StoredBody::Present { salt, body } => {
                 if let Ok(salt) = <[u8; 32]>::try_from(salt.as_slice())
@@ -418,6 +427,19 @@ impl Run<'_, '_> {
             }
         }
         Ok(None)
+    }
+
+    /// Finishes an erasing that stopped before the words were deleted.
+    async fn erased(&mut self, chain: &Chain, key: Key, event: &EventId) -> Result<(), LedgerError> {
+        let stored = self.fsck.table.get(&key, Consistency::Strong).await?;
+        if !stored.is_some_and(|stored| erase::is_unfinished(&stored)) {
+            return Ok(());
+        }
+        if self.repairs() {
+            erase::finish(self.fsck.table, event).await?;
+        }
+        self.fault(chain.founding.kennel, Place::Item(key), Flaw::HalfErased, self.derivable());
+        Ok(())
     }
 
     /// A reject of an event that has a receipt: one recorded earlier was overruled, one recorded

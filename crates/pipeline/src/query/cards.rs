@@ -3,9 +3,10 @@
 
 use pitpet_chain::body::Body;
 use pitpet_chain::codec::decode;
-use pitpet_chain::hash::{AccountId, BirthHash, KennelId};
+use pitpet_chain::hash::{AccountId, BirthHash, EventId, KennelId};
 use pitpet_chain::state::{Account, Pet, Phase};
 
+use super::texts::Texts;
 use crate::api::{AccountView, HoldingView, PetView, SumsView};
 use crate::head::{CommittedHead, Founding, LedgerError, damaged};
 use crate::items::{self, Fields};
@@ -126,16 +127,12 @@ pub(super) fn photo_url(sha256: &[u8; 32]) -> String {
     format!("/media/{}", hex::encode(sha256))
 }
 
-pub(super) fn pet_view(
-    card: &PetCard,
-    founding: &Founding,
-    head: &CommittedHead,
-    body: Option<&Body>,
-) -> PetView {
+pub(super) fn pet_view(card: &PetCard, founding: &Founding, head: &CommittedHead, texts: &Texts) -> PetView {
     let parameters = &founding.genesis.parameters;
     let pet = &card.pet;
     let remaining = pet.remaining(parameters.ttl, head.header.age.max(pet.last_age));
-    let (name, story) = match body {
+    let birth = EventId(pet.birth.0);
+    let (name, story) = match texts.get(&birth) {
         Some(Body::Birth { name, story }) => (Some(name.clone()), Some(story.clone())),
         _ => (None, None),
     };
@@ -151,7 +148,8 @@ pub(super) fn pet_view(
         remaining_words: remaining_words(remaining, parameters.ttl, parameters.age_interval_ms),
         wallet: pet.wallet,
         photo: hex::encode(pet.photo),
-        photo_url: photo_url(&pet.photo),
+        photo_url: (!texts.is_withheld(&birth)).then(|| photo_url(&pet.photo)),
+        hidden: texts.hidden(&birth).cloned(),
         born_height: pet.born_height,
         born_ms: pet.born_ms,
         died_height: pet.died_height,

@@ -57,7 +57,7 @@ pub enum StoredBody {
 impl StoredBody {
     /// The body of an event of this kind by its item.
     pub fn of(kind: Kind, item: Option<&Attributes>) -> Self {
-        if !matches!(kind, Kind::Birth | Kind::Post | Kind::Comment) {
+        if !Self::is_due(kind) {
             return StoredBody::None;
         }
         let Some(item) = item else { return StoredBody::Missing };
@@ -66,6 +66,11 @@ impl StoredBody {
             _ if item.contains_key("erased") => StoredBody::Erased,
             _ => StoredBody::Missing,
         }
+    }
+
+    /// Whether events of this kind have a body.
+    pub fn is_due(kind: Kind) -> bool {
+        matches!(kind, Kind::Birth | Kind::Post | Kind::Comment | Kind::Moderate)
     }
 
     /// Stable name.

@@ -1,11 +1,10 @@
 //! Feeds and timelines: bounded reads, newest first, with a cursor.
 
-use std::collections::HashMap;
-
 use pitpet_chain::body::Body;
 use pitpet_chain::event::Kind;
 use pitpet_chain::hash::{AccountId, BirthHash, EventId, KennelId};
 
+use super::texts::Texts;
 use super::{Queries, cards, parse_id};
 use crate::api::{EntriesView, EntryView, PetView, Problem};
 use crate::head::{CommittedHead, Founding, damaged};
@@ -51,27 +50,7 @@ pub(super) fn before(cursor: Option<&str>, pk: String, from: &str, limit: u32) -
     }
 }
 
-/// The text of a body's item; none if it was erased.
-pub(super) fn text(item: &Attributes) -> Option<Body> {
-    let bytes = item.bytes("body").ok()?;
-    [Kind::Birth, Kind::Post, Kind::Comment].into_iter().find_map(|kind| Body::read(kind, bytes).ok())
-}
-
 impl Queries {
-    /// Reads bodies by event; erased and missing ones are left out.
-    pub(super) async fn texts(&self, events: &[EventId]) -> Result<HashMap<EventId, Body>, Problem> {
-        let mut texts = HashMap::new();
-        for chunk in events.chunks(100) {
-            let keys: Vec<_> = chunk.iter().map(items::body).collect();
-            for (event, item) in chunk.iter().zip(self.table.get_many(&keys).await?) {
-                if let Some(body) = item.as_ref().and_then(text) {
-                    texts.insert(*event, body);
-                }
-            }
-        }
-        Ok(texts)
-    }
-
     /// Births and posts, newest first, of one kennel or merged over all.
     ///
     /// # Errors
@@ -198,13 +177,14 @@ impl Queries {
             return Ok(Vec::new());
         }
         let head = self.head(founding).await?;
-        let texts = self.texts(&births).await?;
+        let shown: Vec<_> = births.iter().map(|birth| (*birth, founding.kennel)).collect();
+        let texts = self.texts(&shown).await?;
         let keys: Vec<_> = births.iter().map(|birth| items::pet(&BirthHash(birth.0))).collect();
         let cards = self.table.get_many(&keys).await?;
         let mut pets = Vec::new();
-        for (birth, item) in births.iter().zip(cards) {
+        for item in cards {
             let Some(item) = item else { continue };
-            pets.push(cards::pet_view(&cards::pet_card(&item)?, founding, &head, texts.get(birth)));
+            pets.push(cards::pet_view(&cards::pet_card(&item)?, founding, &head, &texts));
         }
         Ok(pets)
     }
@@ -212,18 +192,17 @@ impl Queries {
     async fn describe(&self, found: &[Item]) -> Result<Vec<EntryView>, Problem> {
         let mut wanted = Vec::new();
         for item in found {
-            wanted.push(EventId(item.attributes.digest("id")?));
-            wanted.push(EventId(item.attributes.digest("pet")?));
+            let kennel = KennelId(item.attributes.digest("kennel")?);
+            wanted.push((EventId(item.attributes.digest("id")?), kennel));
+            wanted.push((EventId(item.attributes.digest("pet")?), kennel));
         }
-        wanted.sort();
-        wanted.dedup();
         let texts = self.texts(&wanted).await?;
         found.iter().map(|item| entry_view(&item.attributes, &texts)).collect()
     }
 }
 
 /// What an entry says.
-pub(super) fn entry_view(item: &Attributes, texts: &HashMap<EventId, Body>) -> Result<EntryView, Problem> {
+pub(super) fn entry_view(item: &Attributes, texts: &Texts) -> Result<EntryView, Problem> {
     let id = EventId(item.digest("id")?);
     let pet = EventId(item.digest("pet")?);
     let kind = u8::try_from(item.number("kind")?).ok().and_then(Kind::from_number);
@@ -251,7 +230,12 @@ pub(super) fn entry_view(item: &Attributes, texts: &HashMap<EventId, Body>) -> R
         age: item.number("age")?,
         text,
         tags,
-        photo_url: item.digest("photo").ok().map(|photo| cards::photo_url(&photo)),
+        hidden: texts.hidden(&id).cloned(),
+        photo_url: item
+            .digest("photo")
+            .ok()
+            .filter(|_| !texts.is_withheld(&id))
+            .map(|photo| cards::photo_url(&photo)),
         post: item.digest("post").ok().map(|post| EventId(post).to_string()),
         amount: item.number("amount").ok(),
     })

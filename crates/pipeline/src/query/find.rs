@@ -18,7 +18,7 @@ pub const FOUND_MAX: usize = 20;
 /// Words of a search that count.
 const ASKED_MAX: usize = 4;
 
-/// Entries that are looked through for each word, at most.
+/// Entries that are looked through for each of several words, at most.
 const LOOKED_MAX: u32 = 200;
 
 /// What a search found, newest first.
@@ -45,7 +45,7 @@ impl Queries {
             return Err(bad_field("q", "Ask for a word: letters or digits."));
         }
         let accounts = match name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
-            true => self.listed(Class::Account, &name).await?,
+            true => self.listed(Class::Account, &name, FOUND_MAX as u32).await?,
             false => Vec::new(),
         };
         let accounts = accounts
@@ -116,10 +116,12 @@ impl Queries {
     /// Entries that are listed under each of the words, newest first.
     async fn having_all(&self, classes: &[Class], words: &[String]) -> Result<Vec<Item>, Problem> {
         let mut left: Option<HashMap<Vec<u8>, Item>> = None;
+        // With one word the newest are those that are shown; with more, what they share may lie further back.
+        let looked = if words.len() == 1 { FOUND_MAX as u32 } else { LOOKED_MAX };
         for word in words {
             let mut having = HashMap::new();
             for class in classes {
-                for item in self.listed(*class, word).await? {
+                for item in self.listed(*class, word, looked).await? {
                     let Ok(id) = item.attributes.bytes("id") else { continue };
                     having.insert(id.to_vec(), item);
                 }
@@ -143,20 +145,20 @@ impl Queries {
         Ok(found)
     }
 
-    /// Entries under a word: those under it as it stands, newest first, then those under words
+    /// Entries under a word, at most twice `limit`: those under it as it stands, newest first, then those under words
     /// that begin with it.
-    async fn listed(&self, class: Class, word: &str) -> Result<Vec<Item>, Problem> {
+    async fn listed(&self, class: Class, word: &str, limit: u32) -> Result<Vec<Item>, Problem> {
         let word = Word { class, word: word.to_owned() };
         let range = |from: String, end: char| Query {
             pk: search::partition(&word.word),
             to: format!("{from}{end}"),
             from,
             order: Order::Descending,
-            limit: LOOKED_MAX,
+            limit,
             consistency: Consistency::Eventual,
         };
         let mut found = self.table.query(&range(word.exactly(), '~')).await?;
-        if word.word.chars().count() >= BEGINNING_CHARS && found.len() < LOOKED_MAX as usize {
+        if word.word.chars().count() >= BEGINNING_CHARS && found.len() < limit as usize {
             let more = self.table.query(&range(word.beginning(), '\u{10ffff}')).await?;
             let exactly = word.exactly();
             found.extend(more.into_iter().filter(|item| !item.key.sk.starts_with(&exactly)));

@@ -99,15 +99,15 @@ impl Queries {
             }),
         }
         let shown: Vec<_> = all.into_iter().skip(skip).take(limit).collect();
-        let births: Vec<EventId> = shown.iter().map(|(_, _, pet, _)| EventId(pet.birth.0)).collect();
+        let births: Vec<_> =
+            shown.iter().map(|(_, _, pet, at)| (EventId(pet.birth.0), kennels[*at].0.kennel)).collect();
         let texts = self.texts(&births).await?;
         Ok(shown
             .into_iter()
             .map(|(_, _, pet, at)| {
                 let (founding, head) = &kennels[at];
-                let text = texts.get(&EventId(pet.birth.0)).cloned();
                 let card = cards::PetCard { kennel: founding.kennel, pet };
-                cards::pet_view(&card, founding, head, text.as_ref())
+                cards::pet_view(&card, founding, head, &texts)
             })
             .collect())
     }

@@ -10,9 +10,11 @@ mod export;
 mod feeds;
 mod find;
 mod living;
+mod moderation;
 mod offices;
 mod pages;
 mod proofs;
+mod texts;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -373,6 +375,7 @@ impl Queries {
             place: None,
             reject: Some(rejected(code.ok_or_else(|| damaged("a reject"))?)),
             body_state: "none".to_owned(),
+            hidden: None,
             salt: None,
             body: None,
         }))
@@ -390,7 +393,11 @@ impl Queries {
         let height = place.number("height")?;
         let hash = BlockHash(place.digest("hash")?);
         let index = u32::try_from(place.number("index")?).map_err(|_| damaged("a place"))?;
-        let block = read_block(self.table.as_ref(), &kennel, height, &hash).await?;
+        let kind = u8::try_from(place.number("kind")?).ok().and_then(Kind::from_number);
+        let kind = kind.ok_or_else(|| damaged("a place"))?;
+        let block =
+            async { Ok::<_, Problem>(read_block(self.table.as_ref(), &kennel, height, &hash).await?) };
+        let (block, hidden) = futures::try_join!(block, self.hidden(kind, id, &kennel))?;
         let event_proof = pitpet_chain::kennel::prove_event(&block.bytes, index)
             .map_err(|_| damaged("a place names no event of its block"))?;
         let proof = match with_proof {
@@ -407,8 +414,6 @@ impl Queries {
                 })
             }
         };
-        let kind = u8::try_from(place.number("kind")?).ok().and_then(Kind::from_number);
-        let kind = kind.ok_or_else(|| damaged("a place"))?;
         let body = StoredBody::of(kind, body.as_ref());
         let (salt, text) = match &body {
             StoredBody::Present { salt, body } => (Some(base64_of(salt)), Some(base64_of(body))),
@@ -430,6 +435,7 @@ impl Queries {
             }),
             reject: None,
             body_state: body.name().to_owned(),
+            hidden,
             salt,
             body: text,
         }))
@@ -444,8 +450,8 @@ impl Queries {
         let card = self.pet_card(&birth).await?;
         let founding = self.foundings.get(&card.kennel).await?;
         let head = self.head(&founding).await?;
-        let texts = self.texts(&[EventId(birth.0)]).await?;
-        Ok(cards::pet_view(&card, &founding, &head, texts.get(&EventId(birth.0))))
+        let texts = self.texts(&[(EventId(birth.0), card.kennel)]).await?;
+        Ok(cards::pet_view(&card, &founding, &head, &texts))
     }
 
     async fn pet_card(&self, birth: &BirthHash) -> Result<PetCard, Problem> {

@@ -10,14 +10,14 @@ use pitpet_chain::event::Kind;
 use pitpet_chain::hash::{AccountId, BirthHash, EventId, KennelId};
 use pitpet_chain::state::Post;
 
-use super::{Queries, cards, feeds, parse_id};
+use super::{Queries, cards, feeds, parse_id, texts};
 use crate::api::{EntriesView, EntryView, PetView, Problem};
 use crate::head::{CommittedHead, Founding, LedgerError, damaged, head_of};
 use crate::items::{self, Fields};
-use crate::ports::{Attributes, Consistency, Item, Key, Order, Query};
+use crate::ports::{Consistency, Item, Key, Order, Query};
 use crate::problem::not_found;
 
-/// Entries of a page of cards, at most: a card is four keys, and a batch holds 100.
+/// Entries of a page of cards, at most: a card is up to six keys, and a batch holds 100.
 pub(super) const CARDS_MAX: u32 = 25;
 
 /// Pets of an account that its page shows, at most.
@@ -173,7 +173,7 @@ impl Queries {
         Ok((entries, None))
     }
 
-    /// Describes entries, in one read for each 25.
+    /// Describes entries, 25 at a time: all that is shown of them is read at once.
     pub(super) async fn cards(
         &self,
         found: &[Item],
@@ -181,26 +181,18 @@ impl Queries {
     ) -> Result<Vec<Card>, Problem> {
         let mut made = Vec::new();
         for chunk in found.chunks(CARDS_MAX as usize) {
-            let mut keys = Vec::new();
+            let (mut keys, mut events) = (Vec::new(), Vec::new());
             for item in chunk {
                 let (id, pet) = (EventId(item.attributes.digest("id")?), item.attributes.digest("pet")?);
-                keys.extend([items::body(&id), items::post(&id)]);
-                keys.extend([items::body(&EventId(pet)), items::pet(&BirthHash(pet))]);
-            }
-            keys.sort_unstable();
-            keys.dedup();
-            let read: HashMap<Key, Attributes> = {
-                let values = self.table.get_many(&keys).await?;
-                keys.into_iter().zip(values).filter_map(|(key, value)| Some((key, value?))).collect()
-            };
-            let mut texts = HashMap::new();
-            for item in chunk {
-                for event in [item.attributes.digest("id")?, item.attributes.digest("pet")?].map(EventId) {
-                    if let Some(body) = read.get(&items::body(&event)).and_then(feeds::text) {
-                        texts.insert(event, body);
-                    }
+                let kennel = KennelId(item.attributes.digest("kennel")?);
+                keys.extend([items::post(&id), items::pet(&BirthHash(pet))]);
+                for event in [id, EventId(pet)] {
+                    keys.extend(texts::keys_of(&event, &kennel));
+                    events.push((event, kennel));
                 }
             }
+            let read = self.read_all(keys).await?;
+            let texts = self.texts_in(&read, &events).await?;
             for item in chunk {
                 let kennel = KennelId(item.attributes.digest("kennel")?);
                 let Some((founding, head)) = kennels.iter().find(|(founding, _)| founding.kennel == kennel)
@@ -216,7 +208,7 @@ impl Queries {
                 let count = |of: fn(&Post) -> u64| post.as_ref().map_or(0, of);
                 made.push(Card {
                     entry: feeds::entry_view(&item.attributes, &texts)?,
-                    pet: cards::pet_view(&cards::pet_card(card)?, founding, head, texts.get(&EventId(pet.0))),
+                    pet: cards::pet_view(&cards::pet_card(card)?, founding, head, &texts),
                     pats: count(|post| post.pats),
                     shares: count(|post| post.shares),
                     comments: count(|post| post.comments),

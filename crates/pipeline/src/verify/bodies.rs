@@ -1,8 +1,10 @@
 //! Bodies beside a block: each is there and right, erased, missing, or not due.
 
+use std::collections::BTreeSet;
+
 use pitpet_chain::body::commitment;
-use pitpet_chain::event::SignedEvent;
-use pitpet_chain::hash::Digest32;
+use pitpet_chain::event::{Payload, SignedEvent, Verdict};
+use pitpet_chain::hash::{Digest32, EventId};
 use pitpet_chain::limits;
 
 use super::flaw::BlockFlaw;
@@ -22,6 +24,31 @@ pub struct BodyCounts {
     pub erased: u64,
     /// Bodies that the server should have and has not.
     pub missing: u64,
+    /// Bodies that are hidden by the moderators' verdicts in the ledger, whatever their state.
+    pub hidden: u64,
+}
+
+/// The events whose bodies are hidden, by the verdicts so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Hidden(BTreeSet<EventId>);
+
+impl Hidden {
+    /// Takes the verdicts of a block's events, which the rules have accepted.
+    pub(super) fn take(&mut self, events: &[SignedEvent]) {
+        for signed in events {
+            if let Payload::Moderate { target, verdict, .. } = &signed.event.payload {
+                match verdict {
+                    Verdict::Hide => self.0.insert(*target),
+                    Verdict::Show => self.0.remove(target),
+                };
+            }
+        }
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> u64 {
+        self.0.len() as u64
+    }
 }
 
 impl BodyCounts {

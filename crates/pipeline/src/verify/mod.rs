@@ -170,6 +170,7 @@ pub struct Verifier<'a> {
     witnesses: Witnesses,
     events: u64,
     bodies: BodyCounts,
+    hidden: bodies::Hidden,
 }
 
 impl<'a> Verifier<'a> {
@@ -213,6 +214,7 @@ impl<'a> Verifier<'a> {
             witnesses,
             events: 0,
             bodies: BodyCounts::default(),
+            hidden: bodies::Hidden::default(),
         })
     }
 
@@ -272,7 +274,7 @@ impl<'a> Verifier<'a> {
             key_source,
             blocks: self.history.size,
             events: self.events,
-            bodies: self.bodies,
+            bodies: BodyCounts { hidden: self.hidden.count(), ..self.bodies },
             rules: running.parent.rules_hash,
             rules_trust: running.trust,
         })
@@ -291,6 +293,7 @@ impl<'a> Verifier<'a> {
         let events = read_events(&block).map_err(flawed)?;
         let summary: Summary = decode(&block.summary.0).map_err(|_| flawed(BlockFlaw::Malformed))?;
         self.bodies.take(entry, &events).map_err(flawed)?;
+        self.hidden.take(&events);
         let hash = block.header.hash();
         if let Some((_, given)) = self.terms.block.filter(|(at, given)| *at == height && *given != hash) {
             return Err(flawed(differs(Part::Hash, hash.0, given.0)));

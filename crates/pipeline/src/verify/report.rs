@@ -23,12 +23,16 @@ pub fn words(ledger: &str, verdict: &Verdict) -> String {
     let extends = verdict.extends.map_or(String::new(), |claim| {
         format!("\n  before     agrees with checkpoint {}, seen before", claim.size)
     });
+    let hidden = match bodies.hidden {
+        0 => String::new(),
+        hidden => format!("; {hidden} hidden by moderators"),
+    };
     format!(
         "Valid: {ledger}\n  \
          genesis    kennel {} ({kennel_trust})\n             block 0 {}\n  \
          head       block {} {}\n  \
          executed   {} blocks, {} events, every signature checked\n  \
-         bodies     {} present, {} erased, {} missing; {} events have none\n  \
+         bodies     {} present, {} erased, {} missing; {} events have none{hidden}\n  \
          rules      {} ({rules_trust})\n  \
          checkpoint {} signed by {} ({key_source}){extends}\n",
         verdict.kennel,
@@ -65,7 +69,8 @@ pub fn record(ledger: &str, verdict: &Verdict) -> Value {
         "blocks": verdict.blocks,
         "events": verdict.events,
         "bodies": {
-            "present": bodies.present, "erased": bodies.erased, "missing": bodies.missing, "none": bodies.none
+            "present": bodies.present, "erased": bodies.erased, "missing": bodies.missing, "none": bodies.none,
+            "hidden": bodies.hidden
         },
         "rules": [{
             "hash": verdict.rules.to_string(),

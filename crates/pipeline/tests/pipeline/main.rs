@@ -2,10 +2,12 @@
 
 mod commit;
 mod crashes;
+mod erase;
 mod evidence;
 mod founding;
 mod ingest;
 mod matrix;
+mod moderation;
 mod opening;
 mod poison;
 mod publishing;

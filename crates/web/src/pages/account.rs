@@ -53,7 +53,7 @@ pub(crate) async fn page(view: &View<'_>, account: &str) -> Result<HttpResponse,
         Some(name) => format!("/@{name}"),
         None => format!("/account/{}", found.id),
     };
-    let picture = pets.first().map(|pet| pet.photo_url.clone());
+    let picture = pets.iter().find_map(|pet| pet.photo_url.clone());
     Ok(layout::page(
         view,
         &Page {

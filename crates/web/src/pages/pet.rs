@@ -5,6 +5,7 @@ use pitpet_chain::hash::BirthHash;
 use pitpet_pipeline::api::{EntryView, PetView, Problem};
 use pitpet_pipeline::http::HttpResponse;
 
+use super::moderation::wishes;
 use super::post::{Who, large, visit};
 use crate::layout::{self, Page};
 use crate::parts;
@@ -47,7 +48,10 @@ pub(crate) async fn page(view: &View<'_>, birth: &str) -> Result<HttpResponse, P
         article class=[is_over.then_some("ended")] {
             div.profile {
                 div.frame {
-                    (large(&pet.photo_url, &(t.photo_of)(name)))
+                    @match &pet.photo_url {
+                        Some(photo) => (large(photo, &(t.photo_of)(name))),
+                        None => (parts::no_photo(view)),
+                    }
                     (life)
                     (parts::pet_actions(view, &pet))
                 }
@@ -56,8 +60,9 @@ pub(crate) async fn page(view: &View<'_>, birth: &str) -> Result<HttpResponse, P
                     @match pet.story.as_deref() {
                         Some("") => {}
                         Some(story) => { p.lead.text dir="auto" { (story) } }
-                        None => { p.soft { (t.erased_text) } }
+                        None => { p.soft dir="auto" { (parts::absent(view, pet.hidden.as_ref())) } }
                     }
+                    @if pet.name.is_some() || pet.hidden.is_some() { (wishes(view, &pet.birth, &pet.owner)) }
                     @if is_over { (end(view, &pet, name, &lived)) }
                     dl.facts {
                         div { dt { (t.pet_owner) } dd { a href=(owner.href) { (owner.name) } } }
@@ -95,7 +100,7 @@ pub(crate) async fn page(view: &View<'_>, birth: &str) -> Result<HttpResponse, P
             description: &description,
             kind: "pet",
             canonical: Some(&path),
-            picture: Some(&pet.photo_url),
+            picture: pet.photo_url.as_deref(),
             feed: Some(&format!("{path}/feed")),
             main,
             ..Page::default()

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 use pitpet_pipeline::api::{EntryView, Problem};
 use pitpet_pipeline::http::HttpResponse;
 
+use super::moderation::wishes;
 use crate::layout::{self, Page};
 use crate::parts;
 use crate::view::View;
@@ -36,7 +37,7 @@ pub(crate) async fn page(view: &View<'_>, id: &str) -> Result<HttpResponse, Prob
             div.frame {
                 div.byline {
                     a href=(view.href(parts::pet_path(pet))) tabindex="-1" aria-hidden="true" {
-                        img src=(format!("/thumb/{}", pet.photo)) width="48" height="48" alt="";
+                        @if pet.photo_url.is_some() { img src=(format!("/thumb/{}", pet.photo)) width="48" height="48" alt=""; }
                     }
                     div {
                         a.name href=(view.href(parts::pet_path(pet))) dir="auto" { (name) }
@@ -50,6 +51,7 @@ pub(crate) async fn page(view: &View<'_>, id: &str) -> Result<HttpResponse, Prob
                     (life)
                 }
                 (parts::actions(view, card, true))
+                @if card.entry.text.is_some() || card.entry.hidden.is_some() { (wishes(view, id, &card.entry.account)) }
             }
             section aria-labelledby="visits" {
                 h2 #visits { (t.post_visits) }
@@ -60,7 +62,8 @@ pub(crate) async fn page(view: &View<'_>, id: &str) -> Result<HttpResponse, Prob
             (parts::check(view, &card.entry.kennel, card.entry.height, Some(id)))
         }
     };
-    let text = card.entry.text.as_deref().unwrap_or(t.erased_text);
+    let absent = || parts::absent(view, card.entry.hidden.as_ref());
+    let text = card.entry.text.clone().unwrap_or_else(absent);
     let description: String = text.chars().take(200).collect();
     Ok(layout::page(
         view,
@@ -69,7 +72,10 @@ pub(crate) async fn page(view: &View<'_>, id: &str) -> Result<HttpResponse, Prob
             description: if description.is_empty() { t.tagline } else { &description },
             kind: "post",
             canonical: Some(&path),
-            picture: Some(card.entry.photo_url.as_deref().unwrap_or(&pet.photo_url)),
+            picture: match card.entry.hidden {
+                Some(_) => None,
+                None => card.entry.photo_url.as_deref().or(pet.photo_url.as_deref()),
+            },
             feed: Some(&format!("/pet/{}/feed", pet.birth)),
             main,
             ..Page::default()
@@ -139,12 +145,12 @@ pub(crate) fn visit(view: &View<'_>, entry: &EntryView, name: &str, who: &Who) -
             @if has_text {
                 @match &entry.text {
                     Some(text) if text.is_empty() => {}
-                    Some(text) => { div { p.text.quote dir="auto" { (text) } } }
-                    None => { div { p.text.quote.soft { (t.erased_text) } } }
+                    Some(text) => { div { p.text.quote dir="auto" { (text) } @if entry.kind == "comment" { (wishes(view, &entry.id, &entry.account)) } } }
+                    None => { div { p.text.quote.soft dir="auto" { (parts::absent(view, entry.hidden.as_ref())) } } }
                 }
             }
             @if entry.kind == "post" {
-                @if let Some(photo) = &entry.photo_url { (parts::photo(photo, &(t.photo_of)(name), true)) }
+                @if let Some(photo) = &entry.photo_url { (parts::photo(view, Some(photo), &(t.photo_of)(name), true)) }
             }
         }
     }

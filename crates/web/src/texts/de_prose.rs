@@ -108,6 +108,8 @@ pub(super) fn privacy() -> Markup {
         h2 { "Nie" }
         p { "Dein Passwort und dein Schlüssel: Sie verlassen dein Gerät nicht. Cookies: Es gibt keine. Diese Seiten laden nichts von anderen und sagen niemandem, dass du hier warst." }
         h2 { "Was Löschen bewirkt" }
-        p { "Ein gelöschter Text ist weg von Seiten, aus Feeds und Suche und aus dem, was andere exportieren können. Dass es ihn gab, und sein Fingerabdruck, bleiben. Wer ihn vorher kopiert hat, hat ihn noch, wie überall." }
+        p { "Jeden deiner Texte kannst du auf seiner Seite löschen. Ein gelöschter Text ist weg von Seiten, aus Feeds und Suche, vom Server und aus dem, was andere von da an exportieren können; ebenso die Wörter, mit denen man ihn fand, und was seinen Fingerabdruck lesbar machte. Sein Foto wird nicht mehr gezeigt; die Datei löscht, wer diesen Server betreibt, auf deine Bitte. Dass es einen Text gab, und sein Fingerabdruck, bleiben und mit ihnen jeder Beweis. Niemand kann ihn zurückholen. Wer ihn vorher kopiert hat, hat ihn noch, wie überall." }
+        h2 { "Was Verbergen bewirkt" }
+        p { "Ein Moderator kann einen Text verbergen, mit einem Grund, den alle lesen können. Er verschwindet dann von Seiten, aus Feeds und Suche, und das signierte Original bleibt, damit jeder die Moderatoren beurteilen kann. Meldungen werden 90 Tage aufgehoben; niemand außer dem Server erfährt, wer was gemeldet hat." }
     }
 }

@@ -107,6 +107,8 @@ pub(super) fn privacy() -> Markup {
         h2 { "Never" }
         p { "Your password and your key: they don’t leave your device. Cookies: there are none. These pages load nothing from anyone else, and tell nobody that you were here." }
         h2 { "What erasing does" }
-        p { "An erased text is gone from pages, feeds and search, and from what others can export. That there was one, and its fingerprint, stay. Whoever copied it before still has it, as everywhere." }
+        p { "You can erase each text of yours on its page. An erased text is gone from pages, feeds and search, from the server, and from what others can export from then on; so are the words by which it was found, and what made its fingerprint readable. Its photo is no longer shown; the file of it is erased by whoever runs this server, whom you may ask. That there was a text, and its fingerprint, stay, and with them every proof. Nobody can bring it back. Whoever copied it before still has it, as everywhere." }
+        h2 { "What hiding does" }
+        p { "A moderator may hide a text, with a reason that everybody can read. It is then taken out of pages, feeds and search, and the signed original stays, so that anybody can judge the moderators. Reports are kept for 90 days; nobody but the server learns who reported what." }
     }
 }

@@ -10,6 +10,7 @@ mod de_prose;
 mod en;
 mod en_prose;
 pub(crate) mod mine;
+pub(crate) mod moderation;
 
 use maud::Markup;
 use pitpet_chain::reject::Reject;
@@ -112,6 +113,11 @@ pub struct Texts {
     pub phase_kept: &'static str,
     pub erased_name: &'static str,
     pub erased_text: &'static str,
+    pub hidden_name: &'static str,
+    /// By the moderator's reason.
+    pub hidden_text: fn(&str) -> String,
+    pub erased_reason: &'static str,
+    pub no_photo: &'static str,
     pub photo_of: fn(&str) -> String,
     pub born: fn(&str) -> String,
     pub more: &'static str,
