@@ -30,6 +30,7 @@ before(async () => {
     ledger: ["/ledger", /classic/],
     kennel: [`/ledger/${card.kennel}`, /classic/],
     block: [`/ledger/${card.kennel}/${card.born_height}`, /birth/],
+    mine: ["/mine", /Earn treats/],
     about: ["/about", /PitPet/],
     rules: ["/rules", /treats/],
     help: ["/help", /password/],

@@ -46,11 +46,11 @@ export function statements(name: FunctionName, to: Resources): PolicyStatement[]
     case 'ingest':
       return [
         items('GetItem', 'E#*', 'K#*', 'M#*', 'NAME#*', 'R#*', 'RATE#*', 'VAULT#*'),
-        items('PutItem', 'NAME#*', 'Q#*', 'R#*', 'W#*'),
+        items('PutItem', 'NAME#*', 'Q#*', 'R#*', 'S#*', 'W#*'),
         items('UpdateItem', 'A#*', 'E#*', 'R#*', 'RATE#*', 'U#*', 'VAULT#*'),
         // The words of an erased text, and an older place in the moderators' queue.
         items('DeleteItem', 'Q#*', 'W#*'),
-        items('Query', 'A#*', 'R#*'),
+        items('Query', 'A#*', 'R#*', 'S#*'),
         // For the upload tickets that it signs.
         objects('media', 's3:PutObject'),
         // Whether the module of a change of rules is there; without the list S3 says "forbidden" if not.
@@ -88,7 +88,7 @@ export function statements(name: FunctionName, to: Resources): PolicyStatement[]
       return [
         items('GetItem', 'E#*', 'K#*', 'M#*', 'P#*', 'U#*'),
         items('BatchGetItem', 'E#*'),
-        items('Query', 'D#*', 'K#*', 'KENNELS', 'U#*'),
+        items('Query', 'D#*', 'K#*', 'KENNELS', 'S#*', 'U#*'),
         // The reservation and the genesis of the next kennel.
         items('PutItem', 'K#*'),
         items('UpdateItem', ...UPDATED),
@@ -99,7 +99,7 @@ export function statements(name: FunctionName, to: Resources): PolicyStatement[]
         allow(to.houseKey, 'secretsmanager:GetSecretValue'),
       ];
     case 'query': {
-      const read = ['A#*', 'E#*', 'F#*', 'K#*', 'KENNELS', 'N#*', 'NAME#*', 'O#*', 'P#*', 'Q#*', 'R#*', 'V#*', 'W#*', 'X#*', 'Y#*'];
+      const read = ['A#*', 'E#*', 'F#*', 'K#*', 'KENNELS', 'N#*', 'NAME#*', 'O#*', 'P#*', 'Q#*', 'R#*', 'S#*', 'V#*', 'W#*', 'X#*', 'Y#*'];
       return [
         items('GetItem', ...read),
         items('BatchGetItem', ...read),

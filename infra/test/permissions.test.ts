@@ -54,7 +54,7 @@ function permissions(role: Properties): string[] {
 const LOG = ['logs:CreateLogStream on own log', 'logs:PutLogEvents on own log'];
 const PUBLISHED = 'A#* D#* E#* F#* K#* M#* N#* O#* P#* V#* W#* Y#*';
 const UPDATED = 'A#* E#* K#* O#* P#* X#*';
-const READ = 'A#* E#* F#* K#* KENNELS N#* NAME#* O#* P#* Q#* R#* V#* W#* X#* Y#*';
+const READ = 'A#* E#* F#* K#* KENNELS N#* NAME#* O#* P#* Q#* R#* S#* V#* W#* X#* Y#*';
 
 describe('each role may do exactly', () => {
   test.each([
@@ -63,8 +63,8 @@ describe('each role may do exactly', () => {
       [
         'dynamodb:DeleteItem on table [Q#* W#*]',
         'dynamodb:GetItem on table [E#* K#* M#* NAME#* R#* RATE#* VAULT#*]',
-        'dynamodb:PutItem on table [NAME#* Q#* R#* W#*]',
-        'dynamodb:Query on table [A#* R#*]',
+        'dynamodb:PutItem on table [NAME#* Q#* R#* S#* W#*]',
+        'dynamodb:Query on table [A#* R#* S#*]',
         'dynamodb:UpdateItem on table [A#* E#* R#* RATE#* U#* VAULT#*]',
         's3:GetObject on objects/rules/*',
         's3:ListBucket on objects',
@@ -102,7 +102,7 @@ describe('each role may do exactly', () => {
         'dynamodb:DeleteItem on table [D#* K#* U#* W#*]',
         'dynamodb:GetItem on table [E#* K#* M#* P#* U#*]',
         'dynamodb:PutItem on table [K#*]',
-        'dynamodb:Query on table [D#* K#* KENNELS U#*]',
+        'dynamodb:Query on table [D#* K#* KENNELS S#* U#*]',
         `dynamodb:UpdateItem on table [${UPDATED}]`,
         's3:DeleteObject on objects/media/*',
         'secretsmanager:GetSecretValue on house key',

@@ -273,6 +273,7 @@ describe('edge', () => {
       'POST /v1/sign-in/password → Ingest',
       'POST /v1/sign-in/start → Ingest',
       'POST /v1/sign-in/vault → Ingest',
+      'POST /v1/statements → Ingest',
     ]);
   });
 
@@ -284,7 +285,8 @@ describe('edge', () => {
       .filter(([, methods]) => Object.keys(methods).some((method) => !['get', 'head'].includes(method)))
       .map(([path]) => path);
     const signIn = ['finish', 'password', 'start', 'vault'].map((step) => `/v1/sign-in/${step}`);
-    expect(writes.sort()).toEqual(['/v1/accounts', '/v1/erasures', '/v1/events', '/v1/media', '/v1/reports', ...signIn]);
+    const others = ['accounts', 'erasures', 'events', 'media', 'reports', 'statements'].map((name) => `/v1/${name}`);
+    expect(writes.sort()).toEqual([...others, ...signIn].sort());
   });
 
   test('is throttled and logged', () => {

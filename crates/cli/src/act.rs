@@ -5,8 +5,9 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use ed25519_dalek::SigningKey;
 use pitpet_chain::body::{Body, BodyFault, commitment};
 use pitpet_chain::event::{Event, Payload, ReplayClass, VERSION, Verdict};
-use pitpet_chain::hash::{AccountId, BirthHash, Digest32, EventId, PublicKey};
+use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, Digest32, EventId, PublicKey};
 use pitpet_chain::limits;
+use pitpet_chain::mining::Statement;
 use pitpet_pipeline::api::SubmittedEvent;
 
 use crate::failure::Failure;
@@ -72,15 +73,24 @@ pub enum Act {
         /// The public reason.
         reason: String,
     },
+    /// A seal: of the age, or to mine time.
+    Seal {
+        /// The block that began the age; for time the head.
+        over: BlockHash,
+        /// The proof of work.
+        proof: u64,
+        /// To mine time: what the time witnesses say, nothing in a kennel without them.
+        time: Option<Vec<Statement>>,
+    },
     /// The operator names the keys of all offices anew.
     Appoint {
         /// The operator from now on.
         operator: PublicKey,
-        /// The moderators.
+        /// Hide bodies.
         moderators: Vec<PublicKey>,
-        /// The time witnesses.
+        /// Say when the kennel has been idle.
         witnesses: Vec<PublicKey>,
-        /// How many of them a time block needs.
+        /// How many of them must say so.
         threshold: u8,
     },
 }
@@ -121,6 +131,9 @@ impl Act {
             Act::Rekey { new_key, recovery } => Payload::Rekey { new_key: *new_key, recovery: *recovery },
             Act::Moderate { target, verdict, .. } => {
                 Payload::Moderate { target: *target, verdict: *verdict, body }
+            }
+            Act::Seal { over, proof, time } => {
+                Payload::Seal { over: *over, proof: *proof, time: time.clone() }
             }
             Act::Appoint { operator, moderators, witnesses, threshold } => Payload::Appoint {
                 operator: *operator,

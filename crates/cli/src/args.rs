@@ -2,6 +2,7 @@
 
 mod moderation;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -118,6 +119,11 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Check all that is stored against the ledger, trusting none of it, and repair it
     Fsck(FsckArgs),
+    /// Earn treats: execute every block again, and seal what is right
+    Mine(MineArgs),
+    /// Be a time witness of a kennel
+    #[command(subcommand)]
+    Witness(WitnessCommand),
     /// Operate a running service
     Admin(AdminArgs),
     /// Watch a scripted neighbourhood of pets, over the real API
@@ -355,6 +361,53 @@ pub(crate) struct VerifyArgs {
     pub(crate) allow_rules: Vec<RulesHash>,
 }
 
+/// Arguments of `mine`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  pitpet mine\n  pitpet mine --kennel town --kennel town-2 --threads 2\n  pitpet mine --url https://pets.example --account bella --json\n\nThe first seal of an age earns a reward; on a kennel that has been idle for long enough, a seal mines its time and earns more. Every block is executed again before it is sealed: if one is not what the rules make of it, mining ends with exit code 1.\nCtrl-C ends it, with a summary. With --json each line is an object; `what` says which: following, searching, executed, won, lost, waiting, rate, ended."
+)]
+pub(crate) struct MineArgs {
+    /// Kennel, by label or id; may be given several times [default: all of the server]
+    #[arg(long = "kennel", value_name = "KENNEL")]
+    pub(crate) kennels: Vec<String>,
+    /// Threads that search [default: one for each core]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+    /// End when so many seals are mined [default: never]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) seals: Option<u64>,
+    /// Run these rules too, which this release doesn't carry; may be given several times
+    #[arg(long, value_name = "HASH", value_parser = rules)]
+    pub(crate) allow_rules: Vec<RulesHash>,
+}
+
+/// Commands of a time witness.
+#[derive(Debug, Subcommand)]
+pub(crate) enum WitnessCommand {
+    /// Show the key that an operator has to appoint
+    #[command(after_help = "Examples:\n  pitpet witness key --account clock")]
+    Key,
+    /// Say, by this machine's clock, when a kennel has been idle
+    Time(WitnessTimeArgs),
+}
+
+/// Arguments of `witness time`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  pitpet witness time --kennel town --account clock\n  pitpet witness time --url https://pets.example --account clock --json\n\nEvery block is executed again before anything is said of it. Keep the clock of this machine right (NTP). Ctrl-C ends it."
+)]
+pub(crate) struct WitnessTimeArgs {
+    /// Kennel, by label or id; may be given several times [default: all of which the account is a witness]
+    #[arg(long = "kennel", value_name = "KENNEL")]
+    pub(crate) kennels: Vec<String>,
+    /// End after so many statements [default: never]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) statements: Option<u64>,
+    /// Run these rules too, which this release doesn't carry; may be given several times
+    #[arg(long, value_name = "HASH", value_parser = rules)]
+    pub(crate) allow_rules: Vec<RulesHash>,
+}
+
 /// Arguments of `fsck`.
 #[derive(Debug, Args)]
 #[command(
@@ -384,7 +437,7 @@ pub(crate) struct FsckArgs {
 /// Arguments of `admin`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  pitpet admin kennel open alley\n  pitpet admin kennel open rush --preset classic --data-dir /srv/pitpet\n  pitpet admin queue --json\n  pitpet admin kennel open town --deployment outputs.json\n  pitpet admin dead-letters --deployment outputs.json\n  pitpet admin redrive --deployment outputs.json\n  pitpet admin kennel list --deployment outputs.json\n  pitpet admin verify town --deployment outputs.json\n  pitpet admin repair town --from 1200 --deployment outputs.json\n  pitpet admin snapshot town --deployment outputs.json\n  pitpet admin upgrade town --module next.wasm --in-blocks 500\n\n`kennel list`, `verify`, `repair` and `snapshot` work on the stores themselves: of a deployment while it runs, of a data directory while its service is stopped.\n\nOn AWS, --deployment names the file of `cdk deploy --outputs-file`; region and credentials are taken from AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN."
+    after_help = "Examples:\n  pitpet admin kennel open alley\n  pitpet admin kennel open rush --preset classic --data-dir /srv/pitpet\n  pitpet admin kennel open yard --witness KEY --witness KEY --witness KEY --threshold 2\n  pitpet admin queue --json\n  pitpet admin kennel open town --deployment outputs.json\n  pitpet admin dead-letters --deployment outputs.json\n  pitpet admin redrive --deployment outputs.json\n  pitpet admin kennel list --deployment outputs.json\n  pitpet admin verify town --deployment outputs.json\n  pitpet admin repair town --from 1200 --deployment outputs.json\n  pitpet admin snapshot town --deployment outputs.json\n  pitpet admin upgrade town --module next.wasm --in-blocks 500\n\n`kennel list`, `verify`, `repair` and `snapshot` work on the stores themselves: of a deployment while it runs, of a data directory while its service is stopped.\n\nOn AWS, --deployment names the file of `cdk deploy --outputs-file`; region and credentials are taken from AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN."
 )]
 pub(crate) struct AdminArgs {
     /// Directory of the running service, for the operator's token in it
@@ -499,6 +552,29 @@ pub(crate) enum AdminKennelCommand {
         /// Living pets at one time, instead of the preset's; 1 to 1024
         #[arg(long, value_name = "PETS")]
         living_max: Option<u32>,
+        /// Key of a time witness, as `pitpet witness key` shows it; up to 9 times [default: none]
+        #[arg(long = "witness", value_name = "KEY", value_parser = witness_key, requires = "threshold")]
+        witnesses: Vec<PublicKey>,
+        /// How many witnesses must say that the kennel has been idle: more than half of them
+        #[arg(long, value_name = "N", requires = "witnesses")]
+        threshold: Option<u8>,
+    },
+    /// Appoint a kennel's time witnesses anew: the operator's event, for everyone to see
+    #[command(
+        after_help = "Examples:\n  pitpet admin kennel witnesses town --witness KEY --witness KEY --witness KEY --threshold 2\n  pitpet admin kennel witnesses town --none --data-dir /srv/pitpet\n\nSigned by the operator's key, in the data folder or among the deployment's secrets."
+    )]
+    Witnesses {
+        /// Kennel, by label or id
+        kennel: String,
+        /// Key of a time witness, as `pitpet witness key` shows it; up to 9 times
+        #[arg(long = "witness", value_name = "KEY", value_parser = witness_key, requires = "threshold")]
+        witnesses: Vec<PublicKey>,
+        /// How many witnesses must say that the kennel has been idle: more than half of them
+        #[arg(long, value_name = "N", requires = "witnesses")]
+        threshold: Option<u8>,
+        /// From now on none: the block's timestamp decides
+        #[arg(long, conflicts_with = "witnesses", required_unless_present = "witnesses")]
+        none: bool,
     },
 }
 
@@ -548,6 +624,10 @@ fn kennel(text: &str) -> Result<KennelId, String> {
 
 fn checkpoint_key(text: &str) -> Result<PublicKey, String> {
     text.parse().map_err(|_| hash_rule("checkpoint key", text))
+}
+
+fn witness_key(text: &str) -> Result<PublicKey, String> {
+    text.parse().map_err(|_| hash_rule("witness's key", text))
 }
 
 fn rules(text: &str) -> Result<RulesHash, String> {

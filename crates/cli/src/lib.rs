@@ -11,4 +11,5 @@ pub mod keys;
 
 pub mod photo;
 pub mod pins;
+pub mod seals;
 pub mod stamp;

@@ -63,6 +63,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Export(args) => commands::export::run(&context, args).await,
             Command::Verify(args) => commands::verify::run(&context, args).await,
             Command::Fsck(args) => commands::fsck::run(&context, args).await,
+            Command::Mine(args) => commands::mine::run(&context, args).await,
+            Command::Witness(command) => commands::witness::run(&context, command).await,
             Command::Admin(args) => commands::admin::run(&context, args).await,
             Command::Demo(args) => commands::demo::run(&context, args).await,
         }

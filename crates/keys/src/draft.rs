@@ -13,8 +13,8 @@ use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, Digest32, EventId, Ken
 use pitpet_chain::limits;
 use pitpet_chain::request::{ReportReason, Request, SignedRequest, Wish};
 
-use crate::Refused;
 use crate::fields::Reader;
+use crate::{Refused, seals};
 
 /// Trials of one call, at most: under a second.
 pub const TRIES_MAX: u64 = 1 << 20;
@@ -157,8 +157,8 @@ fn checked(kind: Kind, body: Body, salt: [u8; 32]) -> Result<SaltedBody, Refused
 /// Drafts an event. Fields: kind by name, kennel, account, key, nonce, expires_ms, 32 random
 /// bytes; then by kind: birth: photo, name, story, anchor; post: pet, photo or nothing, text, tags
 /// one a line; pat, share: post; comment: post, text; gift: pet, amount; transfer: account,
-/// amount; story_end, keepsake: pet; moderate, which is signed by a moderator's key and whose nonce is
-/// a time that has passed: event, 1 to hide or 2 to show, reason.
+/// amount; story_end, keepsake: pet; seal: the block that began the age, proof; moderate, which is signed by
+/// a moderator's key and whose nonce is a time that has passed: event, 1 to hide or 2 to show, reason.
 ///
 /// # Errors
 /// If a field is missing or out of its limits.
@@ -210,6 +210,7 @@ pub fn event(input: &mut Reader<'_>) -> Result<(Draft, Option<SaltedBody>), Refu
             (Payload::Moderate { target, verdict, body: committed(&body) }, Some(body))
         }
         "keepsake" => (Payload::Keepsake { pet: BirthHash(input.array()?) }, None),
+        "seal" => (seals::payload(input)?, None),
         _ => return Err(Refused::new("kind", "No such kind of event.")),
     };
     input.end()?;
@@ -333,6 +334,7 @@ mod tests {
             begun("transfer").bytes(&[2; 32]).number(3),
             begun("story_end").bytes(&[2; 32]),
             begun("keepsake").bytes(&[2; 32]),
+            begun("seal").bytes(&[2; 32]).number(7),
             begun("moderate").bytes(&[2; 32]).number(1).bytes(b"Advertising"),
         ];
         for fields in kinds {

@@ -25,6 +25,7 @@ pub mod key_file;
 pub mod keyring;
 pub mod operations;
 pub mod password;
+pub mod seals;
 pub mod server;
 pub mod vault;
 

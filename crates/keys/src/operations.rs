@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::draft::{self, Draft};
 use crate::fields::{Reader, Writer};
 use crate::keyring::{Keyring, public};
-use crate::{Refused, inspect, key_file, password, vault};
+use crate::{Refused, inspect, key_file, password, seals, vault};
 
 /// What an operation gives.
 pub type Answer = Result<Zeroizing<Vec<u8>>, Refused>;
@@ -145,6 +145,14 @@ operations! {
         let bits = u32::try_from(bits).unwrap_or(u32::MAX);
         done(match draft::search(&base, bits, from, tries) {
             Some(stamp) => Writer::new().number(stamp),
+            None => Writer::new().bytes(&[]),
+        })
+    }
+
+    /// Searches the seal of an age, see [`seals::search`] → the proof; empty if there is none among these.
+    seal_search(input) {
+        done(match seals::search(input)? {
+            Some(proof) => Writer::new().number(proof),
             None => Writer::new().bytes(&[]),
         })
     }

@@ -211,6 +211,14 @@ pub const ROUTES: &[Route] = &[
     },
     Route {
         method: "POST",
+        path: "/v1/statements",
+        summary: "Say, as one of a kennel's time witnesses, that it has been idle",
+        parameters: &[],
+        request: Some("SubmittedStatement"),
+        answer: (202, Answer::Json("StatementView")),
+    },
+    Route {
+        method: "POST",
         path: "/v1/reports",
         summary: "Tell the moderators of a birth, post or comment; once for each account",
         parameters: &[],
@@ -298,10 +306,21 @@ pub const ROUTES: &[Route] = &[
     Route {
         method: "GET",
         path: "/v1/kennels/{kennel}",
-        summary: "A kennel by id or label",
-        parameters: &[],
+        summary: "A kennel by id or label; to follow it, wait for its next block",
+        parameters: &[
+            ("above", "Wait until a block above this height is published; then wait_ms is needed too."),
+            ("wait_ms", "How long, at most, ms; the answer is the kennel as it is then."),
+        ],
         request: None,
         answer: (200, Answer::Json("KennelView")),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/kennels/{kennel}/offices",
+        summary: "Who holds a kennel's offices, and what its time witnesses say of its head",
+        parameters: &[],
+        request: None,
+        answer: (200, Answer::Json("OfficesView")),
     },
     Route {
         method: "GET",
@@ -494,6 +513,11 @@ async fn write(ingest: &Ingest, request: &HttpRequest) -> Result<HttpResponse, P
             let ticket = ingest.request_upload(&request.json()?, &mut counting).await?;
             Ok(HttpResponse::json(200, &ticket))
         }
+        ("POST", "/v1/statements") => {
+            count_address(&mut counting, request, 1).await?;
+            let view = ingest.take_statement(&request.json()?, &mut counting).await?;
+            Ok(HttpResponse::json(202, &view))
+        }
         ("POST", "/v1/reports") => {
             count_address(&mut counting, request, 1).await?;
             let view = ingest.report(&request.json()?, &mut counting).await?;
@@ -628,7 +652,17 @@ async fn answer(
             let (line, account) = (request.parameter("line"), request.parameter("account"));
             HttpResponse::json(200, &queries.birthplace(line, account).await?)
         }
-        ["v1", "kennels", kennel] => HttpResponse::json(200, &queries.kennel(kennel).await?),
+        ["v1", "kennels", kennel] => {
+            let view = match request.parameter("above") {
+                None => queries.kennel(kennel).await?,
+                Some(above) => {
+                    let wait_ms = request.number("wait_ms", 0)?;
+                    queries.kennel_above(kennel, height_of("above", above)?, wait_ms).await?
+                }
+            };
+            HttpResponse::json(200, &view)
+        }
+        ["v1", "kennels", kennel, "offices"] => HttpResponse::json(200, &queries.offices(kennel).await?),
         ["v1", "kennels", kennel, "checkpoint"] => {
             HttpResponse::new(200, "text/plain; charset=utf-8", queries.checkpoint(kennel).await?)
         }

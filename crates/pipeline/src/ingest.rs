@@ -38,7 +38,7 @@ pub struct Ingest {
     queue: Arc<dyn Queue>,
     objects: Arc<dyn Objects>,
     pub(crate) clock: Arc<dyn Clock>,
-    foundings: Foundings,
+    pub(crate) foundings: Foundings,
     limiter: RateLimiter,
     pub(crate) passwords: Option<Setup>,
 }

@@ -32,6 +32,7 @@
 //! | upload | `U#day` | sha256 | ingest; reaper deletes |
 //! | name | `NAME#name` | `NAME` | ingest, by condition |
 //! | password | `VAULT#name` | `VAULT` | ingest, by condition |
+//! | statement | `S#kennel` | `head#key` | ingest, by condition, with TTL |
 //! | report | `R#event` | `A#account` | ingest, by condition, with TTL |
 //! | reports' sum | `R#event` | `SUM` | ingest, by condition, with TTL |
 //! | moderators' queue | `Q#kennel` | `count#time#event` | ingest, by condition, with TTL; ingest deletes |
@@ -40,7 +41,9 @@
 //!
 //! ARCHITECTURE.md says what losing each of them costs.
 
-use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, Digest32, EventId, KennelId, RulesHash};
+use pitpet_chain::hash::{
+    AccountId, BirthHash, BlockHash, Digest32, EventId, KennelId, PublicKey, RulesHash,
+};
 
 use crate::ports::{Attributes, Key, Value};
 
@@ -120,6 +123,17 @@ pub fn spare_body(event: &EventId) -> Key {
 /// Key of what a kennel's moderators made of an event's body.
 pub fn verdict(event: &EventId, kennel: &KennelId) -> Key {
     Key::new(format!("E#{event}"), format!("VERDICT#{kennel}"))
+}
+
+/// Partition of what a kennel's time witnesses say. Of its own, so that ingest, which writes it,
+/// need not write to the chain's.
+pub fn statements_pk(kennel: &KennelId) -> String {
+    format!("S#{kennel}")
+}
+
+/// Key of what a time witness says of a head.
+pub fn statement(kennel: &KennelId, head: &BlockHash, witness: &PublicKey) -> Key {
+    Key::new(statements_pk(kennel), format!("{head}#{witness}"))
 }
 
 /// Key of an offer or bid.

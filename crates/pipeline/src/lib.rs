@@ -36,5 +36,6 @@ pub mod reports;
 pub mod search;
 pub mod sign_in;
 pub mod snapshots;
+pub mod statements;
 pub mod upgrade;
 pub mod verify;

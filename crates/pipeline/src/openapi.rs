@@ -57,6 +57,10 @@ use crate::http::{Answer, ROUTES, Route};
         api::SignInAnswer,
         api::SignInEnd,
         api::OpenedVault,
+        crate::statements::SubmittedStatement,
+        crate::statements::StatementView,
+        crate::statements::OfficesView,
+        crate::statements::WaitingStatement,
         crate::query::ExportManifest,
         crate::ports::UploadTicket,
     ))

@@ -3,7 +3,8 @@
 //! uploads.
 //!
 //! Its events go through the queue like everyone's and are deterministic byte for byte within a
-//! period, so that two runs do no harm.
+//! period, so that two runs do no harm. (Where a kennel has time witnesses, the time event carries
+//! what they have said by then; two of them differ, and the later one finds another head.)
 
 use std::sync::Arc;
 
@@ -26,6 +27,7 @@ use crate::publication::Bodies;
 use crate::publisher;
 use crate::query::read_pet;
 use crate::search::WORDS_MAX;
+use crate::statements::majority;
 
 /// A head younger than this is being published by its miner.
 const PUBLISH_GRACE_MS: u64 = 5_000;
@@ -151,7 +153,7 @@ impl Reaper {
             publisher::publish_up_to(table, founding, head.published_height, &target, &bodies).await?;
             report.published += 1;
         }
-        if let Some(time) = self.due_time(founding, &head) {
+        if let Some(time) = self.due_time(founding, &head).await? {
             self.send(founding, vec![time]).await?;
             report.times += 1;
         }
@@ -169,14 +171,22 @@ impl Reaper {
         self.clock.now_ms().clamp(parent_ms, latest_ms)
     }
 
-    /// A time event, if the kennel has living pets and was idle long enough.
-    fn due_time(&self, founding: &Founding, head: &CommittedHead) -> Option<Vec<u8>> {
+    /// A time event, if the kennel has living pets and was idle long enough; where it has time
+    /// witnesses, if enough of them say so.
+    async fn due_time(
+        &self,
+        founding: &Founding,
+        head: &CommittedHead,
+    ) -> Result<Option<Vec<u8>>, LedgerError> {
         let totals = &head.summary.totals;
         let time_ms = self.block_time(founding, head);
         let is_idle = time_ms.saturating_sub(totals.last_aging_ms) >= founding.genesis.parameters.idle_ms;
-        (totals.living > 0 && is_idle).then(|| {
-            self.event(founding, time_ms, Payload::Time { parent: head.hash, statements: Vec::new() })
-        })
+        if totals.living == 0 || !is_idle {
+            return Ok(None);
+        }
+        let statements = majority(self.table.as_ref(), founding, &head.hash).await?;
+        Ok(statements
+            .map(|statements| self.event(founding, time_ms, Payload::Time { parent: head.hash, statements })))
     }
 
     /// A house event that is the same whoever makes it within a period of 12 hours.

@@ -214,7 +214,7 @@ pub(crate) fn robots(view: &View<'_>) -> HttpResponse {
 /// A problem.
 pub(crate) async fn sitemap(view: &View<'_>) -> Result<HttpResponse, Problem> {
     let mut paths: Vec<String> =
-        ["/", "/about", "/rules", "/help", "/privacy", "/ledger"].map(str::to_owned).to_vec();
+        ["/", "/about", "/rules", "/help", "/privacy", "/ledger", "/mine"].map(str::to_owned).to_vec();
     for kennel in view.queries.kennels().await?.kennels {
         paths.push(format!("/ledger/{}", kennel.label));
         let founding = view.queries.founding(&kennel.id).await?;

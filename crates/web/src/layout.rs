@@ -7,6 +7,7 @@ use crate::assets::asset;
 use crate::icons;
 use crate::policy::page_policy;
 use crate::texts::Lang;
+use crate::texts::mine::texts as mine;
 use crate::view::View;
 
 /// A page to be framed.
@@ -121,6 +122,7 @@ fn top(view: &View<'_>, kind: &str) -> Markup {
                 nav aria-label=(t.nav_main) {
                     ul {
                         (link("/", t.nav_feed, &["feed"]))
+                        (link("/mine", mine(view.lang).nav, &["mine"]))
                         (link("/rules", t.nav_rules, &["rules"]))
                         (link("/ledger", t.nav_ledger, &["ledger", "kennel", "block"]))
                         li data-signed-out { a href=(view.href("/signin")) aria-current=[(kind == "signin").then_some("page")] { (t.nav_signin) } }

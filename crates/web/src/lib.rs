@@ -49,6 +49,7 @@ async fn route(view: &View<'_>) -> Result<HttpResponse, Problem> {
         ["moderation"] => pages::moderation::log(view).await,
         ["moderation", "queue"] => pages::moderation::queue(view).await,
         ["join" | "signin" | "me"] => Ok(account::page(view, path[0])),
+        ["mine"] => pages::mine::page(view).await,
         ["about"] => Ok(pages::prose::about(view)),
         ["rules"] => pages::prose::rules(view).await,
         ["help"] => Ok(pages::prose::help(view)),

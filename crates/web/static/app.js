@@ -17,6 +17,7 @@ async function start() {
   for (const button of document.querySelectorAll("[data-check]")) (await import("./check.js")).badge(button);
   if (page === "join") (await import("./join.js")).join();
   if (page === "signin") (await import("./signin.js")).signin();
+  if (page === "mine") (await import("./mine.js")).mine();
   if (page === "me") (await import("./me.js")).me();
   document.documentElement.dataset.ready = "true";
 }

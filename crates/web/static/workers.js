@@ -4,7 +4,7 @@ const folder = new URL("./", import.meta.url).href;
 
 const policy = globalThis.trustedTypes?.createPolicy("pitpet", {
   createScriptURL(url) {
-    if (!["keys-worker.js", "check-worker.js"].some((name) => url === folder + name)) throw new TypeError(url);
+    if (!["keys-worker.js", "check-worker.js", "mine-worker.js"].some((name) => url === folder + name)) throw new TypeError(url);
     return url;
   },
 }) ?? { createScriptURL: (url) => url };

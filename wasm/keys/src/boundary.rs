@@ -81,6 +81,7 @@ exports!(
     password_sign_in,
     password_sign_in_end,
     request_draft,
+    seal_search,
     stamp_search,
     vault_open,
     vault_seal,

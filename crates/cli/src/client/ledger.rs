@@ -4,8 +4,10 @@
 
 use pitpet_chain::codec::decode;
 use pitpet_chain::hash::{RulesHash, sha256};
+use pitpet_pipeline::api::KennelView;
 use pitpet_pipeline::checkpoint::Claim;
 use pitpet_pipeline::query::{ExportManifest, Segment};
+use pitpet_pipeline::statements::{OfficesView, StatementView, SubmittedStatement};
 
 use super::Client;
 use crate::failure::Failure;
@@ -18,6 +20,36 @@ impl Client {
     /// As [`Failure`] says.
     pub async fn export(&self, kennel: &Kennel) -> Result<ExportManifest, Failure> {
         self.get(&format!("v1/kennels/{}/export", kennel.id), &[]).await
+    }
+
+    /// A kennel as soon as a block above `above` is published, or as it is after `wait_ms`; hearsay.
+    ///
+    /// # Errors
+    /// As [`Failure`] says.
+    pub async fn kennel_above(
+        &self,
+        kennel: &Kennel,
+        above: u64,
+        wait_ms: u64,
+    ) -> Result<KennelView, Failure> {
+        let query = [("above", above.to_string()), ("wait_ms", wait_ms.to_string())];
+        self.get(&format!("v1/kennels/{}", kennel.id), &query).await
+    }
+
+    /// Who holds a kennel's offices, and what its time witnesses say; hearsay.
+    ///
+    /// # Errors
+    /// As [`Failure`] says.
+    pub async fn offices(&self, kennel: &Kennel) -> Result<OfficesView, Failure> {
+        self.get(&format!("v1/kennels/{}/offices", kennel.id), &[]).await
+    }
+
+    /// Says as a time witness that a kennel has been idle.
+    ///
+    /// # Errors
+    /// [`Failure::Refused`] if it is not taken; else as [`Failure`] says.
+    pub async fn state(&self, statement: &SubmittedStatement) -> Result<StatementView, Failure> {
+        self.post("v1/statements", statement).await
     }
 
     /// The blocks from a height on, as many as the server gives at once, none above `height`.

@@ -37,12 +37,31 @@ pub(crate) async fn run(context: &Context, args: AdminArgs) -> Result<(), Failur
             birth_bits,
             idle_ms,
             living_max,
+            witnesses,
+            threshold,
         }) => {
-            let new = NewKennel { label, preset: preset.into(), stamp_bits, birth_bits, idle_ms, living_max };
+            let preset = preset.into();
+            let witnesses = witnesses.iter().map(ToString::to_string).collect();
+            let threshold = threshold.unwrap_or_default();
+            let new = NewKennel {
+                label,
+                preset,
+                stamp_bits,
+                birth_bits,
+                idle_ms,
+                living_max,
+                witnesses,
+                threshold,
+            };
             let request = http.post(format!("{url}/admin/kennels")).bearer_auth(token()?).json(&new);
             let answer = send(request).await?;
             let text = format!("Kennel {} is open: {}\n", text(&answer, "label"), text(&answer, "id"));
             context.print(answer, &text);
+        }
+        AdminCommand::Kennel(AdminKennelCommand::Witnesses { kennel, witnesses, threshold, none: _ }) => {
+            let key = super::appoint::operator_key(&args.data_dir)?;
+            super::appoint::witnesses(context, &key, &kennel, witnesses, threshold.unwrap_or_default())
+                .await?;
         }
         AdminCommand::Queue => {
             let answer = send(http.get(format!("{url}/admin/queue")).bearer_auth(token()?)).await?;

@@ -35,9 +35,28 @@ pub(crate) async fn run(context: &Context, file: &Path, command: AdminCommand) -
             birth_bits,
             idle_ms,
             living_max,
+            witnesses,
+            threshold,
         }) => {
-            let new = NewKennel { label, preset: preset.into(), stamp_bits, birth_bits, idle_ms, living_max };
+            let preset = preset.into();
+            let witnesses = witnesses.iter().map(ToString::to_string).collect();
+            let threshold = threshold.unwrap_or_default();
+            let new = NewKennel {
+                label,
+                preset,
+                stamp_bits,
+                birth_bits,
+                idle_ms,
+                living_max,
+                witnesses,
+                threshold,
+            };
             open(context, &deployment, &new).await
+        }
+        AdminCommand::Kennel(AdminKennelCommand::Witnesses { kennel, witnesses, threshold, none: _ }) => {
+            let key = format!("{}/operator", deployment.output("KeyPrefix")?);
+            let key = secret_key(&key).await.map_err(Failure::Unreachable)?;
+            super::appoint::witnesses(context, &key, &kennel, witnesses, threshold.unwrap_or_default()).await
         }
         AdminCommand::Queue => queue(context, &deployment).await,
         AdminCommand::DeadLetters => dead_letters(context, &deployment).await,

@@ -3,12 +3,16 @@
 pub(crate) mod account;
 pub(crate) mod act;
 pub(crate) mod admin;
+pub(crate) mod appoint;
 pub(crate) mod demo;
 pub(crate) mod deployment;
 pub(crate) mod export;
+pub(crate) mod follow;
 pub(crate) mod fsck;
 pub(crate) mod look;
+pub(crate) mod mine;
 pub(crate) mod moderate;
 pub(crate) mod upgrade;
 pub(crate) mod upkeep;
 pub(crate) mod verify;
+pub(crate) mod witness;

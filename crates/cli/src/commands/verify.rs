@@ -25,7 +25,7 @@ use crate::args::VerifyArgs;
 use crate::context::{Context, block_bar};
 
 /// Kennels by id with the highest checkpoint seen, as it was before anything was asked.
-type Remembered = BTreeMap<String, Option<Claim>>;
+pub(super) type Remembered = BTreeMap<String, Option<Claim>>;
 
 /// `verify`
 pub(crate) async fn run(context: &Context, args: VerifyArgs) -> Result<(), Failure> {
@@ -59,7 +59,7 @@ async fn server(context: &Context, args: &VerifyArgs, url: &str) -> Result<Vec<(
     if args.head.is_some() && kennels.len() > 1 {
         return Err(Failure::usage("--head is a block of one kennel: say which with --kennel or --genesis"));
     }
-    fetch_rules(&client, args, &rules_folder(context)).await?;
+    fetch_rules(&client, &args.allow_rules, &rules_folder(context)).await?;
     let modules = modules(context)?;
     let mut verdicts = Vec::new();
     for kennel in kennels {
@@ -150,7 +150,7 @@ fn terms(args: &VerifyArgs, kennel: &KennelId, remembered: &Remembered) -> Terms
     }
 }
 
-fn failed(ledger: &str, error: &VerifyError) -> Failure {
+pub(super) fn failed(ledger: &str, error: &VerifyError) -> Failure {
     let text = format!("{ledger}: {error}");
     if error.is_invalid() { Failure::Invalid(text) } else { Failure::Unreachable(text) }
 }
@@ -160,8 +160,12 @@ pub(super) fn rules_folder(context: &Context) -> PathBuf {
 }
 
 /// Fetches the allowed modules that neither this release nor the folder has.
-async fn fetch_rules(client: &Client, args: &VerifyArgs, folder: &Path) -> Result<(), Failure> {
-    for rules in &args.allow_rules {
+pub(super) async fn fetch_rules(
+    client: &Client,
+    allowed: &[RulesHash],
+    folder: &Path,
+) -> Result<(), Failure> {
+    for rules in allowed {
         let path = folder.join(format!("{rules}.wasm"));
         if Releases::pinned().any(|pinned| pinned.0 == rules.0) || path.exists() {
             continue;

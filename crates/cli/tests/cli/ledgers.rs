@@ -1,8 +1,5 @@
 //! Whole ledgers: exported, verified, tampered with, held to what was seen before.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
-
 use ed25519_dalek::SigningKey;
 use expect_test::expect;
 use pitpet_chain::hash::{RulesHash, sha256};
@@ -11,6 +8,7 @@ use super::nowhere;
 use super::runner::{Ran, Runner, without_hashes};
 use super::server::export::unreleased_module;
 use super::server::{Lie, Server};
+use super::service::Service;
 
 /// A server with a pet and a post, and a home that knows it.
 fn village(server: &Server) -> Runner {
@@ -228,34 +226,11 @@ fn rules_of_no_release_run_only_if_allowed() {
     assert_eq!(runner.run(&["verify", "classic.pitpet", "--allow-rules", &hash]).code, 0);
 }
 
-/// The real service; it ends with the test.
-struct Service(Child);
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Starts the real service on a folder of the runner's home.
-fn serve(home: Runner) -> (Service, Runner) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_pitpet"))
-        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir", "data"])
-        .current_dir(home.home())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let out = child.stdout.take().unwrap();
-    let service = Service(child);
-    let line = BufReader::new(out).lines().next().unwrap().unwrap();
-    let url = line.split_whitespace().find_map(|word| word.strip_suffix(';')).unwrap().to_owned();
-    (service, home.at(&url))
-}
-
 #[test]
 fn the_operator_changes_the_rules_of_a_running_kennel() {
-    let (_service, runner) = serve(Runner::new(&nowhere()));
+    let home = Runner::new(&nowhere());
+    let (_service, url) = Service::start(&home);
+    let runner = home.at(&url);
     runner.account("bella");
     let photo = runner.file("cat.png", include_bytes!("../../assets/chelsea.png"));
     let photo = photo.to_str().unwrap();
@@ -313,8 +288,9 @@ fn the_operator_changes_the_rules_of_a_running_kennel() {
 
 #[test]
 fn the_real_service_is_verified() {
-    let (_service, runner) = serve(Runner::new(&nowhere()));
-    let url = runner.url().to_owned();
+    let home = Runner::new(&nowhere());
+    let (_service, url) = Service::start(&home);
+    let runner = home.at(&url);
     runner.account("bella");
     let photo = runner.file("cat.png", include_bytes!("../../assets/chelsea.png"));
     let photo = photo.to_str().unwrap();

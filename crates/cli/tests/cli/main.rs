@@ -1,8 +1,10 @@
 //! The binary from outside: help, errors, exit codes, accounts, a life on a ledger, lies.
 
 mod ledgers;
+mod mine;
 mod runner;
 mod server;
+mod service;
 
 use expect_test::{Expect, expect, expect_file};
 use pitpet_chain::hash::sha256;
@@ -25,8 +27,8 @@ fn help_has_examples() {
     let mut text = runner.run(&["--help"]).out;
     for command in [
         "account", "birth", "post", "pat", "share", "comment", "gift", "transfer", "keepsake", "rekey",
-        "report", "erase", "moderate", "pet", "event", "feed", "kennel", "export", "verify", "fsck", "demo",
-        "serve",
+        "report", "erase", "moderate", "pet", "event", "feed", "kennel", "export", "verify", "fsck", "mine",
+        "demo", "serve",
     ] {
         let help = runner.run(&[command, "--help"]);
         assert_eq!(help.code, 0);

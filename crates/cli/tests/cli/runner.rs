@@ -1,9 +1,9 @@
 //! Runs the binary in an environment of its own: no variables but those given, a home that is
 //! empty at first, the passphrase on a file descriptor.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Lines, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 pub(crate) struct Runner {
     home: tempfile::TempDir,
@@ -37,6 +37,52 @@ impl Ran {
     /// The id in a JSON result.
     pub(crate) fn id(&self) -> String {
         self.json()["id"].as_str().unwrap().to_owned()
+    }
+}
+
+/// A command that goes on; it ends with the test.
+pub(crate) struct Running {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Running {
+    /// Reads lines of JSON up to the first one of this kind.
+    pub(crate) fn until(&mut self, what: &str) -> serde_json::Value {
+        for line in self.lines.by_ref() {
+            let line = line.unwrap();
+            let value: serde_json::Value =
+                serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            if value["what"] == what {
+                return value;
+            }
+        }
+        panic!("it ended without `{what}`: {}", self.errors());
+    }
+
+    /// What the terminal sends at Ctrl-C.
+    pub(crate) fn interrupt(&self) {
+        let kill = format!("kill -INT {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    fn errors(&mut self) -> String {
+        let mut text = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+        text
+    }
+
+    /// Waits for its end: exit code and errors.
+    pub(crate) fn end(mut self) -> (i32, String) {
+        let errors = self.errors();
+        (self.child.wait().unwrap().code().unwrap(), errors)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -96,6 +142,24 @@ impl Runner {
         let output = child.wait_with_output().unwrap();
         let clean = |bytes: Vec<u8>| self.redact(&String::from_utf8(bytes).unwrap());
         Ran { code: output.status.code().unwrap(), out: clean(output.stdout), err: clean(output.stderr) }
+    }
+
+    /// Starts a command that goes on, its output to be read line by line.
+    pub(crate) fn start(&self, args: &[&str]) -> Running {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_pitpet"))
+            .env_clear()
+            .env("HOME", self.home())
+            .env("PITPET_URL", &self.url)
+            .current_dir(self.home())
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(b"a long walk\n").unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Running { child, lines }
     }
 
     /// Acts as an account of the home, with JSON as the result.

@@ -5,6 +5,7 @@
 //! in what the command line asks.
 
 pub(crate) mod export;
+pub(crate) mod time;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -39,6 +40,7 @@ use pitpet_pipeline::api::{
     SubmittedRequest, SumsView,
 };
 use pitpet_pipeline::ports::UploadTicket;
+use pitpet_pipeline::statements::SubmittedStatement;
 use serde_json::json;
 use signed_note::{Note, StandardSigner, key_id};
 use tlog_tiles::{Checkpoint, Hash};
@@ -56,6 +58,8 @@ pub(crate) enum Lie {
     NeverMines,
     /// It shows a ledger whose last block was changed, hashed and signed anew.
     RewrittenHistory,
+    /// Whoever seals an age there finds that somebody else did a moment ago.
+    AlwaysFaster,
 }
 
 pub(crate) struct Inner {
@@ -68,6 +72,8 @@ pub(crate) struct Inner {
     names: BTreeMap<String, AccountId>,
     photos: BTreeMap<String, Vec<u8>>,
     lie: Lie,
+    behind_ms: u64,
+    statements: Vec<SubmittedStatement>,
 }
 
 /// A running server; it ends with the test process.
@@ -87,6 +93,11 @@ impl Server {
 
     /// Starts one whose blocks name these rules.
     pub(crate) fn start_by(random: u8, rules: RulesHash) -> Self {
+        Self::start_with(random, rules, &[])
+    }
+
+    /// Starts one whose kennel has these time witnesses, more than half of which must agree.
+    pub(crate) fn start_with(random: u8, rules: RulesHash, witnesses: &[PublicKey]) -> Self {
         let key = |seed| PublicKey(SigningKey::from_bytes(&seed).verifying_key().to_bytes());
         let genesis = Genesis {
             version: 1,
@@ -94,8 +105,8 @@ impl Server {
             operator: key([1; 32]),
             house: key([2; 32]),
             moderators: vec![],
-            witnesses: vec![],
-            threshold: 0,
+            witnesses: witnesses.to_vec(),
+            threshold: if witnesses.is_empty() { 0 } else { witnesses.len() as u8 / 2 + 1 },
             checkpoint: key(SIGNER),
             created_ms: 1_000,
             random: [random; 32],
@@ -111,6 +122,8 @@ impl Server {
             names: BTreeMap::new(),
             photos: BTreeMap::new(),
             lie: Lie::Honest,
+            behind_ms: 0,
+            statements: Vec::new(),
         };
         let inner = Arc::new(Mutex::new(inner));
         let router = axum::Router::new()
@@ -127,6 +140,7 @@ impl Server {
             .route("/v1/media", post(ticket))
             .route("/media/{name}", put(upload))
             .merge(export::router())
+            .merge(time::router())
             .with_state(inner.clone());
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -173,7 +187,7 @@ impl Inner {
         if self.lie == Lie::NeverMines {
             return;
         }
-        let now_ms = now_ms().max(self.kennel.header().timestamp_ms);
+        let now_ms = (now_ms() - self.behind_ms).max(self.kennel.header().timestamp_ms);
         let outcome = self.kennel.apply(now_ms, &[vec![Bytes(bytes)]]).unwrap();
         match (outcome.block, outcome.rejects.first()) {
             (Some(new), _) => {
@@ -385,6 +399,9 @@ async fn submit(State(inner): Shared, Json(submitted): Json<SubmittedEvent>) -> 
     let committed = body.as_ref().map(|(salt, body)| commitment(&salt[..].try_into().unwrap(), body));
     assert_eq!(committed.as_ref(), signed.event.payload.body(), "the body goes with its event");
     inner.bodies.extend(body.map(|body| (signed.id, body)));
+    if inner.lie == Lie::AlwaysFaster && matches!(signed.event.payload, Payload::Seal { .. }) {
+        inner.seal_first();
+    }
     inner.mine(bytes, signed.id);
     let answer = Submission { id: Some(signed.id.to_string()), status: "queued".into(), problem: None };
     (StatusCode::ACCEPTED, Json(answer)).into_response()

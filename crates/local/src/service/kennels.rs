@@ -9,6 +9,7 @@ use pitpet_chain::abi::{Opened, Start};
 use pitpet_chain::codec::{Bytes, decode, encode};
 use pitpet_chain::genesis::{Genesis, Parameters};
 use pitpet_chain::hash::{EventId, KennelId, PublicKey, RulesHash, sha256};
+use pitpet_chain::limits::WITNESSES_MAX;
 use pitpet_chain_host::Releases;
 use pitpet_pipeline::api::Problem;
 use pitpet_pipeline::erase::erase_by_operator;
@@ -63,6 +64,12 @@ pub struct NewKennel {
     /// Instead of the preset's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub living_max: Option<u32>,
+    /// Keys of its time witnesses, in hexadecimal.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub witnesses: Vec<String>,
+    /// How many of them must say that it has been idle: more than half; 0 without any.
+    #[serde(default)]
+    pub threshold: u8,
 }
 
 impl NewKennel {
@@ -75,6 +82,8 @@ impl NewKennel {
             birth_bits: None,
             idle_ms: None,
             living_max: None,
+            witnesses: Vec::new(),
+            threshold: 0,
         }
     }
 
@@ -175,20 +184,37 @@ pub async fn open(
     anyhow::ensure!(count < KENNELS_MAX as usize, "a server has at most {KENNELS_MAX} kennels");
     let mut random = [0; 32];
     getrandom::fill(&mut random).context("the system gives no random bytes")?;
+    let witnesses = new
+        .witnesses
+        .iter()
+        .map(|key| {
+            key.parse()
+                .ok()
+                .with_context(|| format!("the witness {key:?} is no key of 64 hexadecimal digits"))
+        })
+        .collect::<anyhow::Result<Vec<PublicKey>>>()?;
     let genesis = Genesis {
         version: 1,
         parameters: new.parameters(),
         operator: keys.operator,
         house: keys.house,
         moderators: vec![keys.moderator],
-        witnesses: vec![],
-        threshold: 0,
+        witnesses,
+        threshold: new.threshold,
         checkpoint: public(&keys.checkpoint),
         created_ms: now_ms,
         random,
     };
     if let Some(field) = genesis.fault() {
-        anyhow::bail!("the parameter {field} is out of its range");
+        let (count, threshold) = (genesis.witnesses.len(), genesis.threshold);
+        match field {
+            "threshold" => anyhow::bail!(
+                "threshold {threshold} of {count} witnesses: it must exceed half of them, {} to {count}",
+                if count == 0 { 0 } else { count / 2 + 1 }
+            ),
+            "witnesses" => anyhow::bail!("{count} witnesses: at most {WITNESSES_MAX}, none twice"),
+            field => anyhow::bail!("the parameter {field} is out of its range"),
+        }
     }
     let rules = Releases::latest().context("this build has no released chain module")?;
     let start =

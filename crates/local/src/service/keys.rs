@@ -30,6 +30,21 @@ pub struct Keys {
 /// The file of the operator's token in the data folder.
 pub const ADMIN_TOKEN_FILE: &str = "keys/admin.token";
 
+/// The file of the operator's key in the data folder.
+pub const OPERATOR_KEY_FILE: &str = "keys/operator.key";
+
+/// Reads a key that is there.
+///
+/// # Errors
+/// If the file can't be read, or holds no key.
+pub fn read_key(path: &Path) -> anyhow::Result<SigningKey> {
+    let text = fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
+    let mut seed = [0; 32];
+    hex::decode_to_slice(text.trim(), &mut seed)
+        .with_context(|| format!("{} must hold 64 hexadecimal digits", path.display()))?;
+    Ok(SigningKey::from_bytes(&seed))
+}
+
 /// Makes a folder with mode 0700 if it isn't there.
 pub(super) fn make_private_folder(folder: &Path) -> anyhow::Result<()> {
     fs::DirBuilder::new()

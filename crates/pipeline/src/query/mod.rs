@@ -12,6 +12,7 @@ mod feeds;
 mod find;
 mod living;
 mod moderation;
+mod offices;
 mod pages;
 mod proofs;
 mod texts;
@@ -51,6 +52,10 @@ const POLL_MS_MIN: u64 = 10;
 
 /// Longest pause between two looks of a long poll, ms.
 const POLL_MS_MAX: u64 = 160;
+
+/// Longest pause between two looks at a head that somebody follows, ms: whoever follows it waits
+/// for hours, and each look is a read.
+const FOLLOW_MS_MAX: u64 = 1_000;
 
 /// How query is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,6 +177,25 @@ impl Queries {
     pub async fn kennel(&self, name: &str) -> Result<KennelView, Problem> {
         let founding = self.founding(name).await?;
         self.kennel_view(&founding).await
+    }
+
+    /// One kennel, as soon as a block above this height is published, or as it is after `wait_ms`.
+    ///
+    /// # Errors
+    /// A problem.
+    pub async fn kennel_above(&self, name: &str, above: u64, wait_ms: u64) -> Result<KennelView, Problem> {
+        let founding = self.founding(name).await?;
+        let deadline_ms = self.clock.now_ms() + wait_ms.min(self.settings.wait_ms_max);
+        let mut pause_ms = POLL_MS_MIN;
+        loop {
+            let head = read_head(self.table.as_ref(), &founding, Consistency::Eventual).await?;
+            let now_ms = self.clock.now_ms();
+            if head.published_height > above || now_ms >= deadline_ms {
+                return self.kennel_view(&founding).await;
+            }
+            self.clock.sleep(pause_ms.min(deadline_ms - now_ms)).await;
+            pause_ms = (pause_ms * 2).min(FOLLOW_MS_MAX);
+        }
     }
 
     async fn kennel_view(&self, founding: &Founding) -> Result<KennelView, Problem> {

@@ -17,6 +17,7 @@
 
 mod bodies;
 mod flaw;
+mod follow;
 pub mod report;
 
 use pitpet_chain::abi::{Opened, Replay, Start};
@@ -32,6 +33,7 @@ use pitpet_chain::log::{self, Frontier};
 pub use bodies::BodyCounts;
 pub(crate) use bodies::is_committed;
 pub use flaw::{BlockFlaw, Part, Shown, VerifyError};
+pub use follow::{Executed, Witnesses};
 
 use crate::checkpoint::{self, Claim};
 use crate::export_file::Opening;
@@ -178,6 +180,8 @@ pub struct Verifier<'a> {
     height: u64,
     history: Frontier,
     running: Option<Running>,
+    newest: Option<Executed>,
+    witnesses: Witnesses,
     events: u64,
     bodies: BodyCounts,
     hidden: bodies::Hidden,
@@ -209,6 +213,7 @@ impl<'a> Verifier<'a> {
         if let Some((wanted, _)) = terms.block.filter(|(wanted, _)| *wanted > height) {
             return Err(VerifyError::HeadMissing { wanted, height });
         }
+        let witnesses = Witnesses::of(&genesis);
         Ok(Self {
             host,
             terms,
@@ -219,6 +224,8 @@ impl<'a> Verifier<'a> {
             height,
             history: Frontier::default(),
             running: None,
+            newest: None,
+            witnesses,
             events: 0,
             bodies: BodyCounts::default(),
             hidden: bodies::Hidden::default(),
@@ -262,14 +269,8 @@ impl<'a> Verifier<'a> {
     /// # Errors
     /// [`VerifyError`].
     pub fn finish(self) -> Result<Verdict, VerifyError> {
-        let incomplete = VerifyError::Incomplete { next: self.history.size, height: self.height };
-        let Some(running) = self.running.filter(|_| self.history.size == self.claim.size) else {
-            return Err(incomplete);
-        };
-        let computed = self.history.root();
-        if computed != self.claim.root {
-            return Err(VerifyError::CheckpointRoot { stated: self.claim.root, computed });
-        }
+        self.settle()?;
+        let running = self.running.expect("a checkpoint signs one block at least");
         let key_source = match self.terms.checkpoint_key {
             Some(_) => KeySource::Given,
             None => KeySource::Genesis,
@@ -328,6 +329,9 @@ impl<'a> Verifier<'a> {
             return Err(flawed(BlockFlaw::Outcome));
         }
         self.events += events.len() as u64;
+        self.witnesses.after(&block, &events).map_err(flawed)?;
+        let timestamp_ms = block.header.timestamp_ms;
+        self.newest = Some(Executed { height, hash, timestamp_ms, summary: summary.clone() });
         let running = self.running.as_mut().expect("the first block has opened the kennel");
         (running.parent, running.head) = (block.header, head);
         match running.rules.last_mut() {

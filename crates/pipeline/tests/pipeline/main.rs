@@ -18,3 +18,4 @@ mod sign_in;
 mod snapshots;
 mod spare;
 mod upgrades;
+mod witnesses;

@@ -24,6 +24,7 @@ use pitpet_pipeline::mine::{Miner, MinerSettings, ReceivedMessage};
 use pitpet_pipeline::native::NativeHost;
 use pitpet_pipeline::ports::{Item, Objects as _, Table as _};
 use pitpet_pipeline::reap::Reaper;
+use pitpet_pipeline::statements::SubmittedStatement;
 use pitpet_simulator::audit::{Published, audit};
 use pitpet_simulator::faults::{Call, FaultyTable, Operation};
 use pitpet_simulator::town::{QUICK, RULES, found_with, genesis, id_of, key, submitted};
@@ -48,12 +49,14 @@ enum UseCase {
     Name,
     /// An upload is asked for.
     Upload,
+    /// A time witness says something.
+    Witness,
     /// A kennel is founded.
     Found,
 }
 
 impl UseCase {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Mine,
         Self::MineBacklog,
         Self::Bury,
@@ -62,6 +65,7 @@ impl UseCase {
         Self::Submit,
         Self::Name,
         Self::Upload,
+        Self::Witness,
         Self::Found,
     ];
 
@@ -75,6 +79,7 @@ impl UseCase {
             Self::Submit => "submit events",
             Self::Name => "register a name",
             Self::Upload => "ask for an upload",
+            Self::Witness => "take a statement",
             Self::Found => "found a kennel",
         }
     }
@@ -123,6 +128,7 @@ struct Scene {
     /// What a client sends.
     entries: Vec<Entry>,
     request: Option<SubmittedRequest>,
+    statement: Option<SubmittedStatement>,
 }
 
 /// What runs: it keeps its memory between attempts.
@@ -152,7 +158,7 @@ impl Scene {
         let nap = anna.post(id_of(&kitty), "A nap.");
         let mut good: Vec<EventId> = [&kitty, &rex, &nap].map(id_of).to_vec();
         let mut scene_entries = Vec::new();
-        let (mut bad, mut wished) = (None, None);
+        let (mut bad, mut wished, mut statement) = (None, None, None);
         let expires_ms = town.clock.now_ms() + 60_000;
         town.send(vec![kitty.clone(), rex.clone(), nap.clone()]);
         match case {
@@ -259,9 +265,10 @@ impl Scene {
                 };
                 wished = Some(request(wish, expires_ms));
             }
+            UseCase::Witness => statement = Some(super::witnesses::spoken(&town).await),
             UseCase::Found => {}
         }
-        Self { case, town, good, bad, entries: scene_entries, request: wished }
+        Self { case, town, good, bad, entries: scene_entries, request: wished, statement }
     }
 
     fn process(&self, faults: &Arc<Faults>) -> Process {
@@ -270,7 +277,7 @@ impl Scene {
                 Process::Miner(Box::new(self.town.miner_with(faults, settings())))
             }
             UseCase::Reap => Process::Reaper(Box::new(self.town.reaper_with(faults))),
-            UseCase::Submit | UseCase::Name | UseCase::Upload => {
+            UseCase::Submit | UseCase::Name | UseCase::Upload | UseCase::Witness => {
                 Process::Ingest(Box::new(self.town.ingest_with(faults)))
             }
             UseCase::Found => Process::Founder(FaultyTable::new(self.town.table.clone(), faults.clone())),
@@ -304,6 +311,13 @@ impl Scene {
                     ingest.request_upload(request, &mut ingest.counting()).now_or_never(),
                     Some(Ok(_))
                 ),
+                (None, UseCase::Witness) => {
+                    let statement = self.statement.as_ref().expect("it was signed");
+                    matches!(
+                        ingest.take_statement(statement, &mut ingest.counting()).now_or_never(),
+                        Some(Ok(view)) if view.statements == 1
+                    )
+                }
                 (None, _) => {
                     let events = self.entries.iter().map(submitted).collect();
                     matches!(ingest.submit(events, &mut ingest.counting()).now_or_never(), Some(Ok(answers)) if answers.iter().all(Result::is_ok))
@@ -363,6 +377,10 @@ impl Scene {
             UseCase::Upload => {
                 let day = pitpet_simulator::town::FOUNDED_MS / items::DAY_MS;
                 assert!(all.contains_key(&items::upload(day, &sha256(PHOTO))), "{what}");
+            }
+            UseCase::Witness => {
+                let said = all.keys().filter(|key| key.pk.starts_with("S#")).count();
+                assert_eq!(said, 1, "{what}: said once, however often it was sent");
             }
             UseCase::Found => {
                 let kennels = pitpet_pipeline::founding::Foundings::new(town.table.clone());
@@ -434,6 +452,7 @@ fn item(call: &Call, is_commit: bool) -> &'static str {
         ("M", _) => "photo in use",
         ("U", _) => "upload",
         ("NAME", _) => "name",
+        ("S", _) => "statement",
         ("KENNELS", _) => "kennel list",
         ("snapshot", _) if call.operation == Operation::Delete => "old snapshot, deleted",
         ("snapshot", _) if call.key.contains("/manifest/") => "snapshot's manifest",

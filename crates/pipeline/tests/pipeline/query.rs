@@ -6,7 +6,7 @@ use pitpet_chain::codec::decode;
 use pitpet_chain::hash::{EventId, sha256};
 use pitpet_chain::proof::{EventProof, LogProof, StateProof};
 use pitpet_chain::state::StateKey;
-use pitpet_pipeline::api::{BlocksView, EntriesView, EventView, Problem, ProofView};
+use pitpet_pipeline::api::{BlocksView, EntriesView, EventView, KennelView, Problem, ProofView};
 use pitpet_pipeline::checkpoint::{self, Claim};
 use pitpet_pipeline::http::{self, HttpRequest, HttpResponse};
 use pitpet_pipeline::query::Queries;
@@ -236,4 +236,23 @@ async fn a_long_poll_sees_what_is_mined_meanwhile() {
     town.send(vec![birth]);
     town.mine_all(&town.miner()).await;
     assert_eq!(get(&town.queries(), &target).await.status, 200);
+}
+
+/// A follower is answered at once where there is more, and else when there is, or when its time is up.
+#[tokio::test]
+async fn a_kennel_is_followed() {
+    let (town, _) = with_posts(1).await;
+    let queries = town.queries();
+    let began_ms = town.clock.now_ms();
+    let at_once: KennelView = read(&queries, "/v1/kennels/first?above=1&wait_ms=1000").await;
+    assert_eq!((at_once.published_height, town.clock.now_ms()), (2, began_ms));
+    let waited: KennelView = read(&queries, "/v1/kennels/first?above=2&wait_ms=400").await;
+    assert_eq!((waited.published_height, town.clock.now_ms()), (2, began_ms + 400), "as long as asked");
+    let longest: KennelView = read(&queries, "/v1/kennels/first?above=2&wait_ms=999999").await;
+    assert_eq!((longest.height, town.clock.now_ms()), (2, began_ms + 1_400), "and no longer than allowed");
+    let now: KennelView = read(&queries, "/v1/kennels/first?above=99").await;
+    assert_eq!((now.height, town.clock.now_ms()), (2, began_ms + 1_400), "not at all, unless asked");
+    for wrong in ["above=x", "above=-1", "above=1&wait_ms=long"] {
+        assert_eq!(get(&queries, &format!("/v1/kennels/first?{wrong}")).await.status, 400, "{wrong}");
+    }
 }

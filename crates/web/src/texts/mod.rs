@@ -9,6 +9,7 @@ mod de;
 mod de_prose;
 mod en;
 mod en_prose;
+pub(crate) mod mine;
 pub(crate) mod moderation;
 
 use maud::Markup;
