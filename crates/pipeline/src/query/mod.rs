@@ -10,6 +10,7 @@ mod export;
 mod feeds;
 mod find;
 mod living;
+mod market;
 mod pages;
 mod proofs;
 
@@ -30,6 +31,7 @@ pub use cards::{AccountCard, PetCard, read_account, read_pet, remaining_words};
 pub use export::{ExportManifest, Segment, SegmentEntry, StoredBody};
 pub use find::{FOUND_MAX, Found};
 pub use living::Ranking;
+pub use market::{OrderFilter, OrderSort};
 pub use pages::{Card, Cards, PostPage, SiteSettings};
 
 use crate::api::*;

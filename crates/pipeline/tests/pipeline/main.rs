@@ -5,6 +5,7 @@ mod crashes;
 mod evidence;
 mod founding;
 mod ingest;
+mod market;
 mod matrix;
 mod opening;
 mod poison;
