@@ -1,6 +1,7 @@
 //! The binary from outside: help, errors, exit codes, accounts, a life on a ledger, lies.
 
 mod ledgers;
+mod market;
 mod runner;
 mod server;
 
@@ -25,7 +26,7 @@ fn help_has_examples() {
     let mut text = runner.run(&["--help"]).out;
     for command in [
         "account", "birth", "post", "pat", "share", "comment", "gift", "transfer", "keepsake", "rekey",
-        "pet", "event", "feed", "kennel", "export", "verify", "fsck", "demo", "serve",
+        "market", "pet", "event", "feed", "kennel", "export", "verify", "economy", "fsck", "demo", "serve",
     ] {
         let help = runner.run(&[command, "--help"]);
         assert_eq!(help.code, 0);
