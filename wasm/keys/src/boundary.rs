@@ -79,6 +79,7 @@ exports!(
     password_register_end,
     password_sign_in,
     password_sign_in_end,
+    price_split,
     request_draft,
     stamp_search,
     vault_open,

@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod feed;
 pub(crate) mod find;
 pub(crate) mod ledger;
+pub(crate) mod market;
 pub(crate) mod pet;
 pub(crate) mod post;
 pub(crate) mod prose;

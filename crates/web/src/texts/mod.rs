@@ -9,6 +9,7 @@ mod de;
 mod de_prose;
 mod en;
 mod en_prose;
+pub(crate) mod market;
 
 use maud::Markup;
 use pitpet_chain::reject::Reject;
@@ -255,6 +256,8 @@ pub struct Texts {
     pub account: &'static str,
     pub pet: &'static str,
     pub post: &'static str,
+
+    pub market: &'static market::MarketTexts,
 
     pub about_page: fn(&View<'_>) -> Markup,
     pub rules_page: fn(&[KennelView]) -> Markup,
