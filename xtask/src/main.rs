@@ -4,6 +4,7 @@
 
 mod bundle;
 mod cost;
+mod economy;
 mod hammer;
 mod keys;
 mod load;
@@ -36,6 +37,8 @@ enum Task {
     Sabotage(sabotage::Arguments),
     /// Says what a million events cost on AWS, by line item.
     Cost(cost::Arguments),
+    /// Plays a season on the real rules, and says who ends up with what.
+    Economy(economy::Arguments),
     /// Loads a running service, and checks that everything acknowledged was mined.
     Load(load::Arguments),
     /// Runs `pitpet serve` into the ground, and checks that nothing acknowledged was lost.
@@ -54,6 +57,7 @@ fn main() -> anyhow::Result<()> {
         Task::Bundle(arguments) => bundle::run(&arguments),
         Task::Sabotage(arguments) => sabotage::run(&arguments),
         Task::Cost(arguments) => cost::run(&arguments),
+        Task::Economy(arguments) => economy::run(&arguments),
         Task::Load(arguments) => load::run(&arguments),
         Task::Hammer(arguments) => hammer::run(&arguments),
         Task::Simulate(arguments) => simulate::run(&arguments),

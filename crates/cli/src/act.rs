@@ -57,6 +57,33 @@ pub enum Act {
     StoryEnd(BirthHash),
     /// The owner mints the keepsake.
     Keepsake(BirthHash),
+    /// The owner offers a pet or keepsake.
+    Offer {
+        /// What is for sale.
+        pet: BirthHash,
+        /// What the buyer pays, treats.
+        price: u64,
+        /// Last block timestamp at which it can be taken, ms.
+        until_ms: u64,
+    },
+    /// Somebody would buy a pet or keepsake, and locks the price.
+    Bid {
+        /// What is wanted.
+        pet: BirthHash,
+        /// What is paid, treats.
+        price: u64,
+        /// Last block timestamp at which it can be taken, ms.
+        until_ms: u64,
+    },
+    /// The maker withdraws an order.
+    Cancel(EventId),
+    /// The other side takes an order.
+    Take {
+        /// The order.
+        order: EventId,
+        /// Its price, treats.
+        price: u64,
+    },
     /// The key is replaced.
     Rekey {
         /// The new key.
@@ -128,6 +155,14 @@ impl Act {
             Act::Transfer(to, amount) => Payload::Transfer { to: *to, amount: *amount },
             Act::StoryEnd(pet) => Payload::StoryEnd { pet: *pet },
             Act::Keepsake(pet) => Payload::Keepsake { pet: *pet },
+            Act::Offer { pet, price, until_ms } => {
+                Payload::Offer { pet: *pet, price: *price, until_ms: *until_ms }
+            }
+            Act::Bid { pet, price, until_ms } => {
+                Payload::Bid { pet: *pet, price: *price, until_ms: *until_ms }
+            }
+            Act::Cancel(order) => Payload::Cancel { order: *order },
+            Act::Take { order, price } => Payload::Take { order: *order, price: *price },
             Act::Rekey { new_key, recovery } => Payload::Rekey { new_key: *new_key, recovery: *recovery },
             Act::Moderate { target, verdict, .. } => {
                 Payload::Moderate { target: *target, verdict: *verdict, body }
@@ -164,6 +199,14 @@ impl Act {
         {
             return Err(Failure::usage(format!(
                 "amount {amount}: 1 to {} treats (field: amount)",
+                limits::AMOUNT_MAX
+            )));
+        }
+        if let Act::Offer { price, .. } | Act::Bid { price, .. } | Act::Take { price, .. } = self
+            && !(1..=limits::AMOUNT_MAX).contains(price)
+        {
+            return Err(Failure::usage(format!(
+                "price {price}: 1 to {} treats (field: price)",
                 limits::AMOUNT_MAX
             )));
         }
@@ -264,6 +307,7 @@ mod tests {
         assert!(fault(Act::Comment(EventId([1; 32]), " ".into())).contains("field: text"));
         assert!(fault(Act::Gift(BirthHash([1; 32]), 0)).contains("field: amount"));
         assert!(fault(Act::Transfer(AccountId([1; 32]), u64::MAX)).contains("9007199254740991"));
+        assert!(fault(Act::Take { order: EventId([1; 32]), price: 0 }).contains("field: price"));
         birth("Mochi").check().unwrap();
         Act::Pat(EventId([1; 32])).check().unwrap();
     }

@@ -105,6 +105,12 @@ pub(crate) enum Command {
     Erase(EraseArgs),
     /// See what was reported and decided, and decide
     Moderate(ModerateArgs),
+    /// Sell and buy pets and keepsakes
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  pitpet market list\n  pitpet market offer BIRTH --price 40\n  pitpet market bid BIRTH --price 25 --days 3\n  pitpet market take ORDER --price 40\n  pitpet market cancel ORDER\n  pitpet market trades\n\nThe house's cut is part of the price: its share, rounded up, is shown before anything is sent."
+    )]
+    Market(MarketCommand),
     /// Show a pet
     Pet(PetArgs),
     /// Show an event and check its proof
@@ -117,6 +123,8 @@ pub(crate) enum Command {
     Export(ExportArgs),
     /// Verify whole ledgers: every block is executed again, trusting no server
     Verify(VerifyArgs),
+    /// Add up a ledger's treats: supply, holders, the house's income, how long pets lived
+    Economy(EconomyArgs),
     /// Check all that is stored against the ledger, trusting none of it, and repair it
     Fsck(FsckArgs),
     /// Earn treats: execute every block again, and seal what is right
@@ -277,6 +285,122 @@ pub(crate) struct RekeyArgs {
     pub(crate) with_recovery: bool,
 }
 
+/// Commands of the exchange market.
+#[derive(Debug, Subcommand)]
+pub(crate) enum MarketCommand {
+    /// List open offers and bids
+    List(MarketListArgs),
+    /// List what was sold, newest first
+    Trades(MarketTradesArgs),
+    /// Offer your living pet, or a keepsake of yours
+    Offer(MarketOrderArgs),
+    /// Bid for another's pet or keepsake; the price is locked meanwhile
+    Bid(MarketOrderArgs),
+    /// Withdraw an order of yours; what it locked comes back
+    Cancel(MarketCancelArgs),
+    /// Take an order: buy what is offered, or sell to who bids
+    Take(MarketTakeArgs),
+}
+
+/// By what open orders are sorted.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum MarketSort {
+    /// The best price first: the lowest offer, the highest bid
+    Price,
+    /// The newest first
+    Age,
+}
+
+/// One side of the market.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum MarketSide {
+    /// Pets and keepsakes for sale
+    Offer,
+    /// What others would pay
+    Bid,
+}
+
+/// Arguments of `market list`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  pitpet market list\n  pitpet market list --side offer --by age --kennel classic\n  pitpet market list --pet BIRTH --json"
+)]
+pub(crate) struct MarketListArgs {
+    /// Kennel, by label or id [default: all]
+    #[arg(long)]
+    pub(crate) kennel: Option<String>,
+    /// Only one side
+    #[arg(long, value_enum)]
+    pub(crate) side: Option<MarketSide>,
+    /// Only orders for this pet: a birth hash
+    #[arg(long, value_name = "BIRTH", value_parser = birth)]
+    pub(crate) pet: Option<BirthHash>,
+    /// In which order
+    #[arg(long, value_enum, default_value_t = MarketSort::Price)]
+    pub(crate) by: MarketSort,
+    /// Orders on a page
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) limit: u32,
+    /// Where the next page begins, as the page before said
+    #[arg(long)]
+    pub(crate) cursor: Option<String>,
+}
+
+/// Arguments of `market trades`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pitpet market trades\n  pitpet market trades --kennel classic --json")]
+pub(crate) struct MarketTradesArgs {
+    /// Kennel, by label or id [default: all]
+    #[arg(long)]
+    pub(crate) kennel: Option<String>,
+    /// Trades on a page
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) limit: u32,
+    /// Where the next page begins, as the page before said
+    #[arg(long)]
+    pub(crate) cursor: Option<String>,
+}
+
+/// Arguments of `market offer` and `market bid`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  pitpet market offer BIRTH --price 40\n  pitpet market bid BIRTH --price 25 --days 3\n\nAn order ends at its time, when its pet dies or has another owner, or when it is cancelled."
+)]
+pub(crate) struct MarketOrderArgs {
+    /// The pet: a birth hash
+    #[arg(value_name = "BIRTH", value_parser = birth)]
+    pub(crate) pet: BirthHash,
+    /// What the buyer pays, the house's cut included
+    #[arg(long, value_name = "TREATS", value_parser = treats)]
+    pub(crate) price: u64,
+    /// How many days it stands
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u64).range(1..=30))]
+    pub(crate) days: u64,
+}
+
+/// Arguments of `market cancel`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pitpet market cancel ORDER")]
+pub(crate) struct MarketCancelArgs {
+    /// The order: an event id, as `market list` shows it
+    #[arg(value_parser = event)]
+    pub(crate) order: EventId,
+}
+
+/// Arguments of `market take`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  pitpet market take ORDER              only shows how the price would be split\n  pitpet market take ORDER --price 40\n\nThe order is checked against its proof, and taken at the price that you name or not at all."
+)]
+pub(crate) struct MarketTakeArgs {
+    /// The order: an event id, as `market list` shows it
+    #[arg(value_parser = event)]
+    pub(crate) order: EventId,
+    /// Its price; without one nothing is sent
+    #[arg(long, value_name = "TREATS", value_parser = treats)]
+    pub(crate) price: Option<u64>,
+}
+
 /// Arguments of `pet`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  pitpet pet BIRTH\n  pitpet pet BIRTH --events --json")]
@@ -403,6 +527,23 @@ pub(crate) struct WitnessTimeArgs {
     /// End after so many statements [default: never]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) statements: Option<u64>,
+    /// Run these rules too, which this release doesn't carry; may be given several times
+    #[arg(long, value_name = "HASH", value_parser = rules)]
+    pub(crate) allow_rules: Vec<RulesHash>,
+}
+
+/// Arguments of `economy`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  pitpet economy\n  pitpet economy --kennel classic --json\n  pitpet economy classic.pitpet\n\nThe figures are added up from the blocks, each of which is verified on the way as `pitpet verify` does."
+)]
+pub(crate) struct EconomyArgs {
+    /// A server's address, or a file that `export` wrote [default: --url]
+    #[arg(value_name = "URL-or-FILE")]
+    pub(crate) ledger: Option<String>,
+    /// Kennel, by label or id; of a file, by id [default: all of a server]
+    #[arg(long)]
+    pub(crate) kennel: Option<String>,
     /// Run these rules too, which this release doesn't carry; may be given several times
     #[arg(long, value_name = "HASH", value_parser = rules)]
     pub(crate) allow_rules: Vec<RulesHash>,

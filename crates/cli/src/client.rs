@@ -18,8 +18,8 @@ use pitpet_chain::hash::{AccountId, BirthHash, EventId, KennelId};
 use pitpet_chain::request::{ReportReason, Request, Wish};
 use pitpet_pipeline::api::{
     AccountView, EntriesView, ErasedView, EventView, KennelView, KennelsView, ModerationLogView,
-    ModeratorsView, NameView, PetView, Problem, QueueView, ReportedView, Submission, Submissions,
-    SubmittedEvent, SubmittedEvents, SubmittedRequest,
+    ModeratorsView, NameView, OrdersView, PetView, Problem, QueueView, ReportedView, Submission, Submissions,
+    SubmittedEvent, SubmittedEvents, SubmittedRequest, TradesView,
 };
 use pitpet_pipeline::ports::UploadTicket;
 use reqwest::{RequestBuilder, StatusCode, Url};
@@ -308,6 +308,22 @@ impl Client {
     /// As [`Failure`] says.
     pub async fn feed(&self, query: &[(&str, String)]) -> Result<EntriesView, Failure> {
         self.get("v1/feed", query).await
+    }
+
+    /// Open offers and bids.
+    ///
+    /// # Errors
+    /// As [`Failure`] says.
+    pub async fn market(&self, query: &[(&str, String)]) -> Result<OrdersView, Failure> {
+        self.get("v1/market", query).await
+    }
+
+    /// What was sold, newest first.
+    ///
+    /// # Errors
+    /// As [`Failure`] says.
+    pub async fn trades(&self, query: &[(&str, String)]) -> Result<TradesView, Failure> {
+        self.get("v1/market/trades", query).await
     }
 
     /// An account by name or id.

@@ -81,6 +81,9 @@ fn advice(name: &str) -> Option<&'static str> {
         "expired" | "expires-too-far" => "is this machine's clock right?",
         "stale-anchor" => "try again: the kennel moved on.",
         "kennel-full" => "name another kennel with --kennel; `pitpet kennel` lists free places.",
+        "unknown-order" => "`pitpet market list` shows what is open.",
+        "wrong-price" => "take it at its own price, as `pitpet market list` shows it.",
+        "already-offered" => "`pitpet market list --pet BIRTH` shows the offer; cancel it first.",
         "dead-pet" | "closed-post" => "its story can no longer be helped; `pitpet pet BIRTH` shows it.",
         _ => return None,
     })

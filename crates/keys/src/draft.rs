@@ -158,7 +158,8 @@ fn checked(kind: Kind, body: Body, salt: [u8; 32]) -> Result<SaltedBody, Refused
 /// bytes; then by kind: birth: photo, name, story, anchor; post: pet, photo or nothing, text, tags
 /// one a line; pat, share: post; comment: post, text; gift: pet, amount; transfer: account,
 /// amount; story_end, keepsake: pet; seal: the block that began the age, proof; moderate, which is signed by
-/// a moderator's key and whose nonce is a time that has passed: event, 1 to hide or 2 to show, reason.
+/// a moderator's key and whose nonce is a time that has passed: event, 1 to hide or 2 to show, reason; offer, bid: pet,
+/// price, until_ms; cancel: order; take: order, price.
 ///
 /// # Errors
 /// If a field is missing or out of its limits.
@@ -169,6 +170,10 @@ pub fn event(input: &mut Reader<'_>) -> Result<(Draft, Option<SaltedBody>), Refu
     let amount = |amount: u64| match amount {
         1..=limits::AMOUNT_MAX => Ok(amount),
         _ => Err(Refused::new("amount", format!("An amount is 1 to {} treats.", limits::AMOUNT_MAX))),
+    };
+    let price = |price: u64| match price {
+        1..=limits::AMOUNT_MAX => Ok(price),
+        _ => Err(Refused::new("price", format!("A price is 1 to {} treats.", limits::AMOUNT_MAX))),
     };
     let committed = |body: &SaltedBody| commitment(&body.salt, &body.body);
     let (payload, body) = match name {
@@ -211,6 +216,17 @@ pub fn event(input: &mut Reader<'_>) -> Result<(Draft, Option<SaltedBody>), Refu
         }
         "keepsake" => (Payload::Keepsake { pet: BirthHash(input.array()?) }, None),
         "seal" => (seals::payload(input)?, None),
+        "offer" | "bid" => {
+            let (pet, price) = (BirthHash(input.array()?), price(input.number()?)?);
+            let until_ms = input.number()?;
+            let payload = match name {
+                "offer" => Payload::Offer { pet, price, until_ms },
+                _ => Payload::Bid { pet, price, until_ms },
+            };
+            (payload, None)
+        }
+        "cancel" => (Payload::Cancel { order: EventId(input.array()?) }, None),
+        "take" => (Payload::Take { order: EventId(input.array()?), price: price(input.number()?)? }, None),
         _ => return Err(Refused::new("kind", "No such kind of event.")),
     };
     input.end()?;
@@ -336,6 +352,10 @@ mod tests {
             begun("keepsake").bytes(&[2; 32]),
             begun("seal").bytes(&[2; 32]).number(7),
             begun("moderate").bytes(&[2; 32]).number(1).bytes(b"Advertising"),
+            begun("offer").bytes(&[2; 32]).number(40).number(60_000),
+            begun("bid").bytes(&[2; 32]).number(1).number(60_000),
+            begun("cancel").bytes(&[2; 32]),
+            begun("take").bytes(&[2; 32]).number(40),
         ];
         for fields in kinds {
             let (draft, body) = drafted(fields).unwrap();
@@ -365,6 +385,9 @@ mod tests {
                 .contains("lower-case")
         );
         assert!(detail(begun("gift").bytes(&[2; 32]).number(0)).contains("9007199254740991"));
+        assert!(detail(begun("take").bytes(&[2; 32]).number(0)).contains("A price is 1 to 9007199254740991"));
+        assert!(detail(begun("bid").bytes(&[2; 32]).number(1 << 53).number(60_000)).contains("A price"));
+        assert!(drafted(begun("offer").bytes(&[2; 32]).number(4)).is_err());
         assert!(drafted(begun("pat").bytes(&[2; 31])).is_err());
         assert!(drafted(begun("pat").bytes(&[2; 32]).bytes(b"more")).is_err());
         assert!(detail(begun("moderate").bytes(&[2; 32]).number(1).bytes(b" ")).contains("has a reason"));

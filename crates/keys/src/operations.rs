@@ -3,6 +3,7 @@
 
 use ed25519_dalek::SigningKey;
 use pitpet_chain::hash::{AccountId, KennelId, RulesHash};
+use pitpet_chain::{limits, market};
 use zeroize::Zeroizing;
 
 use crate::draft::{self, Draft};
@@ -157,6 +158,19 @@ operations! {
         })
     }
 
+    /// How a sale is split: price, the house's part in thousandths → to the seller, to the house.
+    price_split(input) {
+        let (price, permille) = (input.number()?, input.number()?);
+        input.end()?;
+        let permille = u16::try_from(permille).ok().filter(|permille| *permille <= 1_000);
+        let (1..=limits::AMOUNT_MAX, Some(permille)) = (price, permille) else {
+            let limit = format!("A price is 1 to {} treats.", limits::AMOUNT_MAX);
+            return Err(Refused::new("price", limit));
+        };
+        let to_house = market::cut(price, permille);
+        done(Writer::new().number(price - to_house).number(to_house))
+    }
+
     /// Puts the stamp in: draft, stamp → draft, what the key signs, event id or nothing.
     draft_stamped(input) {
         let (draft, stamp) = (Draft::from_bytes(input.bytes()?)?, input.number()?);
@@ -246,5 +260,25 @@ operations! {
             None => lines.push("the rules accept none of its events".to_owned()),
         }
         done(lines.iter().fold(Writer::new(), |fields, line| fields.bytes(line.as_bytes())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_price_is_split_as_the_rules_do() {
+        let split = |price, permille| {
+            let fields = price_split(&Writer::new().number(price).number(permille).done())?;
+            let mut fields = Reader::new(&fields);
+            Ok::<_, Refused>((fields.number()?, fields.number()?))
+        };
+        assert_eq!(split(11, 300).unwrap(), (7, 4));
+        assert_eq!(split(1, 300).unwrap(), (0, 1));
+        assert_eq!(split(10, 1_000).unwrap(), (0, 10));
+        for (price, permille) in [(0, 300), (1 << 53, 300), (10, 1_001)] {
+            assert!(split(price, permille).unwrap_err().detail.contains("A price is 1 to"));
+        }
     }
 }

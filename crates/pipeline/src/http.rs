@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use pitpet_chain::hash::EventId;
+use pitpet_chain::state::Side;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::api::*;
 use crate::ingest::Ingest;
 use crate::problem::{bad_field, not_found, problem};
-use crate::query::{Queries, WithProof};
+use crate::query::{OrderFilter, OrderSort, Queries, WithProof};
 use crate::rate_limit::{Counting, Subject};
 
 /// A request body's size, at most: 25 events of 1 KiB with bodies of 8 KiB are 230 KiB; as base64
@@ -440,6 +441,44 @@ pub const ROUTES: &[Route] = &[
     },
     Route {
         method: "GET",
+        path: "/v1/market",
+        summary: "Open offers and bids",
+        parameters: &[
+            ("kennel", "Only this kennel, by id or label; else the 16 newest are merged."),
+            ("side", "Only `offer` or only `bid`."),
+            ("pet", "Only for this pet, by its birth hash."),
+            (
+                "by",
+                "`price` (default): offers from the lowest, then bids from the highest; `age`: the newest first.",
+            ),
+            PAGING[0],
+            PAGING[1],
+        ],
+        request: None,
+        answer: (200, Answer::Json("OrdersView")),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/market/trades",
+        summary: "What was sold, newest first, with the exact split of each price",
+        parameters: &[
+            ("kennel", "Only this kennel, by id or label; else the 16 newest are merged."),
+            PAGING[0],
+            PAGING[1],
+        ],
+        request: None,
+        answer: (200, Answer::Json("TradesView")),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/market/{order}",
+        summary: "An offer or bid by its event id, open or over",
+        parameters: &[],
+        request: None,
+        answer: (200, Answer::Json("OrderView")),
+    },
+    Route {
+        method: "GET",
         path: "/v1/rules/{file}",
         summary: "A rules module by the SHA-256 of its bytes, as {hash}.wasm",
         parameters: &[],
@@ -708,6 +747,15 @@ async fn answer(
             )
         }
         ["v1", "moderation", "moderators"] => HttpResponse::json(200, &queries.moderators().await?),
+        ["v1", "market"] => {
+            let filter = orders_asked(request)?;
+            HttpResponse::json(200, &queries.market(&filter, request.cursor()?, request.limit()?).await?)
+        }
+        ["v1", "market", "trades"] => {
+            let kennel = request.parameter("kennel");
+            HttpResponse::json(200, &queries.trades(kennel, request.cursor()?, request.limit()?).await?)
+        }
+        ["v1", "market", order] => HttpResponse::json(200, &queries.order(order).await?),
         ["v1", "rules", file] => {
             HttpResponse::new(200, "application/wasm", queries.rules(file).await?).immutable()
         }
@@ -720,6 +768,25 @@ async fn answer(
         ["v1", ..] => no_route(request),
         _ => return Ok(None),
     }))
+}
+
+/// Which open orders a request asks for.
+///
+/// # Errors
+/// A problem that names the parameter.
+pub fn orders_asked(request: &HttpRequest) -> Result<OrderFilter<'_>, Problem> {
+    let side = match request.parameter("side") {
+        None => None,
+        Some("offer") => Some(Side::Offer),
+        Some("bid") => Some(Side::Bid),
+        Some(_) => return Err(bad_field("side", "side must be offer or bid.")),
+    };
+    let sort = match request.parameter("by") {
+        None | Some("price") => OrderSort::Price,
+        Some("age") => OrderSort::Age,
+        Some(_) => return Err(bad_field("by", "by must be price or age.")),
+    };
+    Ok(OrderFilter { kennel: request.parameter("kennel"), side, pet: request.parameter("pet"), sort })
 }
 
 fn height_of(field: &str, text: &str) -> Result<u64, Problem> {

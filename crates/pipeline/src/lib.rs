@@ -9,6 +9,7 @@ pub mod api;
 pub mod checkpoint;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod economy;
 pub mod erase;
 pub mod export_file;
 pub mod founding;

@@ -13,6 +13,8 @@ pub(crate) const SPRITE: &str = r##"<svg class="sprite" width="0" height="0" ari
 <symbol id="i-post" viewBox="0 0 24 24"><path d="M4 17.500V21h3.500L18 10.500 14.500 7zM20.700 7.800a1 1 0 0 0 0-1.400l-3.100-3.100a1 1 0 0 0-1.400 0L14.500 5 18 8.500z"/></symbol>
 <symbol id="i-end" viewBox="0 0 24 24"><path d="M14.500 2.500A9.500 9.500 0 1 0 21.500 15 8 8 0 0 1 14.500 2.500z"/></symbol>
 <symbol id="i-keepsake" viewBox="0 0 24 24"><path d="M3 6h18v4a2 2 0 0 0 0 4v4H3v-4a2 2 0 0 0 0-4zm9 2.500l-1 2.400-2.600.2 2 1.700-.6 2.500 2.200-1.300 2.200 1.300-.6-2.500 2-1.700-2.600-.2z"/></symbol>
+<symbol id="i-offer" viewBox="0 0 24 24"><path d="M3 3h9l9 9-9 9-9-9zm4.500 2.500a2 2 0 1 0 0 4 2 2 0 0 0 0-4z"/></symbol>
+<symbol id="i-bid" viewBox="0 0 24 24"><path d="M12 2l4.500 4.500H13.500V12h-3V6.500H7.500zM3 14h18v7H3z"/></symbol>
 <symbol id="i-find" viewBox="0 0 24 24"><path d="M10 3a7 7 0 1 0 4.200 12.600l4.600 4.600 1.800-1.800-4.600-4.600A7 7 0 0 0 10 3zm0 2.500a4.500 4.500 0 1 1 0 9 4.500 4.500 0 0 1 0-9z"/></symbol>
 <symbol id="i-hidden" viewBox="0 0 24 24"><path d="M4.300 2.900L2.900 4.300l4 4A13 13 0 0 0 1.500 12c2 4 6 6.500 10.500 6.500 1.600 0 3.100-.3 4.500-.9l3.200 3.200 1.400-1.400zM12 5.500c-1.100 0-2.200.2-3.200.5l2.300 2.300a4 4 0 0 1 4.600 4.600l3 3a12 12 0 0 0 3.800-3.900c-2-4-6-6.500-10.500-6.500z"/></symbol>
 <symbol id="i-report" viewBox="0 0 24 24"><path d="M5 2h2v1h12l-2.500 5L19 13H7v9H5z"/></symbol>

@@ -123,6 +123,7 @@ fn top(view: &View<'_>, kind: &str) -> Markup {
                     ul {
                         (link("/", t.nav_feed, &["feed"]))
                         (link("/mine", mine(view.lang).nav, &["mine"]))
+                        (link("/market", t.market.nav, &["market"]))
                         (link("/rules", t.nav_rules, &["rules"]))
                         (link("/ledger", t.nav_ledger, &["ledger", "kennel", "block"]))
                         li data-signed-out { a href=(view.href("/signin")) aria-current=[(kind == "signin").then_some("page")] { (t.nav_signin) } }

@@ -42,6 +42,7 @@ async fn route(view: &View<'_>) -> Result<HttpResponse, Problem> {
         ["post", id] => pages::post::page(view, id).await,
         ["account", account] => pages::account::page(view, account).await,
         ["tag", tag] => pages::find::tag(view, tag).await,
+        ["market"] => pages::market::page(view).await,
         ["search"] => pages::find::search(view).await,
         ["ledger"] => pages::ledger::kennels(view).await,
         ["ledger", kennel] => pages::ledger::kennel(view, kennel).await,

@@ -153,6 +153,11 @@ fn deeds(view: &View<'_>, of: &Deeds<'_>) -> Markup {
             } @else if pet.phase == "ended" && of.more && of.post.is_none() {
                 (named("keepsake", t.act_keepsake, false))
             }
+            // A living pet and a keepsake can be traded.
+            @if of.more && of.post.is_none() && (is_living || pet.phase == "kept") {
+                (named("offer", t.market.act_offer, false))
+                (named("bid", t.market.act_bid, true))
+            }
         }
     }
 }

@@ -1,9 +1,10 @@
-// The buttons of posts and pets: pat, share, comment, gift, post. An action shows at once, walks from queued to its
+// The buttons of posts, pets and orders: pat, share, comment, gift, post, offer, bid, take, cancel. An action shows at once, walks from queued to its
 // block, and is taken back with the reason if the rules refuse it.
 
-import { mined, send } from "./act.js";
-import { fromHex } from "./bytes.js";
+import { kennelOf, mined, send } from "./act.js";
+import { fromHex, number } from "./bytes.js";
 import { labelled, make, path } from "./dom.js";
+import { keys } from "./keys.js";
 import { ACCEPT, prepare } from "./photo.js";
 import { T, words } from "./texts.js";
 import { upload } from "./upload.js";
@@ -17,13 +18,14 @@ function countUp(place, kind) {
   return () => (count.textContent = before);
 }
 
-/** A small form in the place of the action; gives its values, or nothing if it was cancelled. */
-export function ask(place, fields) {
+/** A small form in the place of the action; gives its values, or nothing if it was cancelled. `notes` stand below. */
+export function ask(place, fields, ...notes) {
   return new Promise((resolve) => {
     const cancel = make("button", { type: "button", textContent: T.cancel });
+    const submit = make("button", { type: "submit", textContent: T.send });
     const form = make(
-      "form", { className: "act" }, ...fields.map(([label, control]) => labelled(label, control)),
-      make("p", {}, make("button", { type: "submit", textContent: T.send }), " ", cancel),
+      "form", { className: "act" }, ...fields.map(([label, control]) => labelled(label, control)), ...notes,
+      make("p", {}, submit, " ", cancel),
     );
     const end = (answer) => {
       form.remove();
@@ -35,11 +37,34 @@ export function ask(place, fields) {
       end(fields.map(([, control]) => control));
     });
     place.append(form);
-    fields[0][1].focus();
+    (fields[0]?.[1] ?? submit).focus();
   });
 }
 
 const hex = (text) => fromHex(text);
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/** By how much an order ends before its day: a clock that is a little ahead doesn't make one of 30 days too long. */
+const LEEWAY_MS = 60_000;
+
+/** Price and days of an order, with what of the price goes where, as the rules have it. */
+async function askOrder(place) {
+  const { parameters } = await kennelOf(place.dataset.kennel);
+  const price = make("input", { type: "number", min: "1", max: String(Number.MAX_SAFE_INTEGER), value: "10", required: true });
+  const days = make("input", { type: "number", min: "1", max: "30", value: "7", required: true });
+  const note = make("output", { className: "small split" });
+  const show = async () => {
+    const asked = price.value;
+    const split = price.validity.valid && (await keys("price_split", Number(asked), parameters.cut_permille).catch(() => undefined));
+    // Answers to what was typed before come late.
+    if (price.value === asked) note.textContent = split ? T.split(...split.map(number)) : "";
+  };
+  price.addEventListener("input", show);
+  await show();
+  const given = await ask(place, [[T.priceLabel, price], [T.daysLabel, days]], make("p", {}, note));
+  return given && [hex(place.dataset.pet), Number(price.value), Date.now() + Number(days.value) * DAY_MS - LEEWAY_MS];
+}
 
 /** The event's fields after the common ones; nothing if the player changed their mind. */
 async function fieldsOf(kind, place, own, say) {
@@ -73,6 +98,17 @@ async function fieldsOf(kind, place, own, say) {
       }
       return [hex(pet), photo, text.value, words.join("\n")];
     }
+    case "offer":
+    case "bid":
+      return askOrder(place);
+    case "take": {
+      const { order, price, toSeller, toHouse, side } = place.dataset;
+      const deal = side === "offer" ? T.buying(price) : T.selling(price);
+      const given = await ask(place, [], make("p", {}, deal, " ", T.split(toSeller, toHouse)));
+      return given && [hex(order), Number(price)];
+    }
+    case "cancel":
+      return [hex(place.dataset.order)];
     case "keepsake":
     case "story_end":
       return [hex(pet)];
@@ -81,8 +117,30 @@ async function fieldsOf(kind, place, own, say) {
   }
 }
 
-/** Whether an account does this once per post. */
-const isOnce = (kind) => kind === "pat" || kind === "share";
+/** Whether an account does this once per post or order. */
+const isOnce = (kind) => kind === "pat" || kind === "share" || kind === "take" || kind === "cancel";
+
+/** Whether a button is for this account at all. */
+function isShown(kind, { side, maker, owner }, own) {
+  const isOwner = own?.account === owner;
+  switch (kind) {
+    case "post":
+    case "keepsake":
+    case "offer":
+      return isOwner;
+    case "bid":
+      return !isOwner;
+    case "take":
+      return side === "offer" ? own?.account !== maker : isOwner;
+    case "cancel":
+      return own?.account === maker;
+    default:
+      return true;
+  }
+}
+
+/** Whether it can be done to a pet that is no more. */
+const outlives = (kind) => ["keepsake", "offer", "bid", "take", "cancel"].includes(kind);
 
 async function act(kind, place, button, own) {
   let status = place.querySelector("output.status");
@@ -122,11 +180,10 @@ export function enable(root, own) {
     for (const button of place.querySelectorAll("button[data-act]")) {
       const kind = button.dataset.act;
       const isOwner = own && place.dataset.owner === own.account;
-      // Posts and keepsakes are the owner's; nobody pats or shares their own pet, but may see how many did. A story that
-      // is over takes a keepsake and nothing else.
-      if (kind === "post" || kind === "keepsake") button.hidden = !isOwner;
-      const isOver = place.dataset.phase !== "living" && kind !== "keepsake";
-      button.disabled = isOver || Boolean(isOwner && isOnce(kind));
+      // Nobody pats or shares their own pet, but may see how many did.
+      button.hidden = !isShown(kind, place.dataset, own);
+      const isOver = place.dataset.phase !== "living" && !outlives(kind);
+      button.disabled = isOver || Boolean(isOwner && (kind === "pat" || kind === "share"));
       if (own) button.addEventListener("click", () => act(kind, place, button, own));
       else {
         button.title = T.joinFirst;

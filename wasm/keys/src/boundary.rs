@@ -80,6 +80,7 @@ exports!(
     password_register_end,
     password_sign_in,
     password_sign_in_end,
+    price_split,
     request_draft,
     seal_search,
     stamp_search,

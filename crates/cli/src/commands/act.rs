@@ -30,7 +30,13 @@ impl Actor {
     }
 
     /// Does it, and prints what came of it.
-    async fn perform(&self, context: &Context, kennel: &Kennel, act: Act, done: &str) -> Result<(), Failure> {
+    pub(crate) async fn perform(
+        &self,
+        context: &Context,
+        kennel: &Kennel,
+        act: Act,
+        done: &str,
+    ) -> Result<(), Failure> {
         let key = self.client.key_in(kennel, &self.account).await?;
         self.perform_with(context, kennel, key, act, done).await
     }
@@ -69,7 +75,7 @@ impl Actor {
         Ok(self.client.kennel(&view.kennel).await?.0)
     }
 
-    async fn kennel_of_pet(&self, pet: &BirthHash) -> Result<Kennel, Failure> {
+    pub(crate) async fn kennel_of_pet(&self, pet: &BirthHash) -> Result<Kennel, Failure> {
         let view = self.client.pet(pet).await?;
         Ok(self.client.kennel(&view.kennel).await?.0)
     }

@@ -65,7 +65,8 @@ pub(super) async fn run(context: &Context, args: &AdminArgs, task: Task) -> Resu
         Task::List => list(context, table).await,
         Task::Verify { kennel, allow_rules } => {
             let objects = Some(objects);
-            check(context, kennel.as_deref(), Mode::Check, &allow_rules, table, objects, search_words_max).await
+            check(context, kennel.as_deref(), Mode::Check, &allow_rules, table, objects, search_words_max)
+                .await
         }
         Task::Repair { kennel, from } => repair(context, table, &kennel, from, search_words_max).await,
         Task::Snapshot { kennel } => snapshot(context, table, objects, &kennel).await,

@@ -16,6 +16,7 @@ use pitpet_cli::pins::Pins;
 use pitpet_miner::WasmModules;
 use pitpet_pipeline::checkpoint::Claim;
 use pitpet_pipeline::export_file::{self, ExportReader, ReadError};
+use pitpet_pipeline::query::Segment;
 use pitpet_pipeline::verify::{KennelTrust, Terms, Verdict, Verifier, VerifyError, report};
 use serde_json::{Value, json};
 use tokio::task::block_in_place;
@@ -27,14 +28,47 @@ use crate::context::{Context, block_bar};
 /// Kennels by id with the highest checkpoint seen, as it was before anything was asked.
 pub(super) type Remembered = BTreeMap<String, Option<Claim>>;
 
+/// Who sees the blocks of each ledger on the way, once they are verified.
+pub(super) trait Walk {
+    /// A ledger begins.
+    fn begin(&mut self, genesis: &Genesis);
+    /// Its next blocks.
+    ///
+    /// # Errors
+    /// What makes the walk pointless.
+    fn segment(&mut self, segment: &Segment) -> Result<(), Failure>;
+}
+
+/// Nobody.
+struct Unwatched;
+
+impl Walk for Unwatched {
+    fn begin(&mut self, _: &Genesis) {}
+    fn segment(&mut self, _: &Segment) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+/// Verifies what the arguments name.
+///
+/// # Errors
+/// As [`Failure`] says.
+pub(super) async fn ledgers(
+    context: &Context,
+    args: &VerifyArgs,
+    walk: &mut dyn Walk,
+) -> Result<Vec<(String, Verdict)>, Failure> {
+    let ledger = args.ledger.clone().unwrap_or_else(|| context.common.url.clone());
+    if ledger.starts_with("http://") || ledger.starts_with("https://") {
+        server(context, args, &ledger, walk).await
+    } else {
+        Ok(vec![block_in_place(|| file(context, args, Path::new(&ledger), walk))?])
+    }
+}
+
 /// `verify`
 pub(crate) async fn run(context: &Context, args: VerifyArgs) -> Result<(), Failure> {
-    let ledger = args.ledger.clone().unwrap_or_else(|| context.common.url.clone());
-    let verdicts = if ledger.starts_with("http://") || ledger.starts_with("https://") {
-        server(context, &args, &ledger).await?
-    } else {
-        vec![block_in_place(|| file(context, &args, Path::new(&ledger)))?]
-    };
+    let verdicts = ledgers(context, &args, &mut Unwatched).await?;
     let text: Vec<String> = verdicts.iter().map(|(label, verdict)| report::words(label, verdict)).collect();
     let ledgers: Vec<Value> =
         verdicts.iter().map(|(label, verdict)| report::record(label, verdict)).collect();
@@ -42,7 +76,12 @@ pub(crate) async fn run(context: &Context, args: VerifyArgs) -> Result<(), Failu
     Ok(())
 }
 
-async fn server(context: &Context, args: &VerifyArgs, url: &str) -> Result<Vec<(String, Verdict)>, Failure> {
+async fn server(
+    context: &Context,
+    args: &VerifyArgs,
+    url: &str,
+    walk: &mut dyn Walk,
+) -> Result<Vec<(String, Verdict)>, Failure> {
     let client = Client::new(url, Pins::open(context.keys.path())?)?;
     let remembered = client.remembered();
     let kennels = match (&args.kennel, &args.genesis) {
@@ -69,9 +108,11 @@ async fn server(context: &Context, args: &VerifyArgs, url: &str) -> Result<Vec<(
         let terms = terms(args, &kennel.id, &remembered);
         let mut verifier = Verifier::begin(&modules, &opening, terms).map_err(named)?;
         let bar = block_bar(&format!("verifying {}", kennel.label), verifier.size());
+        walk.begin(&kennel.genesis);
         while verifier.next_height() <= opening.height {
             let segment = client.segment(&kennel, verifier.next_height(), opening.height).await?;
             block_in_place(|| verifier.segment(&segment)).map_err(named)?;
+            walk.segment(&segment)?;
             bar.set_position(verifier.next_height());
         }
         bar.finish_and_clear();
@@ -82,7 +123,12 @@ async fn server(context: &Context, args: &VerifyArgs, url: &str) -> Result<Vec<(
     Ok(verdicts)
 }
 
-fn file(context: &Context, args: &VerifyArgs, path: &Path) -> Result<(String, Verdict), Failure> {
+fn file(
+    context: &Context,
+    args: &VerifyArgs,
+    path: &Path,
+    walk: &mut dyn Walk,
+) -> Result<(String, Verdict), Failure> {
     let name = path.display().to_string();
     let mut pins = Pins::open(context.keys.path())?;
     let remembered = pins.remembered();
@@ -114,8 +160,10 @@ fn file(context: &Context, args: &VerifyArgs, path: &Path) -> Result<(String, Ve
     let modules = modules_with(context, Releases::with_folder(rules_folder(context)).and(carried))?;
     let mut verifier = Verifier::begin(&modules, &opening, terms(args, &id, &remembered)).map_err(named)?;
     let bar = block_bar("verifying", verifier.size());
+    walk.begin(&genesis);
     while let Some(segment) = reader.next_segment().map_err(unreadable)? {
         verifier.segment(&segment).map_err(named)?;
+        walk.segment(&segment)?;
         bar.set_position(verifier.next_height());
     }
     bar.finish_and_clear();

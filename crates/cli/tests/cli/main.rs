@@ -1,6 +1,7 @@
 //! The binary from outside: help, errors, exit codes, accounts, a life on a ledger, lies.
 
 mod ledgers;
+mod market;
 mod mine;
 mod runner;
 mod server;
@@ -27,8 +28,8 @@ fn help_has_examples() {
     let mut text = runner.run(&["--help"]).out;
     for command in [
         "account", "birth", "post", "pat", "share", "comment", "gift", "transfer", "keepsake", "rekey",
-        "report", "erase", "moderate", "pet", "event", "feed", "kennel", "export", "verify", "fsck", "mine",
-        "demo", "serve",
+        "report", "erase", "moderate", "market", "pet", "event", "feed", "kennel", "export", "verify",
+        "economy", "fsck", "mine", "demo", "serve",
     ] {
         let help = runner.run(&[command, "--help"]);
         assert_eq!(help.code, 0);

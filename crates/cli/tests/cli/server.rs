@@ -334,8 +334,8 @@ impl Inner {
             index,
             block: block.header.hash().to_string(),
             timestamp_ms: block.header.timestamp_ms,
-            event: BASE64.encode(&block.events[0].0),
-            receipt: BASE64.encode(&block.receipts[0].0),
+            event: Some(BASE64.encode(&block.events[0].0)),
+            receipt: Some(BASE64.encode(&block.receipts[0].0)),
             proof: Some(ProofView {
                 proof: BASE64.encode(encode(&proof)),
                 log_proof: BASE64.encode(encode(&log_proof)),

@@ -195,6 +195,8 @@ struct Chain {
     timelines: BTreeMap<BirthHash, u64>,
     /// Entries found among the births.
     births: u64,
+    /// Entries found among the trades.
+    trades: u64,
     /// The feed's day that is being walked, and entries found of it.
     day: (u64, u64),
 }
@@ -289,6 +291,7 @@ impl Run<'_, '_> {
             kept: LruCache::new(NonZeroUsize::new(KEPT_BLOCKS).expect("16 is not zero")),
             timelines: BTreeMap::new(),
             births: 0,
+            trades: 0,
             day: (first_day, 0),
         };
         self.blocks(&mut chain).await?;

@@ -133,6 +133,7 @@ impl Run<'_, '_> {
                 }
             }
             Some(("N", _)) => chain.births += 1,
+            Some(("Y", _)) => chain.trades += 1,
             Some(("F", _)) => chain.day.1 += 1,
             _ => {}
         };
@@ -563,6 +564,8 @@ impl Run<'_, '_> {
         self.enter_day(chain, next_day).await?;
         let births = chain.births;
         self.count(chain, items::births_pk(&kennel), "0", births).await?;
+        let trades = chain.trades;
+        self.count(chain, items::trades_pk(&kennel), "0", trades).await?;
         let tracks = chain.whole + 1;
         self.count(chain, items::chain(&kennel), "T#", tracks).await?;
         for (birth, found) in std::mem::take(&mut chain.timelines) {

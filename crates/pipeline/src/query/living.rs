@@ -3,7 +3,7 @@
 //! No item of the table orders pets by what is left of their lives, which would be a write for
 //! every pet at every age. A kennel's living pets are at most 1,024 and fit memory: they are taken
 //! once from a replica of the kennel, and from then on kept up by the receipts and deaths of the
-//! blocks that follow.
+//! blocks that follow. Its [orders](super::market) are remembered along with them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use pitpet_chain::codec::decode;
 use pitpet_chain::hash::{BirthHash, BlockHash, EventId, KennelId};
 use pitpet_chain::state::{Pet, Phase};
 
+use super::market::Orders;
 use super::{Queries, cards};
 use crate::api::{PetView, Problem};
 use crate::head::{CommittedHead, Founding, LedgerError, damaged};
@@ -34,16 +35,18 @@ pub enum Ranking {
     Ending,
 }
 
-/// The living pets of a kennel at a height.
+/// The living pets and the orders of a kennel at a height.
 #[derive(Clone, Debug)]
-struct Living {
+pub(super) struct Living {
     height: u64,
     hash: BlockHash,
     pets: HashMap<BirthHash, Pet>,
+    pub(super) orders: Orders,
 }
 
 impl Living {
     fn take(&mut self, block: &Block) -> Result<(), LedgerError> {
+        self.orders.take(block)?;
         for receipt in &block.receipts {
             let receipt: Receipt = decode(&receipt.0).map_err(|_| damaged("a receipt"))?;
             for change in receipt.changes {
@@ -83,7 +86,10 @@ impl Queries {
         let mut all: Vec<(u64, u64, Pet, usize)> = Vec::new();
         for (at, (founding, head)) in kennels.iter().enumerate() {
             let ttl = founding.genesis.parameters.ttl;
-            for pet in self.living(founding, head).await? {
+            for pet in self
+                .of_living(founding, head, |living| living.pets.values().cloned().collect::<Vec<_>>())
+                .await?
+            {
                 let remaining = pet.remaining(ttl, head.header.age.max(pet.last_age));
                 // In thousandths of a life: kennels may differ in how long one is.
                 let left = remaining * 1_000 / u64::from(ttl);
@@ -112,8 +118,13 @@ impl Queries {
             .collect())
     }
 
-    /// The living pets of a kennel, as its published blocks have them.
-    async fn living(&self, founding: &Founding, head: &CommittedHead) -> Result<Vec<Pet>, Problem> {
+    /// Looks at what is remembered of a kennel, as its published blocks have it.
+    pub(super) async fn of_living<T>(
+        &self,
+        founding: &Founding,
+        head: &CommittedHead,
+        look: impl FnOnce(&Living) -> T,
+    ) -> Result<T, Problem> {
         let slot = {
             let mut all = self.memory.living.lock().expect("no panic while the memory is locked");
             all.entry(founding.kennel).or_default().clone()
@@ -133,9 +144,9 @@ impl Queries {
             Some(living) => living,
             None => self.count_living(founding).await?,
         };
-        let pets = known.pets.values().cloned().collect();
+        let seen = look(&known);
         *slot = Some(known);
-        Ok(pets)
+        Ok(seen)
     }
 
     /// Takes over the blocks that were published since; false if they don't follow.
@@ -166,14 +177,20 @@ impl Queries {
             Ok(replica) => replica,
             Err(error) if error.is_of_the_rules() => {
                 tracing::warn!(kennel = %founding.kennel, %error, "who is alive in a kennel is not known to the full");
-                return Ok(Living { height: head.height, hash: head.hash, pets: HashMap::new() });
+                let (height, hash) = (head.height, head.hash);
+                return Ok(Living { height, hash, pets: HashMap::new(), orders: Orders::default() });
             }
             Err(error) => return Err(error),
         };
-        let births = replica.instance.state().map(|state| state.living_up_to(u64::MAX)).unwrap_or_default();
-        let pet = |birth: &BirthHash| Some((*birth, replica.instance.state()?.pet(birth)?.clone()));
-        let pets = births.iter().filter_map(pet).collect();
-        let living = Living { height: head.height, hash: head.hash, pets };
+        let (pets, orders) = match replica.instance.state() {
+            Some(state) => {
+                let births = state.living_up_to(u64::MAX);
+                let pet = |birth: &BirthHash| Some((*birth, state.pet(birth)?.clone()));
+                (births.iter().filter_map(pet).collect(), Orders::of(state))
+            }
+            None => (HashMap::new(), Orders::default()),
+        };
+        let living = Living { height: head.height, hash: head.hash, pets, orders };
         self.replicas.put(founding.kennel, replica);
         Ok(living)
     }

@@ -11,6 +11,7 @@ mod export;
 mod feeds;
 mod find;
 mod living;
+mod market;
 mod moderation;
 mod offices;
 mod pages;
@@ -34,6 +35,7 @@ pub use cards::{AccountCard, PetCard, read_account, read_pet, remaining_words};
 pub use export::{ExportManifest, Segment, SegmentEntry, StoredBody};
 pub use find::{FOUND_MAX, Found};
 pub use living::Ranking;
+pub use market::{OrderFilter, OrderSort};
 pub use pages::{Card, Cards, PostPage, SiteSettings};
 
 use crate::api::*;

@@ -204,7 +204,7 @@ async fn what_nothing_implies_is_named_and_deleted() {
         // A second entry beside one that is right, at a height that has none such.
         let forged = match (prefix(key), &key.sk) {
             ("P" | "O", sk) if sk.starts_with("E#") => sk.replace('#', "#0").replacen("E#0", "E#", 1),
-            ("F" | "N", sk) => sk.replacen("#0", "#1", 1),
+            ("F" | "N" | "Y", sk) => sk.replacen("#0", "#1", 1),
             ("K", sk) if sk.starts_with("T#") => sk.replacen("T#0", "T#1", 1),
             ("D", _) => "ab".repeat(32),
             _ => continue,

@@ -50,7 +50,7 @@ fn name(player: &Player, name: &str) -> SubmittedRequest {
 
 impl Lived {
     /// Two pets, one of which dies and has its story ended and kept, another that waits to be
-    /// ended; posts with visits over two days; names; four snapshots' worth of blocks.
+    /// ended; its keepsake sold, an offer and a bid that stand, and one that was cancelled; posts with visits over two days; names; four snapshots' worth of blocks.
     pub(crate) async fn new() -> Self {
         let town = Town::found(QUICK).await;
         let miner = town.miner_with(&Faults::none(), EVERY);
@@ -113,6 +113,24 @@ impl Lived {
             bert.act(Payload::Keepsake { pet: rex.into() }),
             bert.act(Payload::Share { post: last.expect("there were posts") }),
         ] {
+            town.send(vec![entry]);
+            let report = town.mine_once(&miner).await;
+            assert_eq!(report.accepted, 1, "{report:?}");
+            events += 1;
+            checkpoints.push(town.head().await.checkpoint);
+        }
+        let until_ms = town.clock.now_ms() + 60_000;
+        let (rex, to) = (rex.into(), cleo.account());
+        let mut traded = vec![bert.act(Payload::Transfer { to, amount: 6 })];
+        traded.push(bert.act(Payload::Offer { pet: rex, price: 5, until_ms }));
+        let order = id_of(&traded[1]);
+        traded.push(cleo.act(Payload::Take { order, price: 5 }));
+        traded.push(bert.act(Payload::Bid { pet: rex, price: 1, until_ms }));
+        let order = id_of(&traded[3]);
+        traded.push(bert.act(Payload::Cancel { order }));
+        traded.push(bert.act(Payload::Bid { pet: rex, price: 2, until_ms }));
+        traded.push(cleo.act(Payload::Offer { pet: rex, price: 4, until_ms }));
+        for entry in traded {
             town.send(vec![entry]);
             let report = town.mine_once(&miner).await;
             assert_eq!(report.accepted, 1, "{report:?}");

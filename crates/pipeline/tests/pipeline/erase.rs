@@ -14,6 +14,7 @@ use pitpet_pipeline::native::NativeHost;
 use pitpet_pipeline::ports::{Attributes, Consistency, Key, Objects as _, OutgoingMessage, Table as _};
 use pitpet_pipeline::publisher::republish;
 use pitpet_pipeline::query::{Segment, WithProof};
+use pitpet_pipeline::search::WORDS_MAX;
 use pitpet_simulator::faults::Operation;
 use pitpet_simulator::town::{QUICK, RULES, id_of};
 use pitpet_simulator::{Fault, Faults, Player, Town};
@@ -98,6 +99,7 @@ impl Scene {
             objects: None,
             modules: &NativeHost,
             rules: vec![RULES],
+            search_words_max: WORDS_MAX,
             mode,
         };
         fsck.run(None, &mut |_| ()).await.expect("the table in memory answers")
@@ -160,7 +162,7 @@ async fn publishing_again_and_repairing_bring_no_text_back() {
     let scene = Scene::new().await;
     scene.erase().await;
     let table = scene.town.table.as_ref();
-    republish(table, &scene.town.founding, 0, |_| ()).await.expect("it is published");
+    republish(table, &scene.town.founding, 0, WORDS_MAX, |_| ()).await.expect("it is published");
     scene.check("republished").await;
     // All that follows from the chain is lost, and repaired.
     for key in scene.town.table.all().into_keys() {
@@ -299,7 +301,14 @@ async fn the_operator_erases_the_photo_too_and_it_is_not_taken_in_again() {
     assert_eq!((problem.status, problem.kind.as_str()), (410, "/problems/photo-erased"));
     // It is no fault that it is gone, and one if it were left.
     let run = async |mode| {
-        let fsck = Fsck { table, objects: Some(objects), modules: &NativeHost, rules: vec![RULES], mode };
+        let fsck = Fsck {
+            table,
+            objects: Some(objects),
+            modules: &NativeHost,
+            rules: vec![RULES],
+            mode,
+            search_words_max: WORDS_MAX,
+        };
         fsck.run(None, &mut |_| ()).await.expect("it runs")
     };
     assert_eq!((run(Mode::Check).await.faults, run(Mode::Check).await.erased), (0, 2));

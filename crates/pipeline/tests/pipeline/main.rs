@@ -6,6 +6,7 @@ mod erase;
 mod evidence;
 mod founding;
 mod ingest;
+mod market;
 mod matrix;
 mod moderation;
 mod opening;

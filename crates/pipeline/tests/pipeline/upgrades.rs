@@ -10,6 +10,7 @@ use pitpet_pipeline::message::Entry;
 use pitpet_pipeline::native::NativeHost;
 use pitpet_pipeline::ports::Objects as _;
 use pitpet_pipeline::query::Ranking;
+use pitpet_pipeline::search::WORDS_MAX;
 use pitpet_pipeline::upgrade::Operator;
 use pitpet_simulator::town::{QUICK, RULES, id_of, key, submitted};
 use pitpet_simulator::{Player, Town};
@@ -103,6 +104,7 @@ async fn fsck(town: &Town, rules: Vec<RulesHash>) -> (Summary, Vec<String>) {
         modules: &NativeHost,
         rules,
         mode: Mode::Check,
+        search_words_max: WORDS_MAX,
     };
     let mut faults = Vec::new();
     let mut observer = |note: Note<'_>| {

@@ -260,6 +260,10 @@ fn event(view: &View<'_>, index: usize, signed: &SignedEvent, receipt: &Receipt)
         Payload::Gift { pet: of, .. } | Payload::StoryEnd { pet: of } | Payload::Keepsake { pet: of } => {
             pet(of)
         }
+        Payload::Offer { pet: of, price, .. } | Payload::Bid { pet: of, price, .. } => {
+            html! { (pet(of)) dt { "price" } dd { (price) } }
+        }
+        Payload::Take { price, .. } => html! { dt { "price" } dd { (price) } },
         Payload::Transfer { to, .. } => {
             html! { dt { (t.account) } dd { a href=(view.href(format!("/account/{to}"))) { code { (to.to_string()) } } } }
         }
@@ -301,6 +305,14 @@ fn changed(view: &View<'_>, change: &Change) -> Markup {
         Change::Post(post) => html! {
             (t.post) " " code { (post.id.to_string()) } ": pats " (post.pats) ", shares " (post.shares)
             ", comments " (post.comments)
+        },
+        Change::Order(order) => html! {
+            "order " code { (order.id.to_string()) } ": " (format!("{:?}", order.side).to_lowercase()) ", " (t.pet) " " code { (order.pet.to_string()) }
+            ", price " (order.price) ", until " (rfc3339(order.until_ms))
+        },
+        Change::Trade(trade) => html! {
+            (t.pet) " " code { (trade.pet.to_string()) } ": " (t.market.from) " " code { (trade.seller.to_string()) } " " (t.market.to) " " code { (trade.buyer.to_string()) }
+            ", price " (trade.price) " (" ((t.market.split)(trade.price - trade.cut, trade.cut)) ")"
         },
         #[allow(unreachable_patterns, reason = "kinds of record to come are shown as they are")]
         other => html! { code { (format!("{other:?}")) } },

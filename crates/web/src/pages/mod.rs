@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod feed;
 pub(crate) mod find;
 pub(crate) mod ledger;
+pub(crate) mod market;
 pub(crate) mod mine;
 pub(crate) mod moderation;
 pub(crate) mod pet;

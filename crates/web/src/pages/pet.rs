@@ -41,6 +41,7 @@ pub(crate) async fn page(view: &View<'_>, birth: &str) -> Result<HttpResponse, P
     let life = parts::life(view, &pet).await?;
     let cards = parts::cards(view, &posts).await?;
     let other_cards = parts::pet_cards(view, &others).await?;
+    let market = super::market::of_pet(view, &pet.kennel, &pet.birth).await?;
     let is_over = pet.phase != "living";
     let until_ms = if is_over { pet.died_ms } else { view.now_ms };
     let lived = (t.about)(until_ms.saturating_sub(pet.born_ms));
@@ -78,6 +79,7 @@ pub(crate) async fn page(view: &View<'_>, birth: &str) -> Result<HttpResponse, P
                     @if cursor.is_none() { (chart(view, &pet, &timeline.entries, until_ms)) }
                 }
             }
+            @if cursor.is_none() { (market) }
             @if !posts.is_empty() && cursor.is_none() {
                 section { h2 { (t.pet_posts) } (cards) }
             }

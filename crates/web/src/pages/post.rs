@@ -117,7 +117,10 @@ impl Who {
 pub(crate) fn visit(view: &View<'_>, entry: &EntryView, name: &str, who: &Who) -> Markup {
     let t = view.t;
     let icon = match entry.kind.as_str() {
-        kind @ ("birth" | "post" | "pat" | "share" | "comment" | "gift" | "keepsake") => kind,
+        kind @ ("birth" | "post" | "pat" | "share" | "comment" | "gift" | "keepsake" | "offer" | "bid") => {
+            kind
+        }
+        "take" => "offer",
         "story_end" => "end",
         _ => "birth",
     };
@@ -135,6 +138,9 @@ pub(crate) fn visit(view: &View<'_>, entry: &EntryView, name: &str, who: &Who) -
         "gift" => linked((t.ev_gift)(&who.name, name, entry.amount.unwrap_or(0))),
         "story_end" => html! { ((t.ev_end)(name)) },
         "keepsake" => html! { (t.ev_keepsake) },
+        "offer" => linked((t.market.ev_offer)(&who.name, name, entry.amount.unwrap_or(0))),
+        "bid" => linked((t.market.ev_bid)(&who.name, name, entry.amount.unwrap_or(0))),
+        "take" => html! { ((t.market.ev_take)(name, entry.amount.unwrap_or(0))) },
         _ => html! { ((t.ev_other)(name)) },
     };
     let has_text = matches!(entry.kind.as_str(), "post" | "comment");

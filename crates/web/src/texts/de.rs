@@ -319,6 +319,7 @@ pub(super) static DE: Texts = Texts {
     account: "Konto",
     pet: "Tier",
     post: "Beitrag",
+    market: &super::market::DE,
     about_page: de_prose::about,
     rules_page: de_prose::rules,
     help_page: de_prose::help,

@@ -295,6 +295,7 @@ pub(super) static EN: Texts = Texts {
     account: "Account",
     pet: "Pet",
     post: "Post",
+    market: &super::market::EN,
     about_page: en_prose::about,
     rules_page: en_prose::rules,
     help_page: en_prose::help,

@@ -47,6 +47,8 @@ pub(super) fn rules(kennels: &[KennelView]) -> Markup {
         @if kennels.is_empty() { p { "This server has no place for pets yet." } }
         h2 { "Treats" }
         p { "Treats given at birth pay for posts only. Those from a keepsake or from friends can be given to any pet or person. They are never made from nothing: the sum of all is counted in every block." }
+        h2 { "The market" }
+        p { "A pet that lives, or a keepsake, can be sold, and anyone can bid for one; a bid sets its treats aside. Both sides see before what the seller gets and what the house keeps of the price. A pet goes with its bowl and its story, and from that block on its new home posts for it. Whoever has a pet here can’t buy a second one. An offer or bid is over when it is taken or withdrawn, when its time is up, or when its pet dies or has another home." }
         h2 { "For ever" }
         p { "What happened is never undone: no pat is taken back, no death reversed. Texts can be erased; that something was said then still shows, but not what." }
     }

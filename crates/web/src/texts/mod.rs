@@ -9,6 +9,7 @@ mod de;
 mod de_prose;
 mod en;
 mod en_prose;
+pub(crate) mod market;
 pub(crate) mod mine;
 pub(crate) mod moderation;
 
@@ -262,6 +263,8 @@ pub struct Texts {
     pub account: &'static str,
     pub pet: &'static str,
     pub post: &'static str,
+
+    pub market: &'static market::MarketTexts,
 
     pub about_page: fn(&View<'_>) -> Markup,
     pub rules_page: fn(&[KennelView]) -> Markup,
