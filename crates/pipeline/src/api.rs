@@ -466,8 +466,9 @@ pub struct OrderView {
     pub pet_name: Option<String>,
     /// Whether it is for the pet while it lives or for its keepsake: `living` or `kept`.
     pub phase: String,
-    /// Path of the pet's photo on this server.
-    pub photo_url: String,
+    /// Path of the pet's photo on this server; none if erased or hidden.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub photo_url: Option<String>,
     /// Who owned the pet when the order was placed.
     pub owner: String,
     /// Who made the order.
@@ -508,8 +509,9 @@ pub struct TradeView {
     /// The pet's name, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pet_name: Option<String>,
-    /// Path of the pet's photo on this server.
-    pub photo_url: String,
+    /// Path of the pet's photo on this server; none if erased or hidden.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub photo_url: Option<String>,
     /// Who owned the pet.
     pub seller: String,
     /// Who owned it then.

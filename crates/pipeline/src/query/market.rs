@@ -17,6 +17,7 @@ use pitpet_chain::hash::{AccountId, BirthHash, EventId, KennelId};
 use pitpet_chain::market::cut;
 use pitpet_chain::state::{Order, Phase, Side, State};
 
+use super::texts::Texts;
 use super::{Queries, cards, feeds, parse_id};
 use crate::api::{OrderView, OrdersView, Problem, TradeView, TradesView};
 use crate::head::{CommittedHead, Founding, LedgerError, damaged};
@@ -157,7 +158,7 @@ fn side_name(side: Side) -> &'static str {
     }
 }
 
-fn pet_name(texts: &HashMap<EventId, Body>, pet: &BirthHash) -> Option<String> {
+fn pet_name(texts: &Texts, pet: &BirthHash) -> Option<String> {
     match texts.get(&EventId(pet.0)) {
         Some(Body::Birth { name, .. }) => Some(name.clone()),
         _ => None,
@@ -221,7 +222,8 @@ impl Queries {
         let is_more = found.len() > limit;
         found.truncate(limit);
         let cursor = found.last().filter(|_| is_more).map(|(place, _, _)| place.clone());
-        let mut pets: Vec<BirthHash> = found.iter().map(|(_, order, _)| order.pet).collect();
+        let mut pets: Vec<_> =
+            found.iter().map(|(_, order, at)| (order.pet, kennels[*at].0.kennel)).collect();
         pets.sort_unstable();
         pets.dedup();
         let (cards, texts) = self.subjects(&pets).await?;
@@ -251,19 +253,20 @@ impl Queries {
     /// Photos of pets by their cards, and their texts.
     async fn subjects(
         &self,
-        pets: &[BirthHash],
-    ) -> Result<(HashMap<BirthHash, String>, HashMap<EventId, Body>), Problem> {
-        let keys: Vec<_> = pets.iter().map(items::pet).collect();
+        pets: &[(BirthHash, KennelId)],
+    ) -> Result<(HashMap<BirthHash, String>, Texts), Problem> {
+        let events: Vec<_> = pets.iter().map(|(pet, kennel)| (EventId(pet.0), *kennel)).collect();
+        let texts = self.texts(&events).await?;
+        let keys: Vec<_> = pets.iter().map(|(pet, _)| items::pet(pet)).collect();
         let mut photos = HashMap::new();
         for (chunk, pets) in keys.chunks(100).zip(pets.chunks(100)) {
-            for (pet, item) in pets.iter().zip(self.table.get_many(chunk).await?) {
-                if let Some(item) = item {
+            for ((pet, _), item) in pets.iter().zip(self.table.get_many(chunk).await?) {
+                if let Some(item) = item.filter(|_| !texts.is_withheld(&EventId(pet.0))) {
                     photos.insert(*pet, cards::photo_url(&cards::pet_card(&item)?.pet.photo));
                 }
             }
         }
-        let events: Vec<EventId> = pets.iter().map(|pet| EventId(pet.0)).collect();
-        Ok((photos, self.texts(&events).await?))
+        Ok((photos, texts))
     }
 
     /// An order, open or over.
@@ -286,9 +289,10 @@ impl Queries {
             Err(_) if (pet.owner, pet.phase) != (order.owner, order.phase) => "pet-changed",
             Err(_) => "open",
         };
-        let texts = self.texts(&[EventId(order.pet.0)]).await?;
-        let photo = cards::photo_url(&pet.photo);
-        Ok(order_view(&order, state, &founding, Some(&photo), pet_name(&texts, &order.pet)))
+        let birth = EventId(order.pet.0);
+        let texts = self.texts(&[(birth, founding.kennel)]).await?;
+        let photo = (!texts.is_withheld(&birth)).then(|| cards::photo_url(&pet.photo));
+        Ok(order_view(&order, state, &founding, photo.as_ref(), pet_name(&texts, &order.pet)))
     }
 
     /// What was sold, newest first.
@@ -317,7 +321,8 @@ impl Queries {
             decode(item.attributes.bytes("record")?).map_err(|_| damaged("a trade"))
         };
         let trades = found.iter().map(|(item, _)| read(item)).collect::<Result<Vec<_>, _>>()?;
-        let mut pets: Vec<BirthHash> = trades.iter().map(|trade| trade.pet).collect();
+        let mut pets: Vec<_> =
+            trades.iter().zip(&found).map(|(trade, (_, at))| (trade.pet, kennels[*at].0.kennel)).collect();
         pets.sort_unstable();
         pets.dedup();
         let (photos, texts) = self.subjects(&pets).await?;
@@ -353,7 +358,7 @@ fn order_view(
         pet: order.pet.to_string(),
         pet_name,
         phase: cards::phase_name(order.phase).to_owned(),
-        photo_url: photo.cloned().unwrap_or_default(),
+        photo_url: photo.cloned(),
         owner: order.owner.to_string(),
         maker: order.maker.to_string(),
         price: order.price,
@@ -377,7 +382,7 @@ fn trade_view(
         kennel: founding.kennel.to_string(),
         pet: trade.pet.to_string(),
         pet_name,
-        photo_url: photo.cloned().unwrap_or_default(),
+        photo_url: photo.cloned(),
         seller: trade.seller.to_string(),
         buyer: trade.buyer.to_string(),
         price: trade.price,

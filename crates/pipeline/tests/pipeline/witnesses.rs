@@ -128,7 +128,7 @@ async fn three_honest_witnesses_make_time_pass() {
     let block = town.queries().block("witnessed", 2).await.expect("mined");
     let event: pitpet_pipeline::api::EventView =
         read(&town.queries(), &format!("/v1/events/{}", block.events[0])).await;
-    let bytes = event.place.expect("mined").event;
+    let bytes = event.place.expect("mined").event.expect("with its proof");
     let bytes = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, bytes).expect("base64");
     let Payload::Time { statements, .. } = SignedEvent::read(&bytes).expect("an event").event.payload else {
         panic!("a time event")

@@ -143,11 +143,12 @@ fn order_card(view: &View<'_>, order: &OrderView, names: &HashMap<String, String
     let t = view.t.market;
     let what = what(view, order);
     let who = Who::of(view, &order.maker, names.get(&order.maker));
-    let hash = order.photo_url.trim_start_matches("/media/");
     html! {
         article.order {
             a href=(view.href(format!("/pet/{}", order.pet))) tabindex="-1" aria-hidden="true" {
-                img src=(format!("/thumb/{hash}")) width="96" height="96" alt="" loading="lazy" decoding="async";
+                @if let Some(photo) = &order.photo_url {
+                    img src=(photo.replace("/media/", "/thumb/")) width="96" height="96" alt="" loading="lazy" decoding="async";
+                }
             }
             div {
                 h3 { a.name href=(view.href(format!("/pet/{}", order.pet))) dir="auto" { (what) } }
