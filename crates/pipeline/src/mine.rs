@@ -724,11 +724,11 @@ impl Miner {
     }
 }
 
-/// Whether no miner can ever decide otherwise, because neither state nor time plays a part.
+/// Whether no miner can ever decide otherwise, because neither state nor time plays a part. The
+/// range of a nonce is not among them: that of an office's event ends with the present.
 fn is_of_the_event_alone(reject: Reject) -> bool {
     use Reject::{
-        AmountRange, BadSignature, Malformed, NonceRange, TooLarge, UnknownKind, WeakStamp, WrongKennel,
-        WrongVersion,
+        AmountRange, BadSignature, Malformed, TooLarge, UnknownKind, WeakStamp, WrongKennel, WrongVersion,
     };
     matches!(
         reject,
@@ -737,7 +737,6 @@ fn is_of_the_event_alone(reject: Reject) -> bool {
             | WrongVersion
             | UnknownKind
             | WrongKennel
-            | NonceRange
             | AmountRange
             | WeakStamp
             | BadSignature

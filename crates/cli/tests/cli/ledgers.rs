@@ -252,7 +252,10 @@ fn the_operator_changes_the_rules_of_a_running_kennel() {
     runner.file("next.wasm", &unreleased_module());
     let past = upgrade(&["--module", "next.wasm", "--at-height", "1"]);
     assert!(past.code == 1 && past.err.contains("at_height is 1"), "{}", past.err);
-    assert_eq!(runner.run(&["kennel", "classic", "--json"]).json()["upgrade"], serde_json::Value::Null);
+    assert_eq!(
+        runner.run(&["kennel", "classic", "--json"]).json()["kennel"]["upgrade"],
+        serde_json::Value::Null
+    );
 
     // What does is tried, stored and decided on; until its height it can be taken back.
     let rules = RulesHash(sha256(&unreleased_module())).to_string();
@@ -269,7 +272,7 @@ fn the_operator_changes_the_rules_of_a_running_kennel() {
         runner.act("bella", &["post", "--text", text]).json();
     }
     let kennel = runner.run(&["kennel", "classic", "--json"]).json();
-    assert_eq!(kennel["rules_hash"], rules);
+    assert_eq!(kennel["kennel"]["rules_hash"], rules);
     let exported = export(&runner);
     assert_eq!(exported.code, 0, "{}", exported.err);
     let untold = runner.run(&["verify", "classic.pitpet"]);

@@ -55,7 +55,7 @@ fn a_seal_is_found_mined_and_paid() {
     assert!(ended["trials"].as_u64().unwrap() > 0);
     assert_eq!(server.age(), (true, 2), "the age has its seal, and is no older");
     let shown = runner.act("digger", &["account", "show"]).json();
-    assert_eq!(shown["kennels"][0]["free"], 1);
+    assert_eq!(shown["server"]["kennels"][0]["free"], 1);
     // For people.
     village_grows(&server);
     let ran = digger(&server).run(&[&DIGGER[..7], &["--seals", "1"]].concat());

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use pitpet_chain::event::Verdict;
 use pitpet_chain::hash::EventId;
 use pitpet_pipeline::items;
 use pitpet_pipeline::mine::{MinerSettings, ReceivedMessage};
 use pitpet_pipeline::ports::{OutgoingMessage, Table as _};
 use pitpet_pipeline::query::WithProof;
 use pitpet_simulator::faults::{Call, Operation};
-use pitpet_simulator::town::{QUICK, id_of};
+use pitpet_simulator::town::{MODERATOR_SEED, QUICK, id_of};
 use pitpet_simulator::{Fault, Faults, Player, Town};
 
 /// Longer than any event of a player is valid, ms.
@@ -31,15 +32,15 @@ async fn scene() -> Scene {
     Scene { town, message, birth: id }
 }
 
-/// The other miner, whose clock is early: it commits, and dies before anything is published.
-async fn accept_and_die(town: &Town, message: OutgoingMessage) {
-    let late_ms = town.clock.now_ms();
-    town.clock.set(late_ms - LATE_MS);
+/// The other miner, by its own clock: it commits, and dies before anything is published.
+async fn accept_and_die(town: &Town, message: OutgoingMessage, clock_ms: u64) {
+    let before_ms = town.clock.now_ms();
+    town.clock.set(clock_ms);
     let faults = Faults::new(|call| (call.operation == Operation::Publish).then_some(Fault::CrashBefore));
     let received = ReceivedMessage { id: "the other's".to_owned(), message };
     town.miner_with(&faults, MinerSettings::default()).mine(vec![received]).await;
     assert!(faults.is_dead());
-    town.clock.set(late_ms);
+    town.clock.set(before_ms);
     assert_eq!(town.head().await.height, 1, "the event is committed");
 }
 
@@ -59,7 +60,7 @@ async fn reject_while_the_other_accepts(
         }
         let (town, message) = other.take()?;
         Some(Fault::Meanwhile(Box::pin(async move {
-            accept_and_die(&town, message).await;
+            accept_and_die(&town, message, town.clock.now_ms() - LATE_MS).await;
             if is_published {
                 town.clock.advance(6_000);
                 assert_eq!(town.reaper().reap().await.expect("it runs").published, 1);
@@ -98,6 +99,28 @@ async fn the_body_is_stored_by_its_miner_if_the_event_was_published_meanwhile() 
     // After the miner has looked for the event's place, and before it keeps the body.
     reject_while_the_other_accepts(&scene, true, |call| call.key.ends_with(" REJECT")).await;
     check(&scene).await;
+}
+
+#[tokio::test]
+async fn the_reason_of_a_verdict_survives_a_clock_that_is_behind() {
+    let town = Arc::new(Town::found(QUICK).await);
+    // The nonces of an office are times: a miner whose clock is behind takes it for one of the future.
+    town.clock.advance(3_600_000);
+    let now_ms = town.clock.now_ms();
+    let mut moderator = Player::of(&town.founding, MODERATOR_SEED, now_ms);
+    let verdict = moderator.verdict(EventId([1; 32]), Verdict::Hide, "It is rude.", now_ms);
+    let id = id_of(&verdict);
+    let message = town.send(vec![verdict]);
+    town.clock.set(now_ms - 600_000);
+    let mut other = Some((town.clone(), message.clone()));
+    let faults = Faults::new(move |call| {
+        let (town, message) = if is_read_of(call, " PLACE") { other.take()? } else { return None };
+        Some(Fault::Meanwhile(Box::pin(async move { accept_and_die(&town, message, now_ms).await })))
+    });
+    let report = town.mine_once(&town.miner_with(&faults, MinerSettings::default())).await;
+    assert_eq!((report.blocks, report.rejected, report.failed.len()), (0, 1, 0));
+    town.clock.set(now_ms);
+    check(&Scene { town, message, birth: id }).await;
 }
 
 #[tokio::test]
