@@ -188,7 +188,7 @@ async fn whoever_publishes_lists_a_text_under_as_many_words() {
             }
         };
         fsck.run(None, &mut observer).await.expect("it can be read");
-        assert!(faults.iter().all(|place| place.starts_with("W#")), "{faults:?}");
+        assert!(faults.iter().all(|place| place.starts_with("item W#")), "{faults:?}");
         faults.len()
     };
     assert_eq!((missing(1).await, missing(2).await), (0, 2));
