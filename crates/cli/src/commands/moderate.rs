@@ -21,9 +21,6 @@ use crate::args::{
 };
 use crate::context::{Context, Reporter};
 
-/// The operator's key in a data folder.
-const OPERATOR_KEY_FILE: &str = "keys/operator.key";
-
 /// `report`
 pub(crate) async fn report(context: &Context, args: ReportArgs) -> Result<(), Failure> {
     let Actor { client, account } = Actor::new(context)?;
@@ -181,7 +178,7 @@ pub(crate) async fn moderators(
         .collect::<Result<_, Failure>>()?;
     let key = match &admin.deployment {
         Some(file) => super::deployment::operator_key(file).await?,
-        None => read_key(&admin.data_dir.join(OPERATOR_KEY_FILE))?,
+        None => super::appoint::operator_key(&admin.data_dir)?,
     };
     for (kennel, act) in acts {
         perform(context, &client, &kennel, &key, act, "Appointed.").await?;
