@@ -116,8 +116,8 @@ export function deployment(environment: NodeJS.ProcessEnv) {
         });
       const tried: Record<string, [string, (as: ReturnType<typeof clients>) => Promise<unknown>][]> = {
         Ingest: [
+          // It may delete words and places in the moderators' queue, and the emulator knows no partitions.
           ['scan the table', (as) => as.table.send(new ScanCommand({ TableName: deployed.table }))],
-          ['delete an item', (as) => as.table.send(new DeleteItemCommand({ TableName: deployed.table, Key: head }))],
           ['receive messages', (as) => as.queue.send(new ReceiveMessageCommand({ QueueUrl: deployed.queue }))],
           ['bury messages', (as) => as.queue.send(message(deployed.deadLetters))],
           ['read a key', (as) => as.keys.send(key('checkpoint'))],
