@@ -114,7 +114,7 @@ fn text<'a>(answer: &'a Value, field: &str) -> &'a str {
     answer[field].as_str().unwrap_or_default()
 }
 
-fn token(data_dir: &Path) -> Result<String, Failure> {
+pub(super) fn token(data_dir: &Path) -> Result<String, Failure> {
     let path = data_dir.join(ADMIN_TOKEN_FILE);
     let token = std::fs::read_to_string(&path).map_err(|error| {
         Failure::Usage(format!(
@@ -125,7 +125,7 @@ fn token(data_dir: &Path) -> Result<String, Failure> {
     Ok(token.trim().to_owned())
 }
 
-async fn send(request: reqwest::RequestBuilder) -> Result<Value, Failure> {
+pub(super) async fn send(request: reqwest::RequestBuilder) -> Result<Value, Failure> {
     let unreachable =
         |error: reqwest::Error| Failure::Unreachable(format!("the service does not answer: {error}"));
     let answer = request.send().await.map_err(unreachable)?;
