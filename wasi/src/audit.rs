@@ -46,7 +46,13 @@ impl From<ReadError> for Failure {
 
 impl From<VerifyError> for Failure {
     fn from(error: VerifyError) -> Self {
-        let text = format!("standard input: {error}");
+        let mut text = format!("standard input: {error}");
+        if let VerifyError::UntrustedRules { height: before @ 1.., .. } = error {
+            text.push_str(&format!(
+                "; the {before} blocks before it were executed, and are what the rules of this build make of them. \
+                 `pitpet verify` runs every module that an export carries"
+            ));
+        }
         if error.is_invalid() { Failure::Invalid(text) } else { Failure::Unable(text) }
     }
 }
