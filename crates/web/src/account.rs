@@ -36,7 +36,7 @@ fn join(t: &AccountTexts) -> Markup {
         h1 { (t.join_title) }
         p.lead { (t.join_lead) }
         (needs_scripts(t))
-        form #join hidden {
+        form #join data-off {
             p #again hidden { (t.again) " " strong data-own-name {} "." }
             fieldset {
                 legend { (t.pet_legend) }
@@ -97,7 +97,7 @@ fn signin(t: &AccountTexts) -> Markup {
     html! {
         h1 { (t.signin_title) }
         (needs_scripts(t))
-        form #by-password hidden {
+        form #by-password data-off {
             h2 { (t.by_password) }
             p { (t.by_password_hint) }
             p.field {
@@ -111,7 +111,7 @@ fn signin(t: &AccountTexts) -> Markup {
             p { button type="submit" { (t.signin_button) } }
             p #password-problem .problem role="status" {}
         }
-        form #by-file hidden {
+        form #by-file data-off {
             h2 { (t.by_file) }
             p { (t.by_file_hint) }
             p.field {
