@@ -19,6 +19,13 @@ fn has_browser_test(source: &str, name: &str) -> bool {
     titles.into_iter().any(|(title, _)| as_name(title) == name)
 }
 
+/// Whether a test of the deployment has this title; a `'` in it is escaped.
+fn has_deployment_test(source: &str, name: &str) -> bool {
+    let titles =
+        source.lines().filter_map(|line| line.trim_start().strip_prefix("test('")?.split_once("', "));
+    titles.into_iter().any(|(title, _)| as_name(title) == name)
+}
+
 /// Whether a source has a test of this name, marked as one.
 fn has_test(source: &str, name: &str) -> bool {
     let lines: Vec<&str> = source.lines().collect();
@@ -47,9 +54,10 @@ fn every_row_names_tests_that_exist() {
                 source = std::fs::read_to_string(root.join(name))
                     .unwrap_or_else(|error| panic!("{name}: {error}"));
             } else {
-                let is_there = match file.ends_with(".mjs") {
-                    true => has_browser_test(&source, name),
-                    false => has_test(&source, name),
+                let is_there = match Path::new(file).extension().and_then(|of| of.to_str()) {
+                    Some("mjs") => has_browser_test(&source, name),
+                    Some("ts") => has_deployment_test(&source, name),
+                    _ => has_test(&source, name),
                 };
                 assert!(is_there, "{file} has no test {name}");
                 tests += 1;
@@ -71,5 +79,9 @@ fn what_is_no_test_is_not_taken_for_one() {
     let source = "test(\"it isn't so, or is it?\", async () => {});\n// test(\"not this\", async";
     for (name, is_there) in [("it_isn_t_so_or_is_it", true), ("it_isn_t_so", false), ("not_this", false)] {
         assert_eq!(has_browser_test(source, name), is_there, "{name}");
+    }
+    let source = "  test('a bucket is private', () => {\n// test('not this', () => {";
+    for (name, is_there) in [("a_bucket_is_private", true), ("a_bucket_is", false), ("not_this", false)] {
+        assert_eq!(has_deployment_test(source, name), is_there, "{name}");
     }
 }

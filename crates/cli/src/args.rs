@@ -614,6 +614,14 @@ pub(crate) enum AdminCommand {
         #[arg(value_parser = event)]
         event: EventId,
     },
+    /// Erase the profile of an account for good, because the law asks for it; it can set no other one
+    #[command(
+        after_help = "Examples:\n  pitpet admin erase-profile anna\n  pitpet admin erase-profile ACCOUNT --deployment outputs.json"
+    )]
+    EraseProfile {
+        /// Whose: a name, or an account id
+        account: String,
+    },
     /// Verify ledgers straight from the table: every block is executed again, every item held against them
     #[command(
         after_help = "Examples:\n  pitpet admin verify --deployment outputs.json\n  pitpet admin verify town --deployment outputs.json --json\n\nIt reads, and writes nothing; `pitpet fsck --repair` also makes good what follows from the ledger."

@@ -89,6 +89,8 @@ pub struct Kennels {
     table: Arc<dyn Table>,
     objects: Arc<dyn Objects>,
     open: Mutex<LruCache<KennelId, OpenKennel>>,
+    /// Long replays leave a snapshot each time a height divides by this; none: they leave none.
+    snapshot_every: Option<u64>,
 }
 
 impl Kennels {
@@ -99,7 +101,18 @@ impl Kennels {
         objects: Arc<dyn Objects>,
         kennels_max: NonZeroUsize,
     ) -> Self {
-        Self { modules, table, objects, open: Mutex::new(LruCache::new(kennels_max)) }
+        let open = Mutex::new(LruCache::new(kennels_max));
+        Self { modules, table, objects, open, snapshot_every: None }
+    }
+
+    /// Lets a replay of more than `every` blocks leave snapshots on its way, at heights that divide
+    /// by `every`: whoever comes after one that was cut short goes on where that ended. Without, a
+    /// kennel whose snapshots are lost could never be opened again once its replay takes longer than
+    /// a function may run.
+    #[must_use]
+    pub fn leaving_snapshots(mut self, every: u64) -> Self {
+        self.snapshot_every = Some(every);
+        self
     }
 
     /// Takes a kennel out of the set, at the given head. Whoever takes it gives it back with
@@ -109,11 +122,14 @@ impl Kennels {
     /// [`LedgerError`].
     pub async fn take(&self, founding: &Founding, target: &CommittedHead) -> Result<OpenKennel, LedgerError> {
         let cached = self.open.lock().expect("no panic while the set is locked").pop(&founding.kennel);
-        if let Some(mut kennel) = cached {
-            if kennel.head.height <= target.height && self.catch_up(founding, &mut kennel, target).await? {
+        if let Some(kennel) = cached {
+            let height = kennel.head.height;
+            if height <= target.height
+                && let Some(kennel) = self.bring_up(founding, kennel, target).await?
+            {
                 return Ok(kennel);
             }
-            tracing::warn!(kennel = %founding.kennel, height = kennel.head.height, "an open kennel was not on the chain: reopening it");
+            tracing::warn!(kennel = %founding.kennel, height, "an open kennel was not on the chain: reopening it");
         }
         self.open_cold(founding, target).await
     }
@@ -159,6 +175,29 @@ impl Kennels {
         self.open.lock().expect("no panic while the set is locked").put(id, kennel);
     }
 
+    /// Brings a kennel up to the target; none if its head is not an ancestor of that.
+    async fn bring_up(
+        &self,
+        founding: &Founding,
+        mut kennel: OpenKennel,
+        target: &CommittedHead,
+    ) -> Result<Option<OpenKennel>, LedgerError> {
+        match self.catch_up(founding, &mut kennel, target).await {
+            Ok(is_on_chain) => Ok(is_on_chain.then_some(kennel)),
+            Err(error) => Err(self.keep_on_the_way(founding, kennel, error)),
+        }
+    }
+
+    /// Keeps a kennel whose replay was cut short by a read that failed: it stands at a block of the
+    /// chain, and whoever takes it next goes on from there. A long replay would else begin anew with
+    /// each failure, and where reads fail often enough never end.
+    fn keep_on_the_way(&self, founding: &Founding, kennel: OpenKennel, error: LedgerError) -> LedgerError {
+        if matches!(error, LedgerError::Table(_)) {
+            self.put(founding.kennel, kennel);
+        }
+        error
+    }
+
     /// Replays what the kennel missed; false if its head is not an ancestor of the target.
     async fn catch_up(
         &self,
@@ -185,14 +224,32 @@ impl Kennels {
         kennel: &mut OpenKennel,
         path: Vec<(u64, BlockHash)>,
     ) -> Result<(), LedgerError> {
+        let leaves_at = self.snapshot_every.filter(|every| path.len() as u64 > *every);
         for (height, hash) in path {
             let block = read_block(self.table.as_ref(), &founding.kennel, height, &hash).await?;
             kennel.replay(self.modules.as_ref(), block.bytes)?;
             if kennel.head.hash != hash {
                 return Err(damaged("a block's bytes are another block's"));
             }
+            if leaves_at.is_some_and(|every| height.is_multiple_of(every)) {
+                self.leave_snapshot(founding, kennel).await;
+            }
         }
         Ok(())
+    }
+
+    /// Writes a snapshot in the middle of a replay. A failure costs only a longer replay later.
+    async fn leave_snapshot(&self, founding: &Founding, kennel: &mut OpenKennel) {
+        let place = snapshots::Place { height: kennel.head.height, hash: kennel.head.hash };
+        let written = match kennel.instance.snapshot() {
+            Ok(content) => snapshots::write(self.objects.as_ref(), &founding.kennel, &place, &content)
+                .await
+                .map_err(LedgerError::from),
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = written {
+            tracing::warn!(kennel = %founding.kennel, height = place.height, %error, "a snapshot could not be left on the way");
+        }
     }
 
     /// Opens from the newest snapshot that is on the chain and sound, in the end from genesis.
@@ -227,8 +284,10 @@ impl Kennels {
         let genesis = Some(Bytes(encode(&founding.genesis)));
         let rules_hash = self.rules_of(founding, target, 0, &first).await?;
         let mut kennel = self.open_from(&Start { rules_hash, genesis, snapshot: None })?;
-        if kennel.head.hash == first {
-            self.replay_path(founding, &mut kennel, path).await?;
+        if kennel.head.hash == first
+            && let Err(error) = self.replay_path(founding, &mut kennel, path).await
+        {
+            return Err(self.keep_on_the_way(founding, kennel, error));
         }
         if kennel.head.hash == target.hash {
             Ok(kennel)
@@ -262,14 +321,14 @@ impl Kennels {
         let content = snapshots::read(self.objects.as_ref(), &founding.kennel, place).await?;
         let rules_hash = self.rules_of(founding, target, place.height, &place.hash).await?;
         let start = Start { rules_hash, genesis: None, snapshot: Some(Bytes(content)) };
-        let mut kennel = self.open_from(&start)?;
+        let kennel = self.open_from(&start)?;
         if kennel.head.hash != place.hash {
             return Ok(None);
         }
         if planted(Bug::SnapshotOfWrongHeight) {
             return Ok(Some(kennel));
         }
-        Ok(self.catch_up(founding, &mut kennel, target).await?.then_some(kennel))
+        self.bring_up(founding, kennel, target).await
     }
 
     /// The block that founds a kennel by these rules.

@@ -172,7 +172,8 @@ impl Miner {
         key: CheckpointKey,
         settings: MinerSettings,
     ) -> Self {
-        let kennels = Kennels::new(modules, table.clone(), objects.clone(), settings.open_kennels_max);
+        let kennels = Kennels::new(modules, table.clone(), objects.clone(), settings.open_kennels_max)
+            .leaving_snapshots(settings.snapshot_every);
         let foundings = Foundings::new(table.clone());
         let tried = Mutex::default();
         Self { table, objects, clock, dead_letters, kennels, foundings, key, settings, tried }

@@ -67,6 +67,12 @@ bugs! {
     PublishedOverGap = "published-over-gap",
     /// An older card is written over a newer one.
     OlderCard = "older-card",
+    /// A sale is not listed among the trades.
+    TradeUnlisted = "trade-unlisted",
+    /// What a bid had locked is not shown to be free again when the bid ends by itself.
+    LockKept = "lock-kept",
+    /// A verdict is logged, and what it is about stays as it was.
+    VerdictForgotten = "verdict-forgotten",
     /// Garbage is collected at the head, too.
     GarbageAtHead = "garbage-at-head",
     /// The nonce is not checked.

@@ -177,7 +177,9 @@ pub fn publication(bytes: &[u8], nodes: &[Digest32], bodies: &Bodies) -> Result<
                         ("timestamp_ms", time.into()),
                     ]);
                     let key = Key::new(items::trades_pk(&kennel), feed_sk.clone());
-                    batch.immutable.push(Item { key, attributes: sold });
+                    if !planted(Bug::TradeUnlisted) {
+                        batch.immutable.push(Item { key, attributes: sold });
+                    }
                     continue;
                 }
             };
@@ -191,7 +193,9 @@ pub fn publication(bytes: &[u8], nodes: &[Digest32], bodies: &Bodies) -> Result<
                 ("verdict", u64::from(*verdict as u8).into()),
                 ("by", signed.id.0.into()),
             ]);
-            mutable.entry(items::verdict(target, &kennel)).or_default().extend(verdict.clone());
+            if !planted(Bug::VerdictForgotten) {
+                mutable.entry(items::verdict(target, &kennel)).or_default().extend(verdict.clone());
+            }
             let mut logged = verdict;
             logged.extend(attributes([("target", target.0.into()), ("timestamp_ms", time.into())]));
             let key = Key::new(items::verdicts_pk(&kennel), feed_sk);
@@ -222,6 +226,9 @@ pub fn publication(bytes: &[u8], nodes: &[Digest32], bodies: &Bodies) -> Result<
             EndingReason::Outbid => "outbid",
         };
         close(&mut mutable, &ending.order, height, reason);
+        if planted(Bug::LockKept) {
+            continue;
+        }
         let unlocked = attributes([
             ("unlocked_height", height.into()),
             ("free", ending.free.into()),

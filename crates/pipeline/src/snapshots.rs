@@ -76,7 +76,8 @@ pub async fn list(objects: &dyn Objects, kennel: &KennelId) -> Result<Vec<Place>
     Ok(places)
 }
 
-/// Writes a snapshot and deletes all but the last [`KEPT`].
+/// Writes a snapshot and deletes all but the last [`KEPT`] and this one: a long replay leaves some
+/// that are older than bad ones.
 ///
 /// # Errors
 /// [`ObjectError`]; a snapshot cut short is never read.
@@ -97,13 +98,13 @@ pub async fn write(
     let Some(oldest) = places.iter().rev().nth(KEPT - 1) else { return Ok(()) };
     // Manifests go first, so that what is half deleted is not found; then all chunks below the
     // oldest one kept, also those whose manifest was never written.
-    for old in places.iter().filter(|place| *place < oldest) {
+    for old in places.iter().filter(|old| *old < oldest && *old != place) {
         objects.delete(&manifest_key(kennel, old)).await?;
     }
     let prefix = chunks(kennel);
     for key in objects.list(&prefix).await? {
-        let place = key.strip_prefix(&prefix).and_then(|rest| rest.split_once('/'));
-        if place.and_then(|(place, _)| read_place(place)).is_some_and(|place| place < *oldest) {
+        let old = key.strip_prefix(&prefix).and_then(|rest| rest.split_once('/'));
+        if old.and_then(|(old, _)| read_place(old)).is_some_and(|old| old < *oldest && old != *place) {
             objects.delete(&key).await?;
         }
     }

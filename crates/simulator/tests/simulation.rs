@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use pitpet_simulator::simulation::{Counts, FaultKind, Scenario, run, run_all, shrink};
 
 /// Seeds of the gate.
-const SEEDS: u64 = 1_500;
+const SEEDS: u64 = 900;
 
 /// At least so many events, and so many faults of each kind.
 const EVENTS_MIN: u64 = 200_000;
@@ -32,13 +32,28 @@ fn nothing_is_lost_whatever_fails() {
 
 #[test]
 fn kennels_open_by_themselves_and_none_twice() {
-    let scenarios = (0..150).map(|seed| Scenario { settlers: 8, ..Scenario::of_seed(seed) });
+    let scenarios = (0..60).map(|seed| Scenario { settlers: 8, ..Scenario::of_seed(seed) });
     let (counts, failing) = run_all(scenarios, |_| ());
     println!("{counts}");
     if let Some(report) = failing {
         panic!("{}\nfound by:  {}", report.failure.expect("it fails"), report.scenario.command());
     }
-    assert!(counts.opened >= 450, "only {} kennels opened in {} runs", counts.opened, counts.runs);
+    assert!(counts.opened >= 180, "only {} kennels opened in {} runs", counts.opened, counts.runs);
+}
+
+/// Scenarios that found something once.
+#[test]
+fn what_failed_once_holds() {
+    let scenarios = [
+        // A verdict's reason was lost: a miner whose clock was behind rejected the event.
+        Scenario::of_seed(1_497),
+        // A kennel without good snapshots was opened only after hundreds of messages had died.
+        Scenario { settlers: 8, ..Scenario::of_seed(53) },
+    ];
+    let (_, failing) = run_all(scenarios.into_iter(), |_| ());
+    if let Some(report) = failing {
+        panic!("{}\nfound by:  {}", report.failure.expect("it fails"), report.scenario.command());
+    }
 }
 
 #[test]

@@ -89,6 +89,11 @@ pub(crate) async fn run(context: &Context, args: AdminArgs) -> Result<(), Failur
                 .map_err(|error| Failure::Unreachable(format!("the answer can't be read: {error}")))?;
             print_erased(context, &erased);
         }
+        AdminCommand::EraseProfile { account } => {
+            let request = http.post(format!("{url}/admin/profile-erasures")).bearer_auth(token()?);
+            let answer = send(request.json(&serde_json::json!({ "account": account }))).await?;
+            print_erased_profile(context, text(&answer, "account"));
+        }
         // `DeadLetters` and `Redrive`; the others are upkeep.
         _ => {
             return Err(Failure::usage(
@@ -108,6 +113,12 @@ pub(super) fn print_erased(context: &Context, erased: &ErasedView) {
         ));
     }
     context.print(serde_json::json!(erased), &text);
+}
+
+/// Says whose profile was erased.
+pub(super) fn print_erased_profile(context: &Context, account: &str) {
+    let text = format!("Erased: the profile of {account}, which can set no other one.\n");
+    context.print(serde_json::json!({ "account": account }), &text);
 }
 
 fn text<'a>(answer: &'a Value, field: &str) -> &'a str {

@@ -5,6 +5,7 @@
 //! Deliberately absent: any shortcut between the parts. A request becomes an API Gateway event,
 //! an event goes through the queue, a block through the table's conditional write.
 
+mod compress;
 mod engine;
 mod folder;
 mod front;

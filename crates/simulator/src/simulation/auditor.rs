@@ -1,19 +1,18 @@
 //! The auditor: sees every write to the table, and holds it against a model of its own.
 //!
-//! The model knows blocks, events, nonces, visits, lives and treats in their simplest form and
-//! takes what they must be from the events themselves; it shares the codec and the hashes with
-//! the chain, and none of its rules. It knows nothing of faults and nothing of planted bugs.
+//! The model knows blocks, events and what they do ([books](super::books)) in their simplest form
+//! and takes what they must be from the events themselves; it shares records, codec and hashes
+//! with the chain, and none of its rules. It knows nothing of faults and nothing of planted bugs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pitpet_chain::block::{Block, Change, Death, Ending, Receipt, Summary, Trade};
+use pitpet_chain::block::{Block, Change, Receipt};
 use pitpet_chain::body::commitment;
 use pitpet_chain::codec::{decode, encode};
-use pitpet_chain::event::{Kind, Payload, ReplayClass, SignedEvent};
+use pitpet_chain::event::SignedEvent;
 use pitpet_chain::genesis::Genesis;
-use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, Digest32, EventId, KennelId, RulesHash, sha256};
+use pitpet_chain::hash::{BirthHash, BlockHash, Digest32, EventId, KennelId, RulesHash, sha256};
 use pitpet_chain::reject::Reject;
-use pitpet_chain::state::Side;
 use pitpet_pipeline::api::EventView;
 use pitpet_pipeline::checkpoint;
 use pitpet_pipeline::head::Founding;
@@ -22,17 +21,18 @@ use pitpet_pipeline::message::{Entry, Message};
 use pitpet_pipeline::mine::{MineReport, ReceivedMessage};
 use pitpet_pipeline::ports::{Attributes, Key, OutgoingMessage};
 
+use super::books::Books;
 use super::kinds::{Counts, FaultKind};
 use crate::table::{MemoryTable, Written};
 
 /// What must hold and did not.
 pub(super) type Finding = Result<(), String>;
 
-fn require(holds: bool, what: impl FnOnce() -> String) -> Finding {
+pub(super) fn require(holds: bool, what: impl FnOnce() -> String) -> Finding {
     if holds { Ok(()) } else { Err(what()) }
 }
 
-fn bad<E: std::fmt::Debug>(what: &'static str) -> impl FnOnce(E) -> String {
+pub(super) fn bad<E: std::fmt::Debug>(what: &'static str) -> impl FnOnce(E) -> String {
     move |error| format!("{what}: {error:?}")
 }
 
@@ -44,29 +44,14 @@ struct Known {
     root: Digest32,
 }
 
-/// A pet's life.
-struct Life {
-    owner: AccountId,
-    last_age: u64,
-    is_living: bool,
-}
-
 /// A kennel as it must be.
 struct Ledger {
     genesis: Genesis,
     blocks: Vec<Known>,
     /// Full subtrees of the log, largest first: size and root.
     peaks: Vec<(u64, Digest32)>,
-    age: u64,
     timestamp_ms: u64,
-    nonces: BTreeMap<AccountId, u64>,
-    visits: BTreeSet<(Kind, EventId, AccountId)>,
-    posts: BTreeMap<EventId, BirthHash>,
-    lives: BTreeMap<BirthHash, Life>,
-    /// Treats by holder's card.
-    treats: BTreeMap<Key, u64>,
-    minted: u64,
-    house: u64,
+    books: Books,
     /// Records by card and height, as receipts had them.
     records: BTreeMap<Key, BTreeMap<u64, Vec<u8>>>,
     published: u64,
@@ -110,15 +95,8 @@ impl Ledger {
         let mut ledger = Self {
             blocks: Vec::new(),
             peaks: Vec::new(),
-            age: 0,
             timestamp_ms: genesis.created_ms,
-            nonces: BTreeMap::new(),
-            visits: BTreeSet::new(),
-            posts: BTreeMap::new(),
-            lives: BTreeMap::new(),
-            treats: BTreeMap::new(),
-            minted: 0,
-            house: 0,
+            books: Books::new(genesis, hash),
             records: BTreeMap::new(),
             published: 0,
             genesis: genesis.clone(),
@@ -217,20 +195,19 @@ impl Auditor {
         (ledger.height(), ledger.blocks.last().expect("the genesis block").hash)
     }
 
-    /// An account's living pet.
-    pub(super) fn living_pet(&self, kennel: &KennelId, account: &AccountId) -> Option<BirthHash> {
-        let lives = &self.ledgers[kennel].lives;
-        lives.iter().find(|(_, life)| life.is_living && life.owner == *account).map(|(birth, _)| *birth)
+    /// The timestamp of a kennel's newest block, ms.
+    pub(super) fn timestamp_ms(&self, kennel: &KennelId) -> u64 {
+        self.ledgers[kennel].timestamp_ms
+    }
+
+    /// A kennel's books.
+    pub(super) fn books(&self, kennel: &KennelId) -> &Books {
+        &self.ledgers[kennel].books
     }
 
     /// Pets born in a kennel, dead or alive.
     pub(super) fn pets(&self, kennel: &KennelId) -> Vec<BirthHash> {
-        self.ledgers[kennel].lives.keys().copied().collect()
-    }
-
-    /// Posts of a kennel.
-    pub(super) fn posts(&self, kennel: &KennelId) -> Vec<EventId> {
-        self.ledgers[kennel].posts.keys().copied().collect()
+        self.ledgers[kennel].books.pets.keys().copied().collect()
     }
 
     /// Events answered with 202, some of them.
@@ -269,8 +246,15 @@ impl Auditor {
             ("E#", "BODY") => self.body_written(key, before.as_ref(), after.as_ref()),
             ("E#", "REJECT") => self.reject_written(task, key, after.as_ref(), counts),
             ("E#", "SPARE") => Self::spare_written(before.as_ref(), after.as_ref()),
-            ("P#" | "O#" | "X#", "CARD") => self.card_written(key, before.as_ref(), after.as_ref()),
+            ("P#" | "O#" | "X#", "CARD") | ("K#", "KEYS") => {
+                self.card_written(key, before.as_ref(), after.as_ref())
+            }
             ("A#", sk) if sk.starts_with("K#") => self.card_written(key, before.as_ref(), after.as_ref()),
+            ("Y#", _) => self.sale_written(key, before.as_ref(), after.as_ref()),
+            ("V#", _) => self.judgement_written(key, before.as_ref(), after.as_ref()),
+            ("E#", sk) if sk.starts_with("VERDICT#") => {
+                self.verdict_written(key, before.as_ref(), after.as_ref())
+            }
             _ => Ok(()),
         }
     }
@@ -457,10 +441,6 @@ impl Auditor {
             .iter()
             .map(|event| SignedEvent::read(&event.0).map_err(bad("an event")))
             .collect::<Result<_, _>>()?;
-        let ages = signed.iter().any(|signed| signed.event.payload.ages());
-        let age = ledger.age + u64::from(ages);
-        require(header.age == age, || format!("the age is {}, not {age}", header.age))?;
-        ledger.age = age;
         for (index, (signed, receipt)) in signed.iter().zip(&block.receipts).enumerate() {
             let (event, id) = (&signed.event, signed.id);
             let is_known = self.made.contains(&id) || event.account == ledger.genesis.house_account();
@@ -471,72 +451,23 @@ impl Auditor {
             let twice = self.committed.insert(id, placed);
             require(twice.is_none(), || format!("event {id} is in the chain twice"))?;
             ledger.blocks.last_mut().expect("it was pushed").events.push(id);
-            if event.payload.kind().replay_class() == ReplayClass::Nonce {
-                let last = ledger.nonces.insert(event.account, event.nonce).unwrap_or_default();
-                require(event.nonce > last, || {
-                    format!("nonce {} of event {id} is not above {last}", event.nonce)
-                })?;
-            }
-            ledger.effect(signed, age)?;
             let receipt: Receipt = decode(&receipt.0).map_err(bad("a receipt"))?;
             require(receipt.event == id, || "a receipt is another event's".to_owned())?;
             for change in &receipt.changes {
-                let (key, treats, record) = match change {
-                    Change::Order(order) => {
-                        let locked = if order.side == Side::Bid { order.price } else { 0 };
-                        (items::order(&order.id), locked, encode(order))
-                    }
-                    Change::Keys(keys) => (items::keys(&kennel), 0, encode(keys)),
-                    Change::Closed(order) => {
-                        ledger.treats.remove(&items::order(order));
-                        continue;
-                    }
-                    Change::Trade(trade) => {
-                        ledger.treats.remove(&items::order(&trade.order));
-                        ledger.sold(trade)?;
-                        continue;
-                    }
-                    Change::Pet(pet) => (items::pet(&pet.birth), pet.wallet, encode(pet)),
-                    Change::Account(account) => (
-                        items::account(&account.id, &kennel),
-                        account.granted + account.free,
-                        encode(account),
-                    ),
-                    Change::Post(post) => (items::post(&post.id), 0, encode(post)),
+                let (key, record) = match change {
+                    Change::Order(order) => (items::order(&order.id), encode(order)),
+                    Change::Keys(keys) => (items::keys(&kennel), encode(keys)),
+                    Change::Closed(_) | Change::Trade(_) => continue,
+                    Change::Pet(pet) => (items::pet(&pet.birth), encode(pet)),
+                    Change::Account(account) => (items::account(&account.id, &kennel), encode(account)),
+                    Change::Post(post) => (items::post(&post.id), encode(post)),
                 };
-                ledger.treats.insert(key.clone(), treats);
                 ledger.records.entry(key).or_default().insert(height, record);
             }
             counts.receipts += 1;
+            *counts.kinds.entry(event.payload.kind()).or_default() += 1;
         }
-        let summary: Summary = decode(&block.summary.0).map_err(bad("a summary"))?;
-        for ending in &block.endings {
-            let ending: Ending = decode(&ending.0).map_err(bad("an ending"))?;
-            // A bid's price goes back to who made it.
-            let locked = ledger.treats.remove(&items::order(&ending.order)).ok_or("no such order ended")?;
-            *ledger.treats.entry(items::account(&ending.account, &kennel)).or_default() += locked;
-        }
-        require(summary.totals.house == ledger.house, || {
-            format!("the house has {} treats, not {}", summary.totals.house, ledger.house)
-        })?;
-        let held: u64 = ledger.treats.values().sum::<u64>() + ledger.house;
-        require(summary.totals.minted == ledger.minted && held == ledger.minted, || {
-            format!("{} treats were minted, {held} are held", ledger.minted)
-        })?;
-        let deaths: BTreeSet<BirthHash> = block
-            .deaths
-            .iter()
-            .map(|death| decode::<Death>(&death.0).map(|death| death.pet).map_err(bad("a death")))
-            .collect::<Result<_, _>>()?;
-        let ttl = u64::from(ledger.genesis.parameters.ttl);
-        let mut due = BTreeSet::new();
-        for (birth, life) in &mut ledger.lives {
-            if life.is_living && life.last_age + ttl <= age {
-                life.is_living = false;
-                due.insert(*birth);
-            }
-        }
-        require(deaths == due, || format!("{deaths:?} died, and {due:?} should have"))
+        ledger.books.block(&block, &signed, hash)
     }
 
     /// A block is never changed, and deleted only where another one is committed.
@@ -667,6 +598,64 @@ impl Auditor {
         )
     }
 
+    fn ledger_of(&self, pk: &str) -> Result<(KennelId, &Ledger), String> {
+        let kennel: KennelId = pk[2..].parse().map_err(bad("a kennel's id"))?;
+        Ok((kennel, self.ledgers.get(&kennel).ok_or("of an unknown kennel")?))
+    }
+
+    /// A trade is a committed sale, for ever.
+    fn sale_written(
+        &mut self,
+        key: &Key,
+        before: Option<&Attributes>,
+        after: Option<&Attributes>,
+    ) -> Finding {
+        require(before.is_none(), || "a trade changed".to_owned())?;
+        let item = after.ok_or("a trade was deleted")?;
+        let (kennel, ledger) = self.ledger_of(&key.pk)?;
+        let mut sales = ledger.books.sales.iter();
+        let sale = sales.find(|sale| sale.sort_key(&kennel) == key.sk);
+        let record = sale.ok_or("a trade of which no block knows")?.item();
+        require(*item == record, || "a trade is shown otherwise than it was made".to_owned())
+    }
+
+    /// An entry of the moderation log is a committed verdict, for ever.
+    fn judgement_written(
+        &mut self,
+        key: &Key,
+        before: Option<&Attributes>,
+        after: Option<&Attributes>,
+    ) -> Finding {
+        require(before.is_none(), || "an entry of the moderation log changed".to_owned())?;
+        let item = after.ok_or("an entry of the moderation log was deleted")?;
+        let (kennel, ledger) = self.ledger_of(&key.pk)?;
+        let mut judgements = ledger.books.judgements.iter();
+        let judgement = judgements.find(|judgement| judgement.sort_key(&kennel) == key.sk);
+        let record = judgement.ok_or("a verdict of which no block knows")?.item();
+        require(*item == record, || "a verdict is logged otherwise than it was given".to_owned())
+    }
+
+    /// What is shown of an event's body comes from a committed verdict, and never goes back.
+    fn verdict_written(
+        &mut self,
+        key: &Key,
+        before: Option<&Attributes>,
+        after: Option<&Attributes>,
+    ) -> Finding {
+        let item = after.ok_or("a verdict was deleted")?;
+        let height = item.number("source_height").map_err(bad("a verdict's height"))?;
+        require(height > number(before, "source_height") || before.is_none(), || {
+            format!("a verdict of height {height} was written over a newer one")
+        })?;
+        let target = Self::event_of(key)?;
+        let kennel = key.sk["VERDICT#".len()..].parse().map_err(bad("a kennel's id"))?;
+        let ledger = self.ledgers.get(&kennel).ok_or("a verdict of an unknown kennel")?;
+        let mut judgements = ledger.books.judgements.iter().rev();
+        let newest = judgements.find(|one| one.target == target && one.height <= height);
+        let newest = newest.ok_or("a verdict of which no block knows")?;
+        require(newest.is_shown_by(item), || format!("the verdict on event {target} is another one"))
+    }
+
     /// A miner answered: a message may have failed only by a fault of its own kennel.
     pub(super) fn answered(batch: &[ReceivedMessage], report: &MineReport, failed: &[String]) -> Finding {
         for received in batch.iter().filter(|received| report.failed.contains(&received.id)) {
@@ -715,10 +704,20 @@ impl Auditor {
         })
     }
 
-    /// Every event that was answered with 202 has ended.
-    pub(super) fn kept_promises(&self, table: &MemoryTable, dead: &[OutgoingMessage]) -> Finding {
+    /// The events that were answered with 202 so far.
+    pub(super) fn promises(&self) -> BTreeSet<EventId> {
+        self.promised.clone()
+    }
+
+    /// Each of these events, which were answered with 202, has ended.
+    pub(super) fn kept_promises(
+        &self,
+        promised: &BTreeSet<EventId>,
+        table: &MemoryTable,
+        dead: &[OutgoingMessage],
+    ) -> Finding {
         let buried = buried(dead);
-        for id in &self.promised {
+        for id in promised {
             let has_ended = self.committed.contains_key(id)
                 || table.item(&items::reject(id)).is_some()
                 || buried.contains(id);
@@ -743,7 +742,7 @@ impl Auditor {
         dead: &[OutgoingMessage],
         quiet: &BTreeMap<KennelId, u64>,
     ) -> Finding {
-        self.kept_promises(table, dead)?;
+        self.kept_promises(&self.promised, table, dead)?;
         let all = table.all();
         let buried = buried(dead);
         for (kennel, ledger) in &self.ledgers {
@@ -782,6 +781,7 @@ impl Auditor {
                     format!("card {} {} has not the record of height {at}", key.pk, key.sk)
                 })?;
             }
+            ledger.books.are_shown(kennel, table).map_err(|what| format!("{what}\n  in {kennel}"))?;
             let from = Key::new(items::chain(kennel), "B#");
             for (key, _) in all.range(from..).take_while(|(key, _)| key.pk == items::chain(kennel)) {
                 let Some((height, hash)) = key.sk.strip_prefix("B#").and_then(|rest| rest.split_once('#'))
@@ -807,60 +807,4 @@ fn buried(dead: &[OutgoingMessage]) -> BTreeSet<EventId> {
         .filter_map(|Entry { event, .. }| SignedEvent::read(&event.0).ok())
         .map(|signed| signed.id)
         .collect()
-}
-
-impl Ledger {
-    /// A pet changes hands, and the house gets its part, rounded up.
-    fn sold(&mut self, trade: &Trade) -> Finding {
-        let life = self.lives.get_mut(&trade.pet).ok_or("an unknown pet was sold")?;
-        require(life.owner == trade.seller, || format!("pet {} was sold by a stranger", trade.pet))?;
-        life.owner = trade.buyer;
-        let part = u128::from(trade.price) * u128::from(self.genesis.parameters.cut_permille);
-        require(u128::from(trade.cut) == part.div_ceil(1000), || {
-            format!("the house got {} of {}", trade.cut, trade.price)
-        })?;
-        self.house += trade.cut;
-        Ok(())
-    }
-
-    /// What an event does to lives, visits and treats, in the model's own words.
-    fn effect(&mut self, signed: &SignedEvent, age: u64) -> Finding {
-        let (event, id) = (&signed.event, signed.id);
-        let kind = event.payload.kind();
-        let about = match &event.payload {
-            Payload::Birth { .. } => {
-                let living = self.lives.values().any(|life| life.is_living && life.owner == event.account);
-                require(!living, || format!("birth {id} is of an owner with a living pet"))?;
-                let life = Life { owner: event.account, last_age: age, is_living: true };
-                self.lives.insert(id.into(), life);
-                self.minted += self.genesis.parameters.birth_grant;
-                return Ok(());
-            }
-            Payload::Post { pet, .. } => {
-                self.posts.insert(id, *pet);
-                *pet
-            }
-            Payload::Gift { pet, .. } => *pet,
-            Payload::Seal { time, .. } => {
-                let parameters = &self.genesis.parameters;
-                let reward = if time.is_some() { parameters.time_reward } else { parameters.seal_reward };
-                let earned = reward.min(self.house);
-                self.house -= earned;
-                self.minted += reward - earned;
-                return Ok(());
-            }
-            Payload::Pat { post } | Payload::Share { post } | Payload::Comment { post, .. } => {
-                if kind != Kind::Comment {
-                    let is_first = self.visits.insert((kind, *post, event.account));
-                    require(is_first, || format!("event {id} visits a post a second time"))?;
-                }
-                *self.posts.get(post).ok_or_else(|| format!("event {id} is about no post"))?
-            }
-            _ => return Ok(()),
-        };
-        let life = self.lives.get_mut(&about).ok_or_else(|| format!("event {id} is about no pet"))?;
-        require(life.is_living, || format!("event {id} is about a dead pet"))?;
-        life.last_age = age;
-        Ok(())
-    }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use pitpet_chain::event::Kind;
+
 macro_rules! kinds {
     ($($(#[doc = $text:literal])* $name:ident = $label:literal,)*) => {
         /// What may go wrong in a simulation.
@@ -121,6 +123,8 @@ pub struct Counts {
     pub garbage: u64,
     /// Kennels that opened by themselves.
     pub opened: u64,
+    /// Accepted events by kind.
+    pub kinds: BTreeMap<Kind, u64>,
     /// Faults by kind.
     pub faults: BTreeMap<FaultKind, u64>,
 }
@@ -136,6 +140,11 @@ impl Counts {
         self.faults.get(&kind).copied().unwrap_or_default()
     }
 
+    /// How many events of a kind were accepted.
+    pub fn accepted(&self, kind: Kind) -> u64 {
+        self.kinds.get(&kind).copied().unwrap_or_default()
+    }
+
     /// Adds another run's counts.
     pub fn add(&mut self, other: &Counts) {
         self.runs += other.runs;
@@ -146,6 +155,9 @@ impl Counts {
         self.dead += other.dead;
         self.garbage += other.garbage;
         self.opened += other.opened;
+        for (kind, count) in &other.kinds {
+            *self.kinds.entry(*kind).or_default() += count;
+        }
         for (kind, count) in &other.faults {
             *self.faults.entry(*kind).or_default() += count;
         }
@@ -160,6 +172,9 @@ impl fmt::Display for Counts {
         writeln!(f, "{:>9} rejects, {} dead letters", self.rejects, self.dead)?;
         writeln!(f, "{:>9} staged blocks collected", self.garbage)?;
         writeln!(f, "{:>9} kennels opened by themselves", self.opened)?;
+        for kind in Kind::ALL {
+            writeln!(f, "{:>9} accepted: {}", self.accepted(*kind), kind.name())?;
+        }
         for kind in FaultKind::ALL {
             writeln!(f, "{:>9} {kind}", self.of(*kind))?;
         }

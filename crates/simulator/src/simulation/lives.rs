@@ -9,9 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pitpet_chain::abi::{Batch, Replay, Start};
 use pitpet_chain::codec::{Bytes, decode, encode};
-use pitpet_chain::event::Payload;
 use pitpet_chain::genesis::Genesis;
-use pitpet_chain::hash::{BlockHash, EventId, KennelId};
+use pitpet_chain::hash::{BlockHash, KennelId};
 use pitpet_chain::proof::{EventProof, LogProof};
 use pitpet_pipeline::api::EventView;
 use pitpet_pipeline::checkpoint;
@@ -30,6 +29,7 @@ use pitpet_pipeline::reap::Reaper;
 use pitpet_pipeline::snapshots;
 
 use super::auditor::Auditor;
+use super::deeds::{self, Persona};
 use super::kinds::FaultKind;
 use super::world::{Lagging, MS, MachineClock, Process, QUEUE, Role, SECOND, World};
 use crate::faults::{FaultyObjects, FaultyQueue, FaultyTable};
@@ -101,8 +101,7 @@ fn wander(world: &World, clock: &MachineClock) {
 /// A player with a client, which sends again what was not answered, and ingest behind it.
 pub(super) async fn client(world: Arc<World>, founding: Founding, number: u32) {
     let clock = MachineClock::new(&world);
-    let seed = u8::try_from(number + 1).expect("a few players");
-    let mut player = Player::of(&founding, seed, world.clock.now_ms());
+    let mut persona = Persona::new(&world, &founding, number);
     let mut sent: Vec<Vec<Entry>> = Vec::new();
     for _ in 0..world.scenario.acts {
         world.turn(world.between(200 * MS, 4 * SECOND)).await;
@@ -115,78 +114,52 @@ pub(super) async fn client(world: Arc<World>, founding: Founding, number: u32) {
             Some(old) => old,
             None => {
                 let count = world.between(1, 4);
-                (0..count).map(|_| invent(&world, &founding, &mut player)).collect()
+                (0..count).map(|_| persona.invent(&world, &founding)).collect()
             }
         };
-        for entry in &entries {
-            world.auditor().made(id_of(entry));
-        }
-        // Three attempts; after that the client gives up, and nothing was promised.
-        for attempt in 0..3 {
-            let process = Process::start(&world, Role::Ingest, format!("ingest of player {number}"));
-            let ports = ports(&world, &process);
-            let ingest = Ingest::new(ports.table, ports.queue, ports.objects, clock.clone());
-            let events = entries.iter().map(submitted).collect();
-            let submitting = async { ingest.submit(events, &mut ingest.counting()).await };
-            let Some(Ok(answers)) = process.live(submitting).await else {
-                world.turn(world.between(100 * MS, (1 + attempt) * 10 * SECOND)).await;
-                continue;
-            };
-            let queued: Vec<EventId> =
-                answers.iter().filter_map(|answer| answer.as_ref().ok().copied()).collect();
-            let is_whole = queued.len() == answers.len();
-            for event in queued {
-                world.auditor().promised(event);
-            }
-            sent.push(entries.clone());
-            if is_whole {
-                break;
-            }
+        if hand_in(&world, &clock, &format!("player {number}"), &entries).await {
+            sent.push(entries);
         }
     }
 }
 
-/// What a player does next.
-fn invent(world: &World, founding: &Founding, player: &mut Player) -> Entry {
-    let kennel = &founding.kennel;
-    let now_ms = world.clock.now_ms();
-    // Some expire before they are mined.
-    let lives_ms = match world.below(10) {
-        0 => world.between(1_000, 60_000),
-        _ => 3_600_000,
-    };
-    player.expires_ms = now_ms + lives_ms;
-    if world.below(12) == 0 {
-        // An older nonce: refused, unless nothing with a later one was accepted.
-        player.nonce = player.nonce.saturating_sub(2);
+/// The offices of a kennel: its operator, and its moderators.
+pub(super) async fn official(world: Arc<World>, founding: Founding) {
+    for _ in 0..world.scenario.acts.div_ceil(2) {
+        world.turn(world.between(200 * MS, 8 * SECOND)).await;
+        let entries = vec![deeds::decree(&world, &founding)];
+        hand_in(&world, &MachineClock::new(&world), "an official", &entries).await;
     }
-    let (pet, pets, posts, head) = {
-        let auditor = world.auditor();
-        let pet = auditor.living_pet(kennel, &player.account());
-        (pet, auditor.pets(kennel), auditor.posts(kennel), auditor.head(kennel).1)
-    };
-    let text = format!("Number {}.", world.below(1_000_000));
-    let own: EventId = match pet {
-        Some(birth) => EventId(birth.0),
-        None => return player.birth(&text, head),
-    };
-    let post = world.one_of(&posts).copied().unwrap_or(own);
-    let other = world.one_of(&pets).copied().unwrap_or(own.into());
-    let amount = world.between(1, 4);
-    match world.below(20) {
-        0..=6 => player.post(own, &text),
-        7..=10 => player.pat(post),
-        11..=12 => player.act(Payload::Share { post }),
-        13..=15 => player.comment(post, &text),
-        16 => player.act(Payload::Gift { pet: other, amount }),
-        17 => {
-            let number = u8::try_from(world.between(1, 6)).expect("a few players");
-            let to = Player::of(founding, number, now_ms).account();
-            player.act(Payload::Transfer { to, amount })
+}
+
+/// Sends events through ingest, three times at most; after that the client gives up, and nothing
+/// was promised. True if any was taken.
+async fn hand_in(world: &Arc<World>, clock: &Arc<MachineClock>, whose: &str, entries: &[Entry]) -> bool {
+    for entry in entries {
+        world.auditor().made(id_of(entry));
+    }
+    for attempt in 0..3 {
+        let process = Process::start(world, Role::Ingest, format!("ingest of {whose}"));
+        let ports = ports(world, &process);
+        let ingest = Ingest::new(ports.table, ports.queue, ports.objects, clock.clone());
+        let events = entries.iter().map(submitted).collect();
+        let submitting = async { ingest.submit(events, &mut ingest.counting()).await };
+        let Some(Ok(answers)) = process.live(submitting).await else {
+            world.turn(world.between(100 * MS, (1 + attempt) * 10 * SECOND)).await;
+            continue;
+        };
+        let mut is_whole = true;
+        for answer in &answers {
+            match answer {
+                Ok(event) => world.auditor().promised(*event),
+                Err(_) => is_whole = false,
+            }
         }
-        18 => player.act(Payload::Keepsake { pet: other }),
-        _ => player.birth(&text, head),
+        if is_whole || attempt == 2 {
+            return true;
+        }
     }
+    false
 }
 
 /// A batch, and when its visibility ends, µs.
@@ -316,9 +289,6 @@ pub(super) async fn reaper(world: Arc<World>) {
     }
 }
 
-/// Times that a settler asks for a place before it goes away, so that every run ends.
-const ASKED_MAX: u32 = 400;
-
 /// Somebody who wants one pet, in whichever kennel of the line has room for it.
 pub(super) async fn settler(world: Arc<World>, first: Founding, number: u32) {
     let clock = MachineClock::new(&world);
@@ -326,7 +296,7 @@ pub(super) async fn settler(world: Arc<World>, first: Founding, number: u32) {
     let settings = QuerySettings { wait_ms_max: 0, replicas_max: NonZeroUsize::MIN };
     let mut nonce = 0;
     let mut births = Vec::new();
-    for _ in 0..ASKED_MAX {
+    while !world.is_ending() {
         world.turn(world.between(SECOND, 20 * SECOND)).await;
         wander(&world, &clock);
         let process = Process::start(&world, Role::Query, format!("query of settler {number}"));

@@ -10,6 +10,8 @@
 //! insides in the auditor.
 
 mod auditor;
+mod books;
+mod deeds;
 mod kinds;
 mod lives;
 mod shrink;
@@ -24,20 +26,25 @@ use std::task::{Context, Waker};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use pitpet_chain::genesis::Parameters;
-use pitpet_pipeline::head::Founding;
+use pitpet_chain::genesis::{Genesis, Parameters};
+use pitpet_pipeline::head::{Founding, read_founding};
 use pitpet_pipeline::native::NativeHost;
+use pitpet_pipeline::ports::TableError;
 
 pub use kinds::{Counts, FaultKind};
 pub use shrink::shrink;
 
 use crate::table::MemoryTable;
-use crate::town::{QUICK, RULES, found_in};
+use crate::town::{self, QUICK, RULES, found_with};
 use auditor::{Auditor, Finding};
 use world::{SECOND, World};
 
 /// Within this time after the last fault every event answered with 202 has ended, µs.
 const LIVENESS_US: u64 = 20 * 60 * SECOND;
+
+/// For how long settlers look for a place while everything fails, µs. Whoever has none then must find
+/// one when nothing fails any more.
+const SETTLING_US: u64 = 60 * 60 * SECOND;
 
 /// How long nothing goes wrong before all must be at rest, µs: garbage waits an hour to be swept.
 const CALM_US: u64 = 100 * 60 * SECOND;
@@ -211,18 +218,33 @@ fn found(scenario: &Scenario) -> (Vec<Founding>, Arc<MemoryTable>, Auditor) {
     let table = Arc::new(MemoryTable::new());
     let kennels: Vec<Founding> = (0..scenario.kennels)
         .map(|number| {
-            let ttl = 6 + (scenario.seed / 7 % 10) as u32;
+            let ttl = 3 + (scenario.seed / 7 % 10) as u32;
             let living_max = match (scenario.settlers, number) {
                 (1.., 0) => 2 + (scenario.seed / 11 % 2) as u32,
                 _ => QUICK.living_max,
             };
-            let parameters =
-                Parameters { ttl, idle_ms: 60_000, stamp_bits: 2, birth_bits: 2, living_max, ..QUICK };
+            let parameters = Parameters {
+                ttl,
+                idle_ms: 60_000,
+                stamp_bits: 2,
+                birth_bits: 2,
+                seal_bits: 1,
+                // Treats to trade with: granted ones pay for posts only.
+                seal_reward: 8,
+                time_reward: 4,
+                living_max,
+                ..QUICK
+            };
             let label = format!("kennel-{number}");
             let number = u8::try_from(number + 1).expect("a few kennels");
-            found_in(&table, &label, parameters, number, &NativeHost, RULES)
-                .now_or_never()
-                .expect("a table in memory answers at once")
+            let moderators = deeds::moderators().iter().take(2).map(deeds::public).collect();
+            let genesis = Genesis { moderators, ..town::genesis(parameters, number) };
+            let founding = async {
+                found_with(table.as_ref(), &label, &genesis, &NativeHost, RULES).await?;
+                read_founding(table.as_ref(), &genesis.kennel()).await.map_err(|_| TableError::Throttled)
+            };
+            let founding = founding.now_or_never().expect("a table in memory answers at once");
+            founding.expect("the label is free")
         })
         .collect();
     let geneses: Vec<_> = kennels
@@ -299,10 +321,14 @@ fn execute(world: &Arc<World>, kennels: &[Founding]) -> Finding {
             tasks.add(Box::pin(lives::client(world.clone(), founding.clone(), player)))?;
         }
     }
+    for founding in kennels {
+        tasks.add(Box::pin(lives::official(world.clone(), founding.clone())))?;
+    }
+    let clients = 0..tasks.tasks.len();
     for number in 0..scenario.settlers {
         tasks.add(Box::pin(lives::settler(world.clone(), kennels[0].clone(), number)))?;
     }
-    let clients = 0..tasks.tasks.len();
+    let settlers = clients.end..tasks.tasks.len();
     for number in 0..scenario.miners {
         tasks.add(Box::pin(lives::miner(world.clone(), number)))?;
     }
@@ -313,20 +339,31 @@ fn execute(world: &Arc<World>, kennels: &[Founding]) -> Finding {
     tasks.add(Box::pin(lives::reader(world.clone(), kennels.to_vec())))?;
     tasks.add(Box::pin(lives::trouble(world.clone(), kennels.to_vec())))?;
 
-    while !tasks.are_done(clients.clone()) {
+    let begin_us = world.now_us();
+    while !tasks.are_done(clients.clone())
+        || (!tasks.are_done(settlers.clone()) && world.now_us() < begin_us + SETTLING_US)
+    {
         tasks.step()?;
     }
     world.calm_down();
     let quiet: BTreeMap<_, _> =
         kennels.iter().map(|founding| (founding.kennel, world.auditor().head(&founding.kennel).0)).collect();
     let calm_us = world.now_us();
+    let promises = world.auditor().promises();
     while world.now_us() < calm_us + LIVENESS_US {
         tasks.step()?;
     }
-    world.auditor().kept_promises(&world.table, &world.queue.dead())?;
+    world.auditor().kept_promises(&promises, &world.table, &world.queue.dead())?;
     while world.now_us() < calm_us + CALM_US {
         tasks.step()?;
     }
+    let homeless = settlers.clone().filter(|task| tasks.tasks[*task].is_some()).count();
+    auditor::require(homeless == 0, || {
+        format!(
+            "{homeless} settlers have found no place, though nothing has failed for {} minutes",
+            CALM_US / SECOND / 60
+        )
+    })?;
     world.end();
     while tasks.step()? {}
     world.auditor().at_rest(&world.table, &world.queue.dead(), &quiet)?;
