@@ -9,7 +9,7 @@ use pitpet_chain::body::{Body, commitment};
 use pitpet_chain::codec::{Bytes, encode};
 use pitpet_chain::event::{Event, Payload, VERSION};
 use pitpet_chain::genesis::{Genesis, Parameters};
-use pitpet_chain::hash::{AccountId, KennelId, PublicKey};
+use pitpet_chain::hash::{AccountId, KennelId, PublicKey, RulesHash};
 use pitpet_chain::kennel::{Kennel, NewBlock};
 use pitpet_chain_command::audit::own_rules;
 use pitpet_chain_command::dialogue::{LINE_BYTES_MAX, SHORT_LINE_BYTES_MAX};
@@ -216,8 +216,11 @@ fn loaded(run: Run<'_>) -> Ran {
     gone_on
 }
 
-/// A small ledger with a checkpoint, as an export.
-fn export() -> (KennelId, Vec<u8>) {
+/// Where a ledger that changes its rules does so.
+const CHANGED_AT: u64 = 5;
+
+/// A small ledger with a checkpoint, as an export; from block [`CHANGED_AT`] on by other rules, if any.
+fn export(next: Option<RulesHash>) -> (KennelId, Vec<u8>) {
     let key = |seed: u8| SigningKey::from_bytes(&[seed; 32]);
     let public = |seed: u8| PublicKey(key(seed).verifying_key().to_bytes());
     let genesis = Genesis {
@@ -233,12 +236,12 @@ fn export() -> (KennelId, Vec<u8>) {
         random: [4; 32],
     };
     let (mut kennel, founded) = Kennel::found(genesis.clone(), own_rules().unwrap()).unwrap();
-    let entry = |block: &NewBlock, bodies: Vec<Bytes>| SegmentEntry {
+    let entry = |block: &NewBlock, body_states: Vec<u8>, bodies: Vec<Bytes>| SegmentEntry {
         block: block.bytes.clone(),
-        body_states: vec![1; bodies.len()],
+        body_states,
         bodies,
     };
-    let mut entries = vec![entry(&founded, vec![])];
+    let mut entries = vec![entry(&founded, vec![], vec![])];
     let mut pet = None;
     for n in 1..=5_u64 {
         let (payload, body) = match pet {
@@ -260,20 +263,31 @@ fn export() -> (KennelId, Vec<u8>) {
                 (Payload::Post { pet, photo: None, body: commitment(&[1; 32], &body) }, body)
             }
         };
+        let salted = Bytes([&[1; 32][..], &body].concat());
+        let decides = next.filter(|_| n == CHANGED_AT - 2);
+        let (seed, nonce, payload, bodies) = match decides {
+            Some(rules_hash) => {
+                (1, 1_000 + n, Payload::Upgrade { rules_hash, at_height: CHANGED_AT }, Vec::new())
+            }
+            None => (3, n, payload, vec![salted]),
+        };
         let event = Event {
             version: VERSION,
             kennel: *kennel.id(),
-            account: AccountId::of(&public(3)),
-            key: public(3),
-            nonce: n,
+            account: AccountId::of(&public(seed)),
+            key: public(seed),
+            nonce,
             expires_ms: 1_000 + n,
             payload,
             stamp: 0,
         };
         pet = pet.or(Some(event.id().into()));
-        let outcome = kennel.apply(1_000 + n, &[vec![Bytes(event.sign(&key(3)))]]).unwrap();
-        let salted = Bytes([&[1; 32][..], &body].concat());
-        entries.push(entry(&outcome.block.expect("it is accepted"), vec![salted]));
+        if let Some(next) = next.filter(|_| n == CHANGED_AT) {
+            kennel = Kennel::open(kennel.snapshot(), next).expect("it is decided on");
+        }
+        let outcome = kennel.apply(1_000 + n, &[vec![Bytes(event.sign(&key(seed)))]]).unwrap();
+        let states = vec![u8::from(!bodies.is_empty())];
+        entries.push(entry(&outcome.block.expect("it is accepted"), states, bodies));
     }
     let head = kennel.head();
     let claim = Claim { size: head.height + 1, root: head.checkpoint_root };
@@ -288,7 +302,7 @@ fn export() -> (KennelId, Vec<u8>) {
 }
 
 fn exports(run: Run<'_>) -> Vec<Ran> {
-    let (kennel, file) = export();
+    let (kennel, file) = export(None);
     let id = kennel.to_string();
     let words = run(&["verify"], &file);
     assert_eq!((words.code, words.err.as_str()), (0, ""), "{}", words.out);
@@ -316,7 +330,20 @@ fn exports(run: Run<'_>) -> Vec<Ran> {
     };
     let other = "00".repeat(32);
     let block = format!("5:{other}");
+    let next = RulesHash([0xab; 32]);
+    let (_, crossing) = export(Some(next));
+    let foreign = format!(
+        "block 5 was decided by rules {next}, which this release doesn't know; a newer one may, or allow them by their hash; \
+         the 5 blocks before it were executed"
+    );
     vec![
+        fails(&["verify"], &crossing, 3, &foreign),
+        fails(
+            &["verify", "--json"],
+            &crossing,
+            3,
+            "`pitpet verify` runs every module that an export carries",
+        ),
         fails(&["verify"], b"", 1, "not an export of PitPet"),
         fails(&["verify"], &file[..file.len() - 1], 1, "cut short"),
         fails(&["verify"], &flipped(file.len() / 2), 1, "damaged"),
