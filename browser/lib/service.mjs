@@ -11,9 +11,10 @@ const target = process.env.CARGO_TARGET_DIR ?? join(dirname(fileURLToPath(import
 const PITPET = join(target, "release/pitpet");
 
 export class Service {
-  /** Starts on a fresh folder and a free port. */
-  static async start() {
+  /** Starts on a fresh folder and a free port, with more of the command's options. */
+  static async start(...options) {
     const service = new Service();
+    service.options = options;
     service.folder = await mkdtemp(join(tmpdir(), "pitpet-browser-"));
     service.listen = "127.0.0.1:0";
     await service.up();
@@ -22,7 +23,7 @@ export class Service {
 
   /** Starts, or starts again at the same address. */
   async up() {
-    this.child = spawn(PITPET, ["serve", "--listen", this.listen, "--data-dir", join(this.folder, "data")], {
+    this.child = spawn(PITPET, ["serve", "--listen", this.listen, "--data-dir", join(this.folder, "data"), ...this.options], {
       stdio: ["ignore", "pipe", "inherit"],
     });
     let said = "";
@@ -55,6 +56,12 @@ export class Service {
   admin(...args) {
     const place = ["--url", this.url, "--data-dir", join(this.folder, "data")];
     return execFileSync(PITPET, ["admin", ...args, ...place], { encoding: "utf8" });
+  }
+
+  /** Runs a player's command against it; gives what it printed. */
+  run(...args) {
+    const home = { ...process.env, HOME: this.folder };
+    return execFileSync(PITPET, [...args, "--url", this.url], { encoding: "utf8", cwd: this.folder, env: home });
   }
 
   async get(path) {

@@ -166,10 +166,12 @@ test("the key can't be read out of the browser", async () => {
       request.onsuccess = () => resolve(request.result);
     });
     database.close();
-    const exported = await crypto.subtle.exportKey("pkcs8", own.signer).then(() => "exported", (error) => error.name);
+    const exporting = [crypto.subtle.exportKey("pkcs8", own.signer), crypto.subtle.exportKey("raw", own.cipher)];
+    const exported = await Promise.all(exporting.map((key) => key.then(() => "exported", (error) => error.name)));
     return { exported, fields: Object.keys(own).sort(), stored: [localStorage.length, sessionStorage.length] };
   });
-  assert.deepEqual(found, { exported: "InvalidAccessError", fields: ["account", "key", "name", "signer"], stored: [0, 0] });
+  const fields = ["account", "cipher", "key", "name", "signer"];
+  assert.deepEqual(found, { exported: ["InvalidAccessError", "InvalidAccessError"], fields, stored: [0, 0] });
 });
 
 test("a changed password opens the account, and the old one doesn't", async () => {

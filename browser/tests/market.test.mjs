@@ -150,6 +150,10 @@ test("a bid is taken by the owner, another one withdrawn", async () => {
   await open(anna.page, "/market");
   assert.match(await anna.page.textContent("main"), /Mochi, from @anna to @ben: 5 treats \(3 to the seller, 2 to the house\)/);
   await shot(anna.page, "market-sold");
+  // Its page names the home that it had before.
+  await open(anna.page, `/pet/${trades[0].pet}`);
+  assert.match(await anna.page.locator(`[data-home="${trades[0].seller}"]`).textContent(), /^@anna until /);
+  await shot(anna.page, "homes-before");
   assertQuiet(anna);
   assertQuiet(ben);
 });

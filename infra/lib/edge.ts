@@ -91,7 +91,7 @@ export class EdgeStack extends Stack {
     // Every write is taken by ingest; query can't write. Only the paths that exist.
     const ingest = new HttpLambdaIntegration('Ingest', pipeline.functions.ingest);
     const signIn = ['finish', 'password', 'start', 'vault'].map((step) => `/v1/sign-in/${step}`);
-    const posts = ['accounts', 'erasures', 'events', 'media', 'reports', 'statements'].map((name) => `/v1/${name}`);
+    const posts = ['accounts', 'erasures', 'events', 'lists', 'media', 'profiles', 'reports', 'statements'].map((name) => `/v1/${name}`);
     for (const path of [...posts, ...signIn]) {
       this.api.addRoutes({ path, methods: [HttpMethod.POST], integration: ingest });
     }

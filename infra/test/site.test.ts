@@ -267,7 +267,9 @@ describe('edge', () => {
       'POST /v1/accounts → Ingest',
       'POST /v1/erasures → Ingest',
       'POST /v1/events → Ingest',
+      'POST /v1/lists → Ingest',
       'POST /v1/media → Ingest',
+      'POST /v1/profiles → Ingest',
       'POST /v1/reports → Ingest',
       'POST /v1/sign-in/finish → Ingest',
       'POST /v1/sign-in/password → Ingest',
@@ -285,7 +287,7 @@ describe('edge', () => {
       .filter(([, methods]) => Object.keys(methods).some((method) => !['get', 'head'].includes(method)))
       .map(([path]) => path);
     const signIn = ['finish', 'password', 'start', 'vault'].map((step) => `/v1/sign-in/${step}`);
-    const others = ['accounts', 'erasures', 'events', 'media', 'reports', 'statements'].map((name) => `/v1/${name}`);
+    const others = ['accounts', 'erasures', 'events', 'lists', 'media', 'profiles', 'reports', 'statements'].map((name) => `/v1/${name}`);
     expect(writes.sort()).toEqual([...others, ...signIn].sort());
   });
 

@@ -45,6 +45,10 @@ record! {
 
 impl Parameters {
     /// The default: a pet lives for days.
+    ///
+    /// The numbers are chosen by seasons that are played on these rules (`docs/economy.md`). A grant
+    /// of 30 is the lowest round one at which owners who care a lot can still pay their posts; it has
+    /// to last for the life of a pet, for only the keepsake gives back what was posted.
     pub const TOWN: Self = Self {
         ttl: 15,
         age_interval_ms: 4 * 60 * 60 * 1000,
@@ -53,7 +57,7 @@ impl Parameters {
         accounts_max: limits::ACCOUNTS_MAX,
         visits_per_post_max: limits::VISITS_PER_POST_MAX,
         open_posts_max: limits::OPEN_POSTS_MAX,
-        birth_grant: 20,
+        birth_grant: 30,
         post_cost: 1,
         seal_reward: 1,
         time_reward: 2,
@@ -62,10 +66,6 @@ impl Parameters {
         seal_bits: 24,
         cut_permille: 300,
     };
-
-    /// The original's game: every block that ages is an age.
-    pub const CLASSIC: Self =
-        Self { age_interval_ms: 0, stamp_bits: 8, birth_bits: 12, seal_bits: 12, ..Self::TOWN };
 
     /// Trials that a seal takes on average at least: 2^`seal_bits`.
     pub fn difficulty_min(&self) -> u64 {
@@ -165,4 +165,16 @@ pub fn appointment_fault(
     } else {
         None
     }
+}
+
+impl Parameters {
+    /// The original's game: every block that ages is an age.
+    pub const CLASSIC: Self = Self {
+        age_interval_ms: 0,
+        birth_grant: 20,
+        stamp_bits: 8,
+        birth_bits: 12,
+        seal_bits: 12,
+        ..Self::TOWN
+    };
 }

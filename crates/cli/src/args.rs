@@ -134,7 +134,7 @@ pub(crate) enum Command {
     Witness(WitnessCommand),
     /// Operate a running service
     Admin(AdminArgs),
-    /// Watch a scripted neighbourhood of pets, over the real API
+    /// Watch a scripted neighbourhood of pets and its season, over the real API
     Demo(DemoArgs),
 }
 
@@ -614,6 +614,14 @@ pub(crate) enum AdminCommand {
         #[arg(value_parser = event)]
         event: EventId,
     },
+    /// Erase the profile of an account for good, because the law asks for it; it can set no other one
+    #[command(
+        after_help = "Examples:\n  pitpet admin erase-profile anna\n  pitpet admin erase-profile ACCOUNT --deployment outputs.json"
+    )]
+    EraseProfile {
+        /// Whose: a name, or an account id
+        account: String,
+    },
     /// Verify ledgers straight from the table: every block is executed again, every item held against them
     #[command(
         after_help = "Examples:\n  pitpet admin verify --deployment outputs.json\n  pitpet admin verify town --deployment outputs.json --json\n\nIt reads, and writes nothing; `pitpet fsck --repair` also makes good what follows from the ledger."
@@ -740,12 +748,15 @@ impl From<PresetName> for Preset {
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  pitpet demo\n  pitpet demo --pace-ms 0\n  pitpet demo --keys ./neighbours     keep the neighbours' keys, under a passphrase\n\nEnds by itself, in at most 3 minutes. Its accounts are thrown away unless --keys is given."
+    after_help = "Examples:\n  pitpet demo\n  pitpet demo --pace-ms 0\n  pitpet demo --data-dir /srv/pitpet\n  pitpet demo --keys ./neighbours     keep the neighbours' keys, under a passphrase\n\nEnds by itself, in at most 3 minutes. Its accounts are thrown away unless --keys is given.\nThe second kennel, the moderator and the change of rules take the operator's keys: without them these are left out."
 )]
 pub(crate) struct DemoArgs {
     /// Kennel, by label or id
     #[arg(long, default_value = "classic")]
     pub(crate) kennel: String,
+    /// Directory of the running service, for the operator's keys in it [default: ./pitpet-data, for a service on this machine]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
     /// Pause between two events, for reading along, ms
     #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u64).range(0..=1000))]
     pub(crate) pace_ms: u64,

@@ -738,3 +738,78 @@ pub struct OpenedVault {
     /// The vault, base64.
     pub vault: String,
 }
+
+/// A profile to keep, in place of an older one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubmittedProfile {
+    /// Base64 of a canonical signed request of kind 3 (vault); its content is the SHA-256 of `pitpet/v1/profile`, a
+    /// zero byte, the avatar's 32 bytes (zeros if there is none) and the text's SHA-256.
+    pub request: String,
+    /// What the account says of itself, at most 280 characters.
+    pub bio: String,
+    /// A birth or post of the account, whose photo stands for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar: Option<String>,
+}
+
+/// An account's profile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProfileView {
+    /// The account.
+    pub account: String,
+    /// What it says of itself.
+    pub bio: String,
+    /// The birth or post whose photo stands for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar: Option<String>,
+    /// Path of that photo on this server; none if it was erased or hidden since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar_url: Option<String>,
+    /// The request's version; 0 if none was ever set.
+    pub version: u64,
+}
+
+/// An encrypted list to keep, in place of an older one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubmittedList {
+    /// Base64 of a canonical signed request of kind 3 (vault); its content is the SHA-256 of `pitpet/v1/list`, a zero
+    /// byte and the SHA-256 of the sealed bytes.
+    pub request: String,
+    /// The list as only the account can read it, at most 24,640 bytes, base64.
+    pub sealed: String,
+}
+
+/// The answer to a list that is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KeptList {
+    /// The account.
+    pub account: String,
+    /// The request's version.
+    pub version: u64,
+}
+
+/// An account's list, which only the account can read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ListView {
+    /// The account.
+    pub account: String,
+    /// The request's version; 0 if none was ever set.
+    pub version: u64,
+    /// The encrypted list, base64; empty if there is none.
+    pub sealed: String,
+}
+
+/// What an account would want to know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NoticesView {
+    /// The account.
+    pub account: String,
+    /// What others did for its living pets, newest first.
+    pub entries: Vec<EntryView>,
+    /// Its living pets of which at most a third of the life is left.
+    pub fading: Vec<PetView>,
+    /// Its pets whose story is over and that have no keepsake yet.
+    pub ended: Vec<PetView>,
+}

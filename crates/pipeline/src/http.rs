@@ -236,6 +236,22 @@ pub const ROUTES: &[Route] = &[
     },
     Route {
         method: "POST",
+        path: "/v1/profiles",
+        summary: "Set the profile of an account; for the owner of a name",
+        parameters: &[],
+        request: Some("SubmittedProfile"),
+        answer: (201, Answer::Json("ProfileView")),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/lists",
+        summary: "Keep an encrypted list, of bookmarks and mutes, for its account; for the owner of a name",
+        parameters: &[],
+        request: Some("SubmittedList"),
+        answer: (201, Answer::Json("KeptList")),
+    },
+    Route {
+        method: "POST",
         path: "/v1/sign-in/password",
         summary: "Set a password, first step (OPAQUE, RFC 9807); for the owner of a name",
         parameters: &[],
@@ -405,6 +421,30 @@ pub const ROUTES: &[Route] = &[
     },
     Route {
         method: "GET",
+        path: "/v1/accounts/{account}/profile",
+        summary: "What an account says of itself",
+        parameters: &[],
+        request: None,
+        answer: (200, Answer::Json("ProfileView")),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/accounts/{account}/list",
+        summary: "An account's encrypted list, which only the account can read",
+        parameters: &[],
+        request: None,
+        answer: (200, Answer::Json("ListView")),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/accounts/{account}/notices",
+        summary: "What others did for an account's living pets, and which of its pets are fading",
+        parameters: &[],
+        request: None,
+        answer: (200, Answer::Json("NoticesView")),
+    },
+    Route {
+        method: "GET",
         path: "/v1/feed",
         summary: "Births and posts, newest first",
         parameters: &[
@@ -567,6 +607,16 @@ async fn write(ingest: &Ingest, request: &HttpRequest) -> Result<HttpResponse, P
             let view = ingest.erase(&request.json()?, &mut counting).await?;
             Ok(HttpResponse::json(200, &view))
         }
+        ("POST", "/v1/profiles") => {
+            count_address(&mut counting, request, 1).await?;
+            let view = ingest.keep_profile(&request.json()?, &mut counting).await?;
+            Ok(HttpResponse::json(201, &view))
+        }
+        ("POST", "/v1/lists") => {
+            count_address(&mut counting, request, 1).await?;
+            let view = ingest.keep_list(&request.json()?, &mut counting).await?;
+            Ok(HttpResponse::json(201, &view))
+        }
         ("POST", "/v1/sign-in/password") => {
             count_address(&mut counting, request, 1).await?;
             let answer = ingest.begin_password(&request.json()?, &mut counting).await?;
@@ -728,6 +778,9 @@ async fn answer(
             HttpResponse::json(200, &queries.pet_proof(birth, request.parameter("kennel")).await?)
         }
         ["v1", "accounts", account] => HttpResponse::json(200, &queries.account(account).await?),
+        ["v1", "accounts", account, "profile"] => HttpResponse::json(200, &queries.profile(account).await?),
+        ["v1", "accounts", account, "list"] => HttpResponse::json(200, &queries.private_list(account).await?),
+        ["v1", "accounts", account, "notices"] => HttpResponse::json(200, &queries.notices(account).await?),
         ["v1", "feed"] => {
             let kennel = request.parameter("kennel");
             HttpResponse::json(200, &queries.feed(kennel, request.cursor()?, request.limit()?).await?)

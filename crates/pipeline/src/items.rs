@@ -181,6 +181,16 @@ pub fn account_name(account: &AccountId, name: &str) -> Key {
     Key::new(account_pk(account), format!("N#{name}"))
 }
 
+/// Key of an account's profile.
+pub fn profile(account: &AccountId) -> Key {
+    Key::new(account_pk(account), "PROFILE")
+}
+
+/// Key of an account's list that only the account can read.
+pub fn private_list(account: &AccountId) -> Key {
+    Key::new(account_pk(account), "PRIVATE")
+}
+
 /// Key of an entry of the pets born to an account; `feed_sk` is that of the birth.
 pub fn account_pet(account: &AccountId, feed_sk: &str) -> Key {
     Key::new(account_pk(account), format!("P#{feed_sk}"))

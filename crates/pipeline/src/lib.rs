@@ -6,6 +6,7 @@
 //! Deliberately absent: AWS, wasmer, HTTP, SQLite, and every rule of the chain.
 
 pub mod api;
+pub mod belongings;
 pub mod checkpoint;
 #[cfg(feature = "conformance")]
 pub mod conformance;

@@ -26,11 +26,11 @@ use crate::ports::{Condition, Consistency, Retry, TableError, Update};
 use crate::problem::{bad_field, problem, unavailable};
 use crate::rate_limit::{Counting, Subject};
 
-/// A request for a vault, whose signature, stamp, key and name are good.
-struct Wished {
-    account: AccountId,
+/// A request to keep something under a name, whose signature, stamp, key and name are good.
+pub(crate) struct Wished {
+    pub(crate) account: AccountId,
     name: String,
-    version: u64,
+    pub(crate) version: u64,
 }
 
 fn checked_name(name: &str) -> Result<(), Problem> {
@@ -58,7 +58,8 @@ impl Ingest {
         })
     }
 
-    async fn wished(
+    /// Reads a request of the owner of a name to keep what has this hash.
+    pub(crate) async fn wished(
         &self,
         request: &str,
         content: Digest32,

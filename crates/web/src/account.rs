@@ -36,7 +36,7 @@ fn join(t: &AccountTexts) -> Markup {
         h1 { (t.join_title) }
         p.lead { (t.join_lead) }
         (needs_scripts(t))
-        form #join hidden {
+        form #join data-off {
             p #again hidden { (t.again) " " strong data-own-name {} "." }
             fieldset {
                 legend { (t.pet_legend) }
@@ -97,7 +97,7 @@ fn signin(t: &AccountTexts) -> Markup {
     html! {
         h1 { (t.signin_title) }
         (needs_scripts(t))
-        form #by-password hidden {
+        form #by-password data-off {
             h2 { (t.by_password) }
             p { (t.by_password_hint) }
             p.field {
@@ -111,7 +111,7 @@ fn signin(t: &AccountTexts) -> Markup {
             p { button type="submit" { (t.signin_button) } }
             p #password-problem .problem role="status" {}
         }
-        form #by-file hidden {
+        form #by-file data-off {
             h2 { (t.by_file) }
             p { (t.by_file_hint) }
             p.field {
@@ -124,6 +124,51 @@ fn signin(t: &AccountTexts) -> Markup {
             }
             p { button type="submit" { (t.signin_button) } }
             p #file-problem .problem role="status" {}
+        }
+    }
+}
+
+/// What of `/me` an account keeps and is told.
+fn belongings(view: &View<'_>) -> Markup {
+    let b = crate::pages::belongings::texts(view);
+    html! {
+        section aria-labelledby="notices-title" {
+            h2 #notices-title { (b.notices) }
+            div #notices {}
+        }
+        section aria-labelledby="bookmarks-title" {
+            h2 #bookmarks-title { (b.bookmarks) }
+            p.soft #bookmarks-none hidden { (b.bookmarks_none) }
+            div #bookmarks {}
+            p.more { button.button.quiet #bookmarks-more type="button" hidden { (view.t.more) } }
+            h3 { (b.mutes) }
+            p.soft #mutes-none hidden { (b.mutes_none) }
+            ul.tags #mutes {}
+            p #list-problem .problem role="status" {}
+            p.small.soft { (b.bookmarks_hint) }
+        }
+        form #profile {
+            h2 { (b.profile) }
+            p.field {
+                label for="bio" { (b.bio) }
+                textarea #bio rows="3" maxlength=(pitpet_pipeline::belongings::BIO_CHARS_MAX) aria-describedby="bio-hint" {}
+                small #bio-hint { (b.bio_hint) }
+            }
+            fieldset {
+                legend { (b.avatar) }
+                p.small.soft { (b.avatar_hint) }
+                div #avatars .choices {
+                    label { input type="radio" name="avatar" value="" checked; span { (b.avatar_none) } }
+                }
+            }
+            p { button type="submit" { (b.save) } }
+            p #profile-problem .problem role="status" {}
+        }
+        form #export {
+            h2 { (b.export) }
+            p { (b.export_lead) }
+            p { button type="submit" { (b.export_button) } " " a.button #export-link href="" hidden { (b.export_link) } }
+            p #export-problem .problem role="status" {}
         }
     }
 }
@@ -143,6 +188,7 @@ fn me(view: &View<'_>, t: &AccountTexts) -> Markup {
             }
             ul #holdings {}
             p.row { button.button.quiet #sign-out type="button" { (t.sign_out) } small.soft { (t.sign_out_hint) } }
+            (belongings(view))
             form #new-file {
                 h2 { (t.key_file_link) }
                 p { (t.key_file_why) }

@@ -92,7 +92,7 @@ pub fn page(view: &View<'_>, page: &Page<'_>) -> HttpResponse {
             body data-page=(page.kind) data-lang=(view.lang.code()) {
                 a.skip href="#main" { (t.skip) }
                 (PreEscaped(icons::SPRITE))
-                @if view.queries.site().demonstration { p.demo role="note" { (t.demonstration) } }
+                @if view.queries.site().demonstration { aside.demo { (t.demonstration) } }
                 (top(view, page.kind))
                 main #main.wide tabindex="-1" { (page.main) }
                 (bottom(view))

@@ -210,7 +210,7 @@ pub(crate) async fn card(view: &View<'_>, card: &Card, lazy: bool) -> Result<Mar
     };
     let life = life(view, pet).await?;
     Ok(html! {
-        li {
+        li data-by=(card.entry.account) {
             article class={ "card " (ended(pet).unwrap_or_default()) } {
                 a href=(view.href(&at)) { (photo(view, shown, &(t.photo_of)(name(view, pet)), lazy)) }
                 div.body {
@@ -235,7 +235,7 @@ pub(crate) async fn pet_card(view: &View<'_>, pet: &PetView, lazy: bool) -> Resu
     let life = life(view, pet).await?;
     let counts = [(t.posts)(pet.posts), (t.pats)(pet.pats), (t.comments)(pet.comments)].join(" · ");
     Ok(html! {
-        li {
+        li data-by=(pet.owner) {
             article class={ "card " (ended(pet).unwrap_or_default()) } {
                 a href=(view.href(pet_path(pet))) { (photo(view, pet.photo_url.as_deref(), &(t.photo_of)(name(view, pet)), lazy)) }
                 div.body {
@@ -275,7 +275,7 @@ pub(crate) fn check(view: &View<'_>, kennel: &str, height: u64, event: Option<&s
             h2 #check { (t.check_title) }
             p.soft { (t.check_text) }
             // Shown by scripts: without them there is nothing to run a block with.
-            button.check type="button" data-check data-kennel=(kennel) data-height=(height) hidden { (t.check_button) }
+            button.check type="button" data-check data-kennel=(kennel) data-height=(height) data-off { (t.check_button) }
             div.verdict role="status" {}
             p.row {
                 @if let Some(event) = event { a href=(format!("/v1/events/{event}")) { (t.check_receipt) } }
@@ -302,7 +302,13 @@ pub(crate) fn more(view: &View<'_>, path: &str, cursor: Option<&str>) -> Markup 
     html! {
         @if let Some(cursor) = cursor {
             @let joint = if path.contains('?') { '&' } else { '?' };
-            p.more { a.button.quiet rel="next" data-more href=(view.href(format!("{path}{joint}cursor={}", encoded(cursor)))) { (view.t.more) } }
+            p.more { a.button.quiet rel="next" href=(view.href(format!("{path}{joint}cursor={}", encoded(cursor)))) { (view.t.more) } }
         }
     }
+}
+
+/// A list and the link to what comes after, which scripts fetch into the list as it comes into
+/// sight: of the page behind the link, so that there is one place where a list is made.
+pub(crate) fn endless(view: &View<'_>, path: &str, cursor: Option<&str>, list: &Markup) -> Markup {
+    html! { div data-endless { (list) (more(view, path, cursor)) } }
 }

@@ -3,7 +3,7 @@
 
 import { kennelOf, mined, send } from "./act.js";
 import { fromHex, number } from "./bytes.js";
-import { labelled, make, path } from "./dom.js";
+import { labelled, make } from "./dom.js";
 import { keys } from "./keys.js";
 import { ACCEPT, prepare } from "./photo.js";
 import { T, words } from "./texts.js";
@@ -66,6 +66,15 @@ async function askOrder(place) {
   return given && [hex(place.dataset.pet), Number(price.value), Date.now() + Number(days.value) * DAY_MS - LEEWAY_MS];
 }
 
+/** Shows a comment at once where the comments are; gives what takes it back. */
+function showComment(text) {
+  const list = document.querySelector("[data-visits]");
+  if (!list) return () => {};
+  const item = make("li", { className: "unsure" }, make("span", { className: "mark" }), make("p", { className: "text quote", textContent: text }));
+  list.prepend(item);
+  return () => item.remove();
+}
+
 /** The event's fields after the common ones; nothing if the player changed their mind. */
 async function fieldsOf(kind, place, own, say) {
   const { post, pet } = place.dataset;
@@ -120,29 +129,8 @@ async function fieldsOf(kind, place, own, say) {
 /** Whether an account does this once per post or order. */
 const isOnce = (kind) => kind === "pat" || kind === "share" || kind === "take" || kind === "cancel";
 
-/** Whether a button is for this account at all. */
-function isShown(kind, { side, maker, owner }, own) {
-  const isOwner = own?.account === owner;
-  switch (kind) {
-    case "post":
-    case "keepsake":
-    case "offer":
-      return isOwner;
-    case "bid":
-      return !isOwner;
-    case "take":
-      return side === "offer" ? own?.account !== maker : isOwner;
-    case "cancel":
-      return own?.account === maker;
-    default:
-      return true;
-  }
-}
-
-/** Whether it can be done to a pet that is no more. */
-const outlives = (kind) => ["keepsake", "offer", "bid", "take", "cancel"].includes(kind);
-
-async function act(kind, place, button, own) {
+/** Does it; the button and what stands beside it show how far it is. */
+export async function act(kind, place, button, own) {
   let status = place.querySelector("output.status");
   if (!status) place.append((status = make("output", { className: "status" })));
   const say = (text) => (status.textContent = text);
@@ -154,7 +142,8 @@ async function act(kind, place, button, own) {
       button.disabled = false;
       return;
     }
-    takeBack = countUp(place, kind);
+    const back = [countUp(place, kind), kind === "comment" ? showComment(fields[1]) : () => {}];
+    takeBack = () => back.forEach((undo) => undo());
     if (isOnce(kind)) button.setAttribute("aria-pressed", "true");
     say(T.preparing);
     const id = await send(own, place.dataset.kennel, kind, fields, (part) => say(T.working(part)), () => say(T.away));
@@ -171,24 +160,5 @@ async function act(kind, place, button, own) {
     status.dataset.state = "failed";
     say(error.isReject ? T.takenBack(error.message) : words(error));
     button.disabled = false;
-  }
-}
-
-/** Enables the buttons of a part of the page. */
-export function enable(root, own) {
-  for (const place of root.querySelectorAll("[data-actions]")) {
-    for (const button of place.querySelectorAll("button[data-act]")) {
-      const kind = button.dataset.act;
-      const isOwner = own && place.dataset.owner === own.account;
-      // Nobody pats or shares their own pet, but may see how many did.
-      button.hidden = !isShown(kind, place.dataset, own);
-      const isOver = place.dataset.phase !== "living" && !outlives(kind);
-      button.disabled = isOver || Boolean(isOwner && (kind === "pat" || kind === "share"));
-      if (own) button.addEventListener("click", () => act(kind, place, button, own));
-      else {
-        button.title = T.joinFirst;
-        button.addEventListener("click", () => location.assign(path("/join")));
-      }
-    }
   }
 }

@@ -37,6 +37,8 @@ export const sha256 = async (bytes) => new Uint8Array(await crypto.subtle.digest
 
 export const text = (bytes) => decoder.decode(bytes);
 
+export const utf8 = (from) => encoder.encode(from);
+
 /** A field of a call: bytes as they are, a text as UTF-8, a number as 8 bytes. */
 function field(value) {
   if (value instanceof Uint8Array) return value;

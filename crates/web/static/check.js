@@ -87,6 +87,6 @@ async function check(button, verdict) {
 
 export function badge(button) {
   const verdict = button.nextElementSibling;
-  button.hidden = false;
+  button.removeAttribute("data-off");
   button.addEventListener("click", () => check(button, verdict));
 }

@@ -56,7 +56,7 @@ export async function join() {
 
   byId("account-part").hidden = byId("account-part").disabled = Boolean(account);
   byId("again").hidden = !account;
-  form.hidden = false;
+  form.removeAttribute("data-off");
 
   byId("photo").addEventListener("change", async ({ target }) => {
     problem.textContent = "";

@@ -4,6 +4,7 @@
 import { keyFile, openVault, setPassword } from "./act.js";
 import { get } from "./api.js";
 import { byId, make, path } from "./dom.js";
+import { belongings } from "./own.js";
 import { T, words } from "./texts.js";
 import { own, signOut } from "./wallet.js";
 
@@ -44,7 +45,7 @@ function onSubmit(form, problem, action) {
   });
 }
 
-export async function me() {
+export async function me(use) {
   const account = await own();
   byId(account ? "signed-in" : "signed-out").hidden = false;
   if (!account) return;
@@ -74,9 +75,12 @@ export async function me() {
     keyring.fill(0);
     return T.changed;
   });
+  const shown = belongings(account, use);
   try {
     await holdings(account);
   } catch (error) {
     byId("holdings").append(make("li", { textContent: words(error) }));
   }
+  await shown;
+  document.documentElement.dataset.shown = "true";
 }

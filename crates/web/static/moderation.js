@@ -57,7 +57,7 @@ async function erase(place, own, say) {
 
 /** Turns on what may be done about a text. */
 export function wishes(place, own) {
-  place.hidden = false;
+  place.removeAttribute("data-off");
   for (const button of place.querySelectorAll("button[data-wish]")) {
     const kind = button.dataset.wish;
     const isAuthor = own && place.dataset.author === own.account;

@@ -7,7 +7,7 @@ import { T, words } from "./texts.js";
 import { keep } from "./wallet.js";
 
 function onSubmit(form, problem, open) {
-  form.hidden = false;
+  form.removeAttribute("data-off");
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const submit = form.querySelector("button[type=submit]");

@@ -3,9 +3,10 @@
 // The key is kept by the browser itself, as a CryptoKey that can't be read out (extractable: false), in IndexedDB: a
 // script that got into a page could act with it while the page is open, but not take it away; and what is on the disk
 // is no use in another browser profile. The seed is in a page's memory only while somebody joins, signs in, changes
-// the password or makes a key file. Deliberately absent: sessionStorage and localStorage, which any script can read.
+// the password or makes a key file. So is the key of the account's encrypted list, which follows from the seed (HKDF,
+// RFC 5869), that every device of the account has the same one. Deliberately absent: sessionStorage and localStorage, which any script can read.
 
-import { fromHex, toHex } from "./bytes.js";
+import { fromHex, toHex, utf8 } from "./bytes.js";
 import { Refusal } from "./modules.js";
 
 /** What comes before an Ed25519 seed in PKCS #8 (RFC 8410). */
@@ -40,8 +41,11 @@ async function run(store, mode, action) {
 
 /** Keeps an account as the one that is signed in; erases the seed. */
 export async function keep({ name, account, key, seed }) {
-  let signer;
+  let signer, cipher;
   try {
+    const made = await crypto.subtle.importKey("raw", seed, "HKDF", false, ["deriveKey"]);
+    const how = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(), info: utf8("pitpet/v1/list") };
+    cipher = await crypto.subtle.deriveKey(how, made, { name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
     const wrapped = new Uint8Array([...PKCS8, ...seed]);
     seed.fill(0);
     signer = await crypto.subtle.importKey("pkcs8", wrapped, { name: "Ed25519" }, false, ["sign"]);
@@ -49,12 +53,12 @@ export async function keep({ name, account, key, seed }) {
   } catch {
     throw new Refusal("old-browser", "old-browser");
   }
-  const own = { name, account: toHex(account), key: toHex(key), signer };
+  const own = { name, account: toHex(account), key: toHex(key), signer, cipher };
   await run("wallet", "readwrite", (store) => store.put(own, "own"));
   return own;
 }
 
-/** Who is signed in: `{ name, account, key, signer }`, or nothing. */
+/** Who is signed in: `{ name, account, key, signer, cipher }`, or nothing. */
 export async function own() {
   try {
     return await run("wallet", "readonly", (store) => store.get("own"));
@@ -63,11 +67,17 @@ export async function own() {
   }
 }
 
-export const signOut = () => run("wallet", "readwrite", (store) => store.delete("own"));
+/** Forgets the keys, and what the device knew of the account's list and notices. */
+export async function signOut() {
+  const account = (await own())?.account;
+  await run("wallet", "readwrite", (store) => store.delete("own"));
+  for (const what of ["list", "notices"]) await run("seen", "readwrite", (store) => store.delete(`${what} ${account}`));
+}
 
 export const sign = async ({ signer }, bytes) =>
   new Uint8Array(await crypto.subtle.sign({ name: "Ed25519" }, signer, bytes));
 
-/** What this device has seen of a ledger: its size and root, to notice one that shrinks or changes. */
+/** What this device has seen: of a ledger its size and root, to notice one that shrinks or changes; of an account's
+    list and notices what they were. */
 export const seen = (kennel) => run("seen", "readonly", (store) => store.get(kennel));
 export const remember = (kennel, value) => run("seen", "readwrite", (store) => store.put(value, kennel));

@@ -35,6 +35,12 @@ pub(crate) struct Arguments {
     /// Also play it with other parameters, one changed at a time
     #[arg(long)]
     scan: bool,
+    /// Also play it with so many seeds, from 1 on
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=100))]
+    seeds: u64,
+    /// Treats granted at each birth, instead of the default
+    #[arg(long, value_name = "TREATS", value_parser = clap::value_parser!(u64).range(0..=1_000_000))]
+    birth_grant: Option<u64>,
 }
 
 /// Plays the season, prints the table, writes the plot.
@@ -43,7 +49,9 @@ pub(crate) struct Arguments {
 /// If the season is not a good game, or the plot can't be written.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let cast = Cast { seed: arguments.seed, days: arguments.days, ..Cast::default() };
-    let outcome = season::play(&Parameters::TOWN, &cast)?;
+    let mut parameters = Parameters::TOWN;
+    parameters.birth_grant = arguments.birth_grant.unwrap_or(parameters.birth_grant);
+    let outcome = season::play(&parameters, &cast)?;
     print!("{}", table(&cast, &outcome));
     if let Some(folder) = arguments.plot.parent() {
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
@@ -54,7 +62,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.scan {
         println!("\n{}", scan(&cast)?);
     }
-    let faults = faults(&Parameters::TOWN, &outcome);
+    let mut faults = faults(&parameters, &outcome);
+    if arguments.seeds > 0 {
+        let (text, found) = seeds(&parameters, &cast, arguments.seeds)?;
+        println!("\n{text}");
+        faults.extend(found);
+    }
     anyhow::ensure!(faults.is_empty(), "not a good game: {}", faults.join("; "));
     Ok(())
 }
@@ -177,37 +190,62 @@ fn table(cast: &Cast, outcome: &Outcome) -> String {
     text
 }
 
+/// A row of the tables that compare seasons.
+fn compared(name: &str, parameters: &Parameters, cast: &Cast) -> anyhow::Result<(String, Vec<String>)> {
+    let outcome = season::play(parameters, cast)?;
+    let (honest, farms) = (honest(&outcome), visitor_farms(&outcome));
+    let births = outcome.sums.get(&Role::BirthFarm).map_or(0.0, Sum::per_account);
+    let supply = outcome.days.last().map(|day| day.figures.supply.clone()).context("a day")?;
+    let faults = faults(parameters, &outcome);
+    let row = format!(
+        "| {name} | {:.1} | {:.1} | {births:.1} | {} | {} | {:.0} | {:.0} | {} |\n",
+        honest.per_account(),
+        farms.per_account(),
+        honest.starved_permille(),
+        honest.median_life().map_or("none died".to_owned(), |ages| ages.to_string()),
+        supply.minted as f64 / cast.days as f64,
+        100.0 * supply.by_seals as f64 / supply.minted.max(1) as f64,
+        if faults.is_empty() { "good".to_owned() } else { faults.join("; ") }
+    );
+    Ok((row, faults))
+}
+
+/// The heading of [`compared`] rows.
+fn heading(first: &str) -> String {
+    format!(
+        "| {first} | treats an honest owner | a farm's account | a birth farm's | posts unpaid, ‰ | median life, ages | treats minted a day | by seals, % | verdict |\n|---|---|---|---|---|---|---|---|---|\n"
+    )
+}
+
+/// The season with so many seeds, and what is wrong with any of them.
+fn seeds(parameters: &Parameters, cast: &Cast, count: u64) -> anyhow::Result<(String, Vec<String>)> {
+    let (mut text, mut all) = (heading("seed"), Vec::new());
+    for seed in 1..=count {
+        let (row, faults) = compared(&seed.to_string(), parameters, &Cast { seed, ..cast.clone() })?;
+        text.push_str(&row);
+        all.extend(faults.into_iter().map(|fault| format!("seed {seed}: {fault}")));
+    }
+    Ok((text, all))
+}
+
 /// The season with one parameter changed at a time.
 fn scan(cast: &Cast) -> anyhow::Result<String> {
     let town = Parameters::TOWN;
-    let variants: [(&str, Parameters); 9] = [
+    let variants: [(&str, Parameters); 10] = [
         ("as it is", town.clone()),
         ("ttl 8", Parameters { ttl: 8, ..town.clone() }),
         ("ttl 30", Parameters { ttl: 30, ..town.clone() }),
         ("birth_grant 5", Parameters { birth_grant: 5, ..town.clone() }),
+        ("birth_grant 20", Parameters { birth_grant: 20, ..town.clone() }),
         ("birth_grant 80", Parameters { birth_grant: 80, ..town.clone() }),
         ("post_cost 4", Parameters { post_cost: 4, ..town.clone() }),
         ("seal_reward 0", Parameters { seal_reward: 0, ..town.clone() }),
         ("seal_reward 10", Parameters { seal_reward: 10, ..town.clone() }),
         ("age_interval 1 h", Parameters { age_interval_ms: 60 * 60 * 1000, ..town }),
     ];
-    let mut text = "| parameters | treats an honest owner | a farm's account | a birth farm's | posts unpaid, ‰ | median life, ages | treats minted a day | by seals, % | verdict |\n|---|---|---|---|---|---|---|---|---|\n".to_owned();
+    let mut text = heading("parameters");
     for (name, parameters) in variants {
-        let outcome = season::play(&parameters, cast)?;
-        let (honest, farms) = (honest(&outcome), visitor_farms(&outcome));
-        let births = outcome.sums.get(&Role::BirthFarm).map_or(0.0, Sum::per_account);
-        let supply = outcome.days.last().map(|day| day.figures.supply.clone()).context("a day")?;
-        let faults = faults(&parameters, &outcome);
-        text.push_str(&format!(
-            "| {name} | {:.1} | {:.1} | {births:.1} | {} | {} | {:.0} | {:.0} | {} |\n",
-            honest.per_account(),
-            farms.per_account(),
-            honest.starved_permille(),
-            honest.median_life().map_or("none died".to_owned(), |ages| ages.to_string()),
-            supply.minted as f64 / cast.days as f64,
-            100.0 * supply.by_seals as f64 / supply.minted.max(1) as f64,
-            if faults.is_empty() { "good".to_owned() } else { faults.join("; ") }
-        ));
+        text.push_str(&compared(name, &parameters, cast)?.0);
     }
     Ok(text)
 }

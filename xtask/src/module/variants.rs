@@ -1,7 +1,8 @@
-//! Modules for the tests of changes of rules: the source with a patch, built as a release is.
+//! Modules for changes of rules, in tests and in `pitpet demo`: the source with a patch, built as a
+//! release is.
 //!
 //! Each patch in `wasm/variants/` gives one module beside it. They take over from the newest
-//! release, so that they are made anew after one is pinned. Nothing that runs carries them.
+//! release, so that they are made anew after one is pinned. The command line alone carries one.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

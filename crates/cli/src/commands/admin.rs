@@ -89,6 +89,11 @@ pub(crate) async fn run(context: &Context, args: AdminArgs) -> Result<(), Failur
                 .map_err(|error| Failure::Unreachable(format!("the answer can't be read: {error}")))?;
             print_erased(context, &erased);
         }
+        AdminCommand::EraseProfile { account } => {
+            let request = http.post(format!("{url}/admin/profile-erasures")).bearer_auth(token()?);
+            let answer = send(request.json(&serde_json::json!({ "account": account }))).await?;
+            print_erased_profile(context, text(&answer, "account"));
+        }
         // `DeadLetters` and `Redrive`; the others are upkeep.
         _ => {
             return Err(Failure::usage(
@@ -110,11 +115,17 @@ pub(super) fn print_erased(context: &Context, erased: &ErasedView) {
     context.print(serde_json::json!(erased), &text);
 }
 
+/// Says whose profile was erased.
+pub(super) fn print_erased_profile(context: &Context, account: &str) {
+    let text = format!("Erased: the profile of {account}, which can set no other one.\n");
+    context.print(serde_json::json!({ "account": account }), &text);
+}
+
 fn text<'a>(answer: &'a Value, field: &str) -> &'a str {
     answer[field].as_str().unwrap_or_default()
 }
 
-fn token(data_dir: &Path) -> Result<String, Failure> {
+pub(super) fn token(data_dir: &Path) -> Result<String, Failure> {
     let path = data_dir.join(ADMIN_TOKEN_FILE);
     let token = std::fs::read_to_string(&path).map_err(|error| {
         Failure::Usage(format!(
@@ -125,7 +136,7 @@ fn token(data_dir: &Path) -> Result<String, Failure> {
     Ok(token.trim().to_owned())
 }
 
-async fn send(request: reqwest::RequestBuilder) -> Result<Value, Failure> {
+pub(super) async fn send(request: reqwest::RequestBuilder) -> Result<Value, Failure> {
     let unreachable =
         |error: reqwest::Error| Failure::Unreachable(format!("the service does not answer: {error}"));
     let answer = request.send().await.map_err(unreachable)?;

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use pitpet_chain::genesis::Parameters;
 use pitpet_chain::hash::RulesHash;
-use pitpet_chain_host::Releases;
 use pitpet_cli::client::{Client, now_ms};
 use pitpet_cli::failure::Failure;
 use pitpet_cli::kennel::{Head, Kennel};
@@ -101,7 +100,7 @@ impl<'a> Follower<'a> {
             kennel: known.map_or(KennelTrust::FirstUse, |_| KennelTrust::Remembered(kennel.id)),
             allowed: allowed.to_vec(),
             remembered: known.flatten(),
-            ..Terms::new(Releases::pinned().map(|rules| RulesHash(rules.0)).collect())
+            ..Terms::new(super::rules::trusted())
         };
         let opening = opening(client, &kennel, &kennel.genesis.checkpoint).await?;
         let verifier =

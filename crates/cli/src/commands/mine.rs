@@ -19,18 +19,23 @@ use indicatif::{ProgressBar, ProgressStyle};
 use pitpet_chain::block::Change;
 use pitpet_chain::event::verify_signature;
 use pitpet_chain::genesis::Parameters;
-use pitpet_chain::hash::{AccountId, BlockHash};
+use pitpet_chain::hash::{AccountId, BlockHash, RulesHash};
 use pitpet_chain::mining::{Purpose, Statement, Work, statement_bytes};
 use pitpet_cli::act::Act;
 use pitpet_cli::client::{Client, Done, now_ms};
 use pitpet_cli::failure::Failure;
+use pitpet_cli::kennel::Kennel;
+use pitpet_cli::keys::Account;
 use pitpet_cli::seals::Searcher;
+use pitpet_miner::WasmModules;
 use pitpet_pipeline::statements::WaitingStatement;
 use pitpet_pipeline::verify::Executed;
 use serde_json::{Value, json};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::sync::CancellationToken;
 
 use super::follow::{Follower, chosen};
-use super::verify::{fetch_rules, modules, rules_folder};
+use super::verify::{Remembered, fetch_rules, modules, rules_folder};
 use crate::args::MineArgs;
 use crate::context::{Context, plain, show};
 
@@ -44,6 +49,9 @@ const AGAIN_MS: u64 = 5_000;
 
 /// Time between two reports of the rate where nobody looks on.
 const RATE_EVERY: Duration = Duration::from_secs(10);
+
+/// How long a seal may take to be mined where nobody says otherwise.
+const LISTENED_WAIT: Duration = Duration::from_secs(60);
 
 /// Longest sleep between two looks at the clock, ms.
 const LOOK_MS_MAX: u64 = 60_000;
@@ -101,10 +109,11 @@ struct Tally {
     lost: u64,
 }
 
-/// Says what happens: lines for people, or one JSON object a line.
+/// Says what happens: lines for people, one JSON object a line, or objects to whoever listens.
 struct Teller {
     json: bool,
     bar: Option<ProgressBar>,
+    listener: Option<UnboundedSender<Value>>,
 }
 
 impl Teller {
@@ -115,13 +124,18 @@ impl Teller {
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
-        Self { json, bar }
+        Self { json, bar, listener: None }
     }
 
     fn tell(&self, what: &str, kennel: &str, mut record: Value, text: &str) {
         record["what"] = what.into();
         if !kennel.is_empty() {
             record["kennel"] = kennel.into();
+        }
+        if let Some(listener) = &self.listener {
+            // Whoever listened may have heard enough.
+            let _ = listener.send(record);
+            return;
         }
         let line = if self.json { record.to_string() } else { plain(text) };
         match &self.bar {
@@ -297,7 +311,7 @@ impl Miner<'_> {
         let head = self.follower.newest();
         let record = json!({ "height": head.height, "blocks": head.height - before,
             "age": head.summary.totals.age });
-        if teller.json {
+        if teller.json || teller.listener.is_some() {
             teller.tell("executed", &label, record, "");
         }
         // Somebody else was faster.
@@ -451,34 +465,14 @@ pub(crate) async fn run(context: &Context, args: MineArgs) -> Result<(), Failure
         wait: Duration::from_secs(context.common.wait),
         seals_max: args.seals,
     };
-    let mine = async {
+    let mining = async {
         let kennels = chosen(&client, &args.kennels).await?;
         fetch_rules(&client, &args.allow_rules, &rules_folder(context)).await?;
         let modules = modules(context)?;
-        let mut miners = Vec::new();
-        for kennel in kennels {
-            let key = client.key_in(&kennel, &account).await?.clone();
-            let follower = Follower::open(&client, &modules, kennel, &remembered, &args.allow_rules).await?;
-            let (label, (blocks, events)) = (follower.kennel.label.clone(), follower.executed());
-            let record = json!({ "blocks": blocks, "events": events, "height": follower.newest().height });
-            let text = format!("{label}: {blocks} blocks executed again, {events} events; all is as shown");
-            teller.tell("following", &label, record, &text);
-            miners.push(Miner {
-                shared: &shared,
-                follower,
-                key,
-                settled: None,
-                held: None,
-                again_ms: 0,
-                searching: None,
-                waits_for: RefCell::default(),
-            });
-        }
-        let running = miners.iter_mut().map(|miner| Box::pin(miner.run()));
-        futures::future::select_all(running).await.0
+        mine(&shared, &account, kennels, &modules, &remembered, &args.allow_rules).await
     };
     let ended = tokio::select! {
-        ended = mine => ended,
+        ended = mining => ended,
         () = teller.rates(&searcher) => Ok(()),
         signal = tokio::signal::ctrl_c() => signal.map_err(|error| Failure::Unreachable(error.to_string())),
     };
@@ -502,6 +496,68 @@ pub(crate) async fn run(context: &Context, args: MineArgs) -> Result<(), Failure
         ),
     );
     ended.map_err(loud)
+}
+
+/// Mines in all of these kennels, until enough is mined in one of them, or for ever.
+async fn mine(
+    shared: &Shared<'_>,
+    account: &Account,
+    kennels: Vec<Kennel>,
+    modules: &WasmModules,
+    remembered: &Remembered,
+    allowed: &[RulesHash],
+) -> Result<(), Failure> {
+    let mut miners = Vec::new();
+    for kennel in kennels {
+        let key = shared.client.key_in(&kennel, account).await?.clone();
+        let follower = Follower::open(shared.client, modules, kennel, remembered, allowed).await?;
+        let (label, (blocks, events)) = (follower.kennel.label.clone(), follower.executed());
+        let record = json!({ "blocks": blocks, "events": events, "height": follower.newest().height });
+        let text = format!("{label}: {blocks} blocks executed again, {events} events; all is as shown");
+        shared.teller.tell("following", &label, record, &text);
+        miners.push(Miner {
+            shared,
+            follower,
+            key,
+            settled: None,
+            held: None,
+            again_ms: 0,
+            searching: None,
+            waits_for: RefCell::default(),
+        });
+    }
+    let running = miners.iter_mut().map(|miner| Box::pin(miner.run()));
+    futures::future::select_all(running).await.0
+}
+
+/// Mines on one thread until it is told to stop, for somebody who listens instead of reading.
+///
+/// # Errors
+/// As `mine` ends with.
+pub(super) async fn mine_until(
+    client: &Client,
+    account: &Account,
+    kennels: Vec<Kennel>,
+    modules: &WasmModules,
+    listener: UnboundedSender<Value>,
+    stop: CancellationToken,
+) -> Result<(), Failure> {
+    let (tally, searcher) = (Cell::new(Tally::default()), Searcher::new(NonZeroUsize::MIN));
+    let teller = Teller { json: false, bar: None, listener: Some(listener) };
+    let shared = Shared {
+        client,
+        account: account.id,
+        searcher: &searcher,
+        teller: &teller,
+        tally: &tally,
+        wait: LISTENED_WAIT,
+        seals_max: None,
+    };
+    let remembered = Remembered::new();
+    tokio::select! {
+        ended = mine(&shared, account, kennels, modules, &remembered, &[]) => ended.map_err(loud),
+        () = stop.cancelled() => Ok(()),
+    }
 }
 
 /// What a refusal of a block means to a miner, in plain words before the reason.

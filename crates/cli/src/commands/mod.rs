@@ -14,6 +14,7 @@ pub(crate) mod look;
 pub(crate) mod market;
 pub(crate) mod mine;
 pub(crate) mod moderate;
+pub(crate) mod rules;
 pub(crate) mod upgrade;
 pub(crate) mod upkeep;
 pub(crate) mod verify;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use pitpet_chain::hash::{EventId, RulesHash};
 use pitpet_cli::client::now_ms;
 use pitpet_cli::failure::Failure;
+use pitpet_pipeline::belongings::erase_profile_of;
 use pitpet_pipeline::erase::{EraseError, erase_by_operator};
 use pitpet_pipeline::founding::Foundings;
 use pitpet_pipeline::fsck::Mode;
@@ -34,6 +35,7 @@ pub(super) enum Task {
     Repair { kennel: String, from: u64 },
     Snapshot { kennel: String },
     Erase { event: EventId },
+    EraseProfile { account: String },
 }
 
 /// The task of a command, if it is one of these.
@@ -47,6 +49,9 @@ pub(super) fn task(args: &AdminArgs) -> Option<Task> {
         AdminCommand::Snapshot { kennel } => Task::Snapshot { kennel: kennel.clone() },
         // A service on this machine does it itself, while it runs.
         AdminCommand::Erase { event } if args.deployment.is_some() => Task::Erase { event: *event },
+        AdminCommand::EraseProfile { account } if args.deployment.is_some() => {
+            Task::EraseProfile { account: account.clone() }
+        }
         _ => return None,
     })
 }
@@ -71,6 +76,7 @@ pub(super) async fn run(context: &Context, args: &AdminArgs, task: Task) -> Resu
         Task::Repair { kennel, from } => repair(context, table, &kennel, from, search_words_max).await,
         Task::Snapshot { kennel } => snapshot(context, table, objects, &kennel).await,
         Task::Erase { event } => erase(context, table, objects, &event).await,
+        Task::EraseProfile { account } => erase_profile(context, table, &account).await,
     };
     if let Some(folder) = folder {
         block_in_place(|| folder.close());
@@ -92,6 +98,14 @@ async fn erase(
     let erased = erased
         .ok_or_else(|| Failure::usage(format!("there is no event {event} with a text (field: event)")))?;
     super::admin::print_erased(context, &erased);
+    Ok(())
+}
+
+async fn erase_profile(context: &Context, table: Arc<dyn Table>, account: &str) -> Result<(), Failure> {
+    let erased = erase_profile_of(table.as_ref(), account, now_ms()).await.map_err(failed)?;
+    let erased =
+        erased.ok_or_else(|| Failure::usage(format!("there is no account {account:?} (field: account)")))?;
+    super::admin::print_erased_profile(context, &erased.to_string());
     Ok(())
 }
 

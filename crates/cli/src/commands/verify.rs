@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 use tokio::task::block_in_place;
 
 use super::export::{file_fault, opening};
+use super::rules;
 use crate::args::VerifyArgs;
 use crate::context::{Context, block_bar};
 
@@ -40,7 +41,7 @@ pub(super) trait Walk {
 }
 
 /// Nobody.
-struct Unwatched;
+pub(super) struct Unwatched;
 
 impl Walk for Unwatched {
     fn begin(&mut self, _: &Genesis) {}
@@ -183,7 +184,6 @@ fn head(verdict: &Verdict) -> Head {
 
 fn terms(args: &VerifyArgs, kennel: &KennelId, remembered: &Remembered) -> Terms {
     let known = remembered.get(&kennel.to_string());
-    let pinned = Releases::pinned().map(|rules| RulesHash(rules.0)).collect();
     Terms {
         kennel: match (&args.genesis, known) {
             (Some(given), _) => KennelTrust::Given(*given),
@@ -194,7 +194,7 @@ fn terms(args: &VerifyArgs, kennel: &KennelId, remembered: &Remembered) -> Terms
         block: args.head,
         checkpoint_key: args.checkpoint_key,
         remembered: known.copied().flatten(),
-        ..Terms::new(pinned)
+        ..Terms::new(rules::trusted())
     }
 }
 
@@ -213,9 +213,10 @@ pub(super) async fn fetch_rules(
     allowed: &[RulesHash],
     folder: &Path,
 ) -> Result<(), Failure> {
+    let trusted = rules::trusted();
     for rules in allowed {
         let path = folder.join(format!("{rules}.wasm"));
-        if Releases::pinned().any(|pinned| pinned.0 == rules.0) || path.exists() {
+        if trusted.contains(rules) || path.exists() {
             continue;
         }
         let module = client.rules(rules).await?;
@@ -237,7 +238,7 @@ pub(super) fn modules_with(context: &Context, releases: Releases) -> Result<Wasm
     let target = Target::host().map_err(|error| Failure::Unreachable(error.to_string()))?;
     Ok(WasmModules::new(
         Host::compiling(target, Settings::default()),
-        releases,
+        rules::carried(releases),
         ArtefactCache::new(context.keys.path().join("artefacts")),
     ))
 }

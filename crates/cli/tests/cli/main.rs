@@ -540,6 +540,57 @@ fn a_ledger_that_lost_blocks_or_was_swapped_is_refused() {
 }
 
 #[test]
+fn a_demonstration_with_the_operators_keys_plays_a_whole_season() {
+    let home = Runner::new(&nowhere());
+    let (_service, url) = service::Service::start(&home);
+    let runner = home.at(&url);
+    let ran = runner.run(&["demo", "--pace-ms", "0", "--data-dir", "data"]);
+    assert_eq!(ran.code, 0, "{}\n{}", ran.out, ran.err);
+    let label = ran.out.split("The operator opens ").nth(1).unwrap().split(':').next().unwrap().to_owned();
+    for part in [
+        "CHEAP CATNIP",
+        "The moderators' queue shows a post with 3 reporters.",
+        "The public log says why: Advertising",
+        "It is tried on a copy of the state first",
+        "Nothing was lost",
+        "Both miners have executed the blocks of either module.",
+        "2 treats paid, 1 to the seller, 1 to the house",
+        "Valid: classic",
+        &format!("Valid: {label}"),
+    ] {
+        assert!(ran.out.contains(part), "{part} is missing in\n{}", ran.out);
+    }
+    // What it told is on the ledgers, which verify without being told to trust anything.
+    let verified = runner.run(&["verify", "--json"]).json();
+    let ledgers = verified["ledgers"].as_array().unwrap();
+    let season = ledgers.iter().find(|ledger| ledger["ledger"] == label.as_str()).unwrap();
+    let used = season["rules"].as_array().unwrap();
+    assert_eq!(used.len(), 2, "{used:?}");
+    assert_eq!(used[0]["to"].as_u64().unwrap() + 1, used[1]["from"].as_u64().unwrap());
+    assert!(used.iter().all(|used| used["trust"] == "pinned"));
+    assert_eq!(season["bodies"]["hidden"], 1);
+    let trades = runner.run(&["market", "trades", "--kennel", "classic", "--json"]).json();
+    let split = |trade: &serde_json::Value| {
+        ["price", "to_seller", "to_house"].map(|field| trade[field].as_u64().unwrap())
+    };
+    let splits: Vec<_> = trades["trades"].as_array().unwrap().iter().map(split).collect();
+    assert_eq!(splits, [[2, 1, 1], [3, 2, 1]]);
+    let economy = runner.run(&["economy", "--kennel", "classic"]);
+    assert!(economy.out.contains("minted for seals"), "{}", economy.out);
+    // A folder whose keys are another server's is none of this one's operator.
+    let other = Runner::new(&nowhere());
+    let (_other, _) = service::Service::start(&other);
+    let foreign = other.home().join("data");
+    let ran = runner.run(&["demo", "--pace-ms", "0", "--data-dir", foreign.to_str().unwrap()]);
+    assert_eq!(ran.code, 0, "{}\n{}", ran.out, ran.err);
+    assert!(
+        ran.out.contains("Left out") && ran.out.contains("are not those of the operator of classic"),
+        "{}",
+        ran.out
+    );
+}
+
+#[test]
 fn the_demonstration_ends_well() {
     let server = Server::start(8);
     let runner = Runner::new(&server.url());
@@ -555,6 +606,14 @@ fn the_demonstration_ends_well() {
             "Three go into",
             "Skipping Stone is born",
             "pats it",
+            "Left out, and with it the moderator and the change of rules",
+            "Digger executes the",
+            "seals age",
+            "Digger names a lower price: refused, and nothing has changed.",
+            "3 treats paid, 2 to the seller, 1 to the house",
+            "2 treats paid, 1 to the seller, 1 to the house",
+            "Nugget acts for",
+            "Valid: classic",
         ] {
             assert!(ran.out.contains(part), "{part} is missing in\n{}", ran.out);
         }

@@ -35,6 +35,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
+use super::compress::{compressed, takes_gzip};
 
 /// How slow and how many senders may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,13 +214,14 @@ async fn answer(shared: &Shared, peer: IpAddr, settings: FrontSettings, request:
         let authorization = authorization.and_then(|value| value.to_str().ok()).unwrap_or_default();
         return plain(super::kennels::admin(shared, parts.method.as_str(), path, authorization, &body).await);
     }
+    let takes_gzip = takes_gzip(&parts.headers);
     let event = event(&parts.method, &parts.uri, parts.headers, &body, peer);
     let is_write = !matches!(parts.method, Method::GET | Method::HEAD);
     let response = match is_write {
         true => pitpet_ingest::handle(&shared.ingest, event).await,
         false => pitpet_query::handle(&shared.queries, event).await,
     };
-    unwrap(response)
+    unwrap(response, takes_gzip)
 }
 
 /// The last answer on a connection: what is left of the request is not read.
@@ -264,8 +266,8 @@ fn percent_decoded(path: &str) -> String {
     percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned()
 }
 
-/// The response that API Gateway would send.
-fn unwrap(event: ApiGatewayV2httpResponse) -> Response {
+/// The response that API Gateway would send, compressed as by what stands before it.
+fn unwrap(mut event: ApiGatewayV2httpResponse, takes_gzip: bool) -> Response {
     let body = match event.body {
         None | Some(EventBody::Empty) => Vec::new(),
         Some(EventBody::Text(text)) if event.is_base64_encoded => STANDARD.decode(text).unwrap_or_default(),
@@ -273,6 +275,7 @@ fn unwrap(event: ApiGatewayV2httpResponse) -> Response {
         Some(EventBody::Binary(bytes)) => bytes,
         Some(_) => Vec::new(),
     };
+    let body = compressed(body, &mut event.headers, takes_gzip);
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = u16::try_from(event.status_code)
         .ok()

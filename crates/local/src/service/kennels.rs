@@ -12,6 +12,7 @@ use pitpet_chain::hash::{EventId, KennelId, PublicKey, RulesHash, sha256};
 use pitpet_chain::limits::WITNESSES_MAX;
 use pitpet_chain_host::Releases;
 use pitpet_pipeline::api::Problem;
+use pitpet_pipeline::belongings::erase_profile_of;
 use pitpet_pipeline::erase::erase_by_operator;
 use pitpet_pipeline::founding::KENNELS_MAX;
 use pitpet_pipeline::head::write_founding;
@@ -267,6 +268,10 @@ pub(super) async fn admin(
             },
             Err(error) => bad_field("body", error.to_string()).into(),
         },
+        ("POST", "/admin/profile-erasures") => match serde_json::from_slice::<ProfileErasure>(body) {
+            Ok(ProfileErasure { account }) => profile_erased(shared, &account).await,
+            Err(error) => bad_field("body", error.to_string()).into(),
+        },
         ("GET", "/admin/queue") => match shared.queue.counts(shared.clock.now_ms()).await {
             Ok(counts) => HttpResponse::json(
                 200,
@@ -289,6 +294,22 @@ pub(super) async fn admin(
 struct Erasure {
     /// The event's id.
     event: String,
+}
+
+/// A request to erase the profile of an account.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProfileErasure {
+    /// A name or an account id.
+    account: String,
+}
+
+async fn profile_erased(shared: &super::Shared, account: &str) -> HttpResponse {
+    match erase_profile_of(shared.admin.table.as_ref(), account, shared.clock.now_ms()).await {
+        Ok(Some(account)) => HttpResponse::json(200, &serde_json::json!({ "account": account.to_string() })),
+        Ok(None) => not_found("such account", "account").into(),
+        Err(error) => Problem::from(error).into(),
+    }
 }
 
 async fn erased(shared: &super::Shared, event: &EventId) -> HttpResponse {

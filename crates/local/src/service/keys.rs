@@ -30,6 +30,9 @@ pub struct Keys {
 /// The file of the operator's token in the data folder.
 pub const ADMIN_TOKEN_FILE: &str = "keys/admin.token";
 
+/// The file of the moderator's key in the data folder.
+pub const MODERATOR_KEY_FILE: &str = "keys/moderator.key";
+
 /// The file of the operator's key in the data folder.
 pub const OPERATOR_KEY_FILE: &str = "keys/operator.key";
 

@@ -5,6 +5,7 @@
 //! Deliberately absent: any shortcut between the parts. A request becomes an API Gateway event,
 //! an event goes through the queue, a block through the table's conditional write.
 
+mod compress;
 mod engine;
 mod folder;
 mod front;
@@ -41,7 +42,7 @@ pub use engine::Engine;
 pub use folder::{DataFolder, FolderError};
 pub use front::FrontSettings;
 pub use kennels::{FoundingKeys, NewKennel, Preset, open as open_kennel, public};
-pub use keys::{ADMIN_TOKEN_FILE, Keys, OPERATOR_KEY_FILE, read_key};
+pub use keys::{ADMIN_TOKEN_FILE, Keys, MODERATOR_KEY_FILE, OPERATOR_KEY_FILE, read_key};
 pub use upgrades::NewRules;
 
 /// Name of the one table.

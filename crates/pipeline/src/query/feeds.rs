@@ -189,7 +189,7 @@ impl Queries {
         Ok(pets)
     }
 
-    async fn describe(&self, found: &[Item]) -> Result<Vec<EntryView>, Problem> {
+    pub(super) async fn describe(&self, found: &[Item]) -> Result<Vec<EntryView>, Problem> {
         let mut wanted = Vec::new();
         for item in found {
             let kennel = KennelId(item.attributes.digest("kennel")?);

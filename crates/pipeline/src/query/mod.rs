@@ -4,6 +4,7 @@
 //! ([`crate::native::ReplicaHost`]), opened as the miner opens them; whoever gets a proof checks it
 //! against the signed checkpoint, so that a replica is not trusted.
 
+mod belongings;
 mod birthplace;
 mod cards;
 mod evidence;
@@ -31,6 +32,7 @@ use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, EventId, KennelId, Rul
 use pitpet_chain::mining;
 use pitpet_chain::reject::Reject;
 
+pub use belongings::{Home, POSTS_MAX, is_fading};
 pub use cards::{AccountCard, PetCard, read_account, read_pet, remaining_words};
 pub use export::{ExportManifest, Segment, SegmentEntry, StoredBody};
 pub use find::{FOUND_MAX, Found};

@@ -1,5 +1,6 @@
 //! The use cases over everything in memory, with faults on demand.
 
+mod belongings;
 mod commit;
 mod crashes;
 mod erase;

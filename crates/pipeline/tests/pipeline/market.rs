@@ -180,6 +180,7 @@ async fn what_is_taken_or_cancelled_is_open_no_more_and_the_split_is_exact() {
     let entry = fair.bert.act(Payload::Cancel { order: given_up });
     fair.done(entry).await;
     assert_eq!(fair.open("", 9).await, [offered, bid]);
+    assert_eq!(fair.queries.homes(&living.into()).await.expect("the table answers"), []);
     let entry = fair.cleo.act(Payload::Take { order: offered, price: 11 });
     let bought = fair.done(entry).await;
     assert_eq!(fair.open("", 9).await, [bid]);
@@ -202,6 +203,12 @@ async fn what_is_taken_or_cancelled_is_open_no_more_and_the_split_is_exact() {
     assert_eq!((second.id.clone(), second.pet_name.as_deref()), (sold.to_string(), Some("Kitty")));
     let view: EventView = read(&fair.queries, &format!("/v1/events/{sold}?proof=false")).await;
     assert_eq!(view.place.expect("a place").height, second.height);
+    // Each pet names the home that it had before; before it was sold there was none.
+    for (pet, sale) in [(living, first), (kept, second)] {
+        let homes = fair.queries.homes(&pet.into()).await.expect("the table answers");
+        let homes: Vec<_> = homes.iter().map(|home| (home.account.as_str(), home.until_ms)).collect();
+        assert_eq!(homes, [(sale.seller.as_str(), sale.timestamp_ms)]);
+    }
     // Page by page.
     let page: TradesView = read(&fair.queries, "/v1/market/trades?kennel=first&limit=1").await;
     assert_eq!(page.trades, all.trades[..1]);

@@ -23,7 +23,9 @@ pub(crate) const LOOKED: usize = 6;
 pub(crate) async fn page(view: &View<'_>, account: &str) -> Result<HttpResponse, Problem> {
     let t = view.t;
     let found = view.queries.account(account).await?;
+    let b = super::belongings::texts(view);
     let pets = view.queries.pets_of(&found.id).await?;
+    let profile = view.queries.profile(&found.id).await?;
     let births: Vec<BirthHash> = pets.iter().take(LOOKED).filter_map(|pet| pet.birth.parse().ok()).collect();
     let mut posts = view.queries.posts_of(&births, POSTS).await?;
     posts.retain(|card| card.entry.kind == "post");
@@ -35,7 +37,16 @@ pub(crate) async fn page(view: &View<'_>, account: &str) -> Result<HttpResponse,
     }
     let (pet_cards, post_cards) = (parts::pet_cards(view, &pets).await?, parts::cards(view, &posts).await?);
     let main = html! {
-        h1 dir="auto" { (who.name) }
+        div.self {
+            @if let Some(photo) = &profile.avatar_url {
+                img src=(photo.replace("/media/", "/thumb/")) width="96" height="96" alt={ (b.avatar_of) " " (who.name) };
+            }
+            div {
+                h1 dir="auto" { (who.name) }
+                @if !profile.bio.is_empty() { p.lead.text dir="auto" { (profile.bio) } }
+                p { button.button.quiet type="button" data-mute="accounts" data-subject=(found.id) hidden { (b.mute_account) } }
+            }
+        }
         dl.facts {
             @for (label, holding) in &holdings {
                 div { dt { (t.account_free) ", " (t.account_where) " " (label) } dd { (holding.free) } }
@@ -53,12 +64,15 @@ pub(crate) async fn page(view: &View<'_>, account: &str) -> Result<HttpResponse,
         Some(name) => format!("/@{name}"),
         None => format!("/account/{}", found.id),
     };
-    let picture = pets.iter().find_map(|pet| pet.photo_url.clone());
+    let picture = profile.avatar_url.or_else(|| pets.iter().find_map(|pet| pet.photo_url.clone()));
     Ok(layout::page(
         view,
         &Page {
             title: &(t.account_title)(&who.name),
-            description: &(t.account_description)(&who.name),
+            description: &match profile.bio.as_str() {
+                "" => (t.account_description)(&who.name),
+                bio => bio.chars().take(200).collect(),
+            },
             kind: "account",
             canonical: Some(&path),
             picture: picture.as_deref(),

@@ -77,8 +77,7 @@ pub(crate) async fn page(view: &View<'_>) -> Result<HttpResponse, Problem> {
         @if order == "newest" && cursor.is_none() {
             div.fresh data-live data-feed-url="/v1/feed?limit=20" data-newest=(newest) {}
         }
-        (list)
-        (parts::more(view, &path, next.as_deref()))
+        (parts::endless(view, &path, next.as_deref(), &list))
     };
     Ok(layout::page(
         view,

@@ -56,14 +56,16 @@ pub(crate) async fn search(view: &View<'_>) -> Result<HttpResponse, Problem> {
 /// A problem.
 pub(crate) async fn tag(view: &View<'_>, tag: &str) -> Result<HttpResponse, Problem> {
     let t = view.t;
+    let b = super::belongings::texts(view);
     let found = view.queries.tagged(tag, view.request.cursor()?, CARDS).await?;
     let cards = parts::cards(view, &found.cards).await?;
     let title = (t.tag_title)(tag);
     let path = format!("/tag/{}", encoded(tag));
     let main = html! {
         h1 dir="auto" { (title) }
-        @if found.cards.is_empty() { p.lead { (t.tag_none) } } @else { (cards) }
-        (parts::more(view, &path, found.cursor.as_deref()))
+        p { button.button.quiet type="button" data-mute="tags" data-subject=(tag.to_lowercase()) hidden { (b.mute_tag) } }
+        @if found.cards.is_empty() { p.lead { (t.tag_none) } }
+        @else { (parts::endless(view, &path, found.cursor.as_deref(), &cards)) }
     };
     Ok(layout::page(
         view,

@@ -1,6 +1,7 @@
 //! The pages, one module a kind.
 
 pub(crate) mod account;
+pub(crate) mod belongings;
 pub(crate) mod feed;
 pub(crate) mod find;
 pub(crate) mod ledger;

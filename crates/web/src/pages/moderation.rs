@@ -26,7 +26,7 @@ pub(crate) fn texts(view: &View<'_>) -> &'static ModerationTexts {
 pub(crate) fn wishes(view: &View<'_>, event: &str, author: &str) -> Markup {
     let t = texts(view);
     html! {
-        div.wishes data-wishes data-event=(event) data-author=(author) hidden {
+        div.wishes data-wishes data-event=(event) data-author=(author) data-off {
             button type="button" data-wish="report" { (crate::icons::icon("report")) (t.report) }
             button type="button" data-wish="erase" hidden { (crate::icons::icon("hidden")) (t.erase) }
         }

@@ -1,9 +1,12 @@
 //! A pet: its photos, its life, its whole story, its end.
 
+use std::collections::HashMap;
+
 use maud::{Markup, html};
 use pitpet_chain::hash::BirthHash;
 use pitpet_pipeline::api::{EntryView, PetView, Problem};
 use pitpet_pipeline::http::HttpResponse;
+use pitpet_pipeline::query::Home;
 
 use super::moderation::wishes;
 use super::post::{Who, large, visit};
@@ -32,8 +35,10 @@ pub(crate) async fn page(view: &View<'_>, birth: &str) -> Result<HttpResponse, P
     posts.retain(|card| card.entry.kind == "post");
     posts.truncate(POSTS as usize);
     let mut others = view.queries.pets_of(&pet.owner).await?;
+    let homes = view.queries.homes(&hash).await?;
     others.retain(|other| other.birth != pet.birth);
     let accounts = timeline.entries.iter().map(|entry| entry.account.as_str()).chain([pet.owner.as_str()]);
+    let accounts = accounts.chain(homes.iter().map(|home| home.account.as_str()));
     let names = view.queries.names_of(accounts).await?;
     let owner = Who::of(view, &pet.owner, names.get(&pet.owner));
     let name = parts::name(view, &pet);
@@ -45,6 +50,9 @@ pub(crate) async fn page(view: &View<'_>, birth: &str) -> Result<HttpResponse, P
     let is_over = pet.phase != "living";
     let until_ms = if is_over { pet.died_ms } else { view.now_ms };
     let lived = (t.about)(until_ms.saturating_sub(pet.born_ms));
+    let story = html! {
+        ol.line { @for entry in &timeline.entries { (visit(view, entry, name, &Who::of(view, &entry.account, names.get(&entry.account)))) } }
+    };
     let main = html! {
         article class=[is_over.then_some("ended")] {
             div.profile {
@@ -67,6 +75,7 @@ pub(crate) async fn page(view: &View<'_>, birth: &str) -> Result<HttpResponse, P
                     @if is_over { (end(view, &pet, name, &lived)) }
                     dl.facts {
                         div { dt { (t.pet_owner) } dd { a href=(owner.href) { (owner.name) } } }
+                        @if !homes.is_empty() { (before(view, &homes, &names)) }
                         div { dt { (t.pet_born) } dd { (parts::date(view, pet.born_ms)) } }
                         @if is_over { div { dt { (t.pet_died) } dd { (parts::date(view, pet.died_ms)) } } }
                         div { dt { (t.pet_lived) } dd { (lived) } }
@@ -85,8 +94,7 @@ pub(crate) async fn page(view: &View<'_>, birth: &str) -> Result<HttpResponse, P
             }
             section aria-labelledby="story" {
                 h2 #story { (t.pet_timeline) }
-                ol.line { @for entry in &timeline.entries { (visit(view, entry, name, &Who::of(view, &entry.account, names.get(&entry.account)))) } }
-                (parts::more(view, &path, timeline.cursor.as_deref()))
+                (parts::endless(view, &path, timeline.cursor.as_deref(), &story))
             }
             @if !others.is_empty() { section { h2 { (t.pet_other_lives) } (other_cards) } }
             (parts::check(view, &pet.kennel, if is_over { pet.died_height } else { timeline.entries.first().map_or(pet.born_height, |entry| entry.height) }, Some(&pet.birth)))
@@ -108,6 +116,17 @@ pub(crate) async fn page(view: &View<'_>, birth: &str) -> Result<HttpResponse, P
             ..Page::default()
         },
     ))
+}
+
+/// Who cared for it before.
+fn before(view: &View<'_>, homes: &[Home], names: &HashMap<String, String>) -> Markup {
+    let b = super::belongings::texts(view);
+    html! {
+        div { dt { (b.homes) } @for home in homes {
+            @let who = Who::of(view, &home.account, names.get(&home.account));
+            dd data-home=(home.account) { a href=(who.href) { (who.name) } " " span.small.soft { (b.until) " " (parts::date(view, home.until_ms)) } }
+        } }
+    }
 }
 
 fn end(view: &View<'_>, pet: &PetView, name: &str, lived: &str) -> Markup {

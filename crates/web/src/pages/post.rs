@@ -31,6 +31,9 @@ pub(crate) async fn page(view: &View<'_>, id: &str) -> Result<HttpResponse, Prob
     let life = parts::life(view, pet).await?;
     let alt = (t.photo_of)(name);
     let path = format!("/post/{id}");
+    let visits = html! {
+        ol.line data-visits { @for entry in &found.visits.entries { (visit(view, entry, name, &who(&entry.account))) } }
+    };
     let main = html! {
         article.post class=[(pet.phase != "living").then_some("ended")] {
             h1.vh { ((t.post_title)(name)) }
@@ -56,8 +59,7 @@ pub(crate) async fn page(view: &View<'_>, id: &str) -> Result<HttpResponse, Prob
             section aria-labelledby="visits" {
                 h2 #visits { (t.post_visits) }
                 @if found.visits.entries.is_empty() { p.soft { (t.post_no_visits) } }
-                ol.line data-visits { @for entry in &found.visits.entries { (visit(view, entry, name, &who(&entry.account))) } }
-                (parts::more(view, &path, found.visits.cursor.as_deref()))
+                (parts::endless(view, &path, found.visits.cursor.as_deref(), &visits))
             }
             (parts::check(view, &card.entry.kennel, card.entry.height, Some(id)))
         }
@@ -145,7 +147,7 @@ pub(crate) fn visit(view: &View<'_>, entry: &EntryView, name: &str, who: &Who) -
     };
     let has_text = matches!(entry.kind.as_str(), "post" | "comment");
     html! {
-        li id=(format!("e-{}", entry.id)) {
+        li id=(format!("e-{}", entry.id)) data-by=(entry.account) {
             span.mark { (crate::icons::icon(icon)) }
             span dir="auto" { (said) } " " span.small.soft { (parts::time(view, entry.timestamp_ms)) }
             @if has_text {

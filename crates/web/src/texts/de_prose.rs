@@ -100,6 +100,8 @@ pub(super) fn privacy() -> Markup {
             li { "Texte: Namen, Geschichten, Beiträge, Kommentare und Schlagwörter. Das Kassenbuch hat nur einen gesalzenen Fingerabdruck, aus dem niemand den Text erkennt, wenn Text und Salz gelöscht sind." }
             li { "Fotos. Sie werden neu gemacht, bevor sie dein Gerät verlassen, sodass weder Ort noch Kamera darin stehen." }
             li { "Der Name deines Kontos, falls du einen eingetragen hast, und Wörter, mit denen öffentliche Beiträge gefunden werden." }
+            li { "Dein Profil, falls du eines geschrieben hast. Du ersetzt es selbst; was vorher dort stand, ist weg." }
+            li { "Deine Lesezeichen, und wen und was du stummgeschaltet hast: von deinem Browser verschlüsselt, sodass nur du es lesen kannst." }
         }
         h2 { "Eine Zeit lang" }
         ul {

@@ -99,6 +99,8 @@ pub(super) fn privacy() -> Markup {
             li { "Texts: names, stories, posts, comments and tags. The ledger holds only a salted fingerprint, from which nobody can tell the text once text and salt are erased." }
             li { "Photos. They are made anew before they leave your device, so that no place or camera is in them." }
             li { "The name of your account, if you registered one, and words by which public posts are found." }
+            li { "Your profile, if you wrote one. You replace it yourself; what was there before is gone." }
+            li { "Your bookmarks, and whom and what you muted: encrypted by your browser, so that nobody but you can read them." }
         }
         h2 { "For a while" }
         ul {

@@ -5,6 +5,7 @@
 //! inflects as it must.
 
 pub(crate) mod account;
+pub(crate) mod belongings;
 mod de;
 mod de_prose;
 mod en;

@@ -1,15 +1,18 @@
-//! `pitpet demo`: a neighbourhood of a dozen pets, told as it happens, over the real API.
+//! `pitpet demo`: a neighbourhood of a dozen pets and the season that follows ([`season`]), told as
+//! it happens, over the real API.
 //!
 //! Every step is a signed event whose proof is checked. Nothing depends on an empty kennel: others
 //! may be at it, so each loop looks at what is, and a pet that died meanwhile is left out.
 
 pub(crate) mod cast;
+mod season;
 
 use std::time::{Duration, Instant};
 
+use ed25519_dalek::SigningKey;
 use futures::future::join_all;
 use pitpet_chain::block::Change;
-use pitpet_chain::hash::{BirthHash, EventId};
+use pitpet_chain::hash::{AccountId, BirthHash, EventId};
 use pitpet_cli::act::Act;
 use pitpet_cli::client::{Client, Done, Mined};
 use pitpet_cli::failure::Failure;
@@ -56,6 +59,8 @@ struct Demo {
     started: Instant,
     pace: Duration,
     neighbours: Vec<Neighbour>,
+    /// The pet whose story ended.
+    first_life: BirthHash,
 }
 
 /// `demo`
@@ -81,7 +86,14 @@ pub(crate) async fn run(context: &Context, args: DemoArgs) -> Result<(), Failure
     }
     let accounts = accounts(context)?;
     let pace = Duration::from_millis(args.pace_ms);
-    let mut demo = Demo { client, kennel, started: Instant::now(), pace, neighbours: Vec::new() };
+    let mut demo = Demo {
+        client,
+        kennel,
+        started: Instant::now(),
+        pace,
+        neighbours: Vec::new(),
+        first_life: BirthHash([0; 32]),
+    };
     tell(&format!(
         "Kennel {} on {}, block {}. Every block with an event is an age; a pet has {} to live, and each event about it starts them anew.",
         view.label,
@@ -95,7 +107,8 @@ pub(crate) async fn run(context: &Context, args: DemoArgs) -> Result<(), Failure
     demo.story_end().await?;
     demo.keepsake_and_gifts().await?;
     demo.restart().await?;
-    demo.epilogue().await
+    let kennels = season::play(&mut demo, &context.common, args.data_dir.as_deref()).await?;
+    demo.epilogue(&kennels).await
 }
 
 fn tell(text: &str) {
@@ -140,10 +153,22 @@ impl Demo {
     }
 
     async fn act(&self, account: &Account, act: Act) -> Result<Mined, Failure> {
+        self.act_in(&self.kennel, account, act).await
+    }
+
+    async fn act_in(&self, kennel: &Kennel, account: &Account, act: Act) -> Result<Mined, Failure> {
+        self.perform(kennel, account.id, account.first_key(), act).await
+    }
+
+    async fn perform(
+        &self,
+        kennel: &Kennel,
+        account: AccountId,
+        key: &SigningKey,
+        act: Act,
+    ) -> Result<Mined, Failure> {
         let wait = Some(self.left()?);
-        let done =
-            self.client.perform(&self.kennel, account.id, account.first_key(), &act, wait, &|_| {}).await?;
-        match done {
+        match self.client.perform(kennel, account, key, &act, wait, &|_| {}).await? {
             Done::Mined(mined) => Ok(*mined),
             Done::Queued(_) => unreachable!("the demonstration waits"),
         }
@@ -156,10 +181,21 @@ impl Demo {
         name: &str,
         story: &str,
     ) -> Result<Mined, Failure> {
+        self.bear_in(&self.kennel, account, character, name, story).await
+    }
+
+    async fn bear_in(
+        &self,
+        kennel: &Kennel,
+        account: &Account,
+        character: &Character,
+        name: &str,
+        story: &str,
+    ) -> Result<Mined, Failure> {
         let photo = character.photo();
         self.client.upload(account.id, account.first_key(), &photo).await?;
         let act = Act::Birth { photo: photo.sha256, name: name.into(), story: story.into(), recovery: None };
-        self.act(account, act).await
+        self.act_in(kennel, account, act).await
     }
 
     async fn births(&mut self, accounts: Vec<Account>) -> Result<(), Failure> {
@@ -259,6 +295,60 @@ impl Demo {
         Ok(())
     }
 
+    /// Whoever has least of its life left is visited, or posts where nobody can visit it.
+    async fn go_on(&mut self, turn: usize) -> Result<(), Failure> {
+        let mut lowest: Option<(u64, usize)> = None;
+        for at in 0..self.neighbours.len() {
+            let pet = self.look_at(at).await?;
+            self.neighbours[at].is_out = pet.phase != "living";
+            if pet.phase == "living" {
+                lowest = lowest.into_iter().chain([(pet.remaining, at)]).min();
+            }
+        }
+        let Some((_, host)) = lowest else {
+            return Err(Failure::Unreachable("all the neighbours have died; the kennel is too busy".into()));
+        };
+        let Neighbour { post, birth, character, .. } = self.neighbours[host];
+        if let Some(post) = post {
+            let guests = self.neighbours.len() - 1;
+            let guest = (host + 1 + turn % guests) % self.neighbours.len();
+            let visited =
+                self.act(&self.neighbours[guest].account, Act::Comment(post, "Told you.".into())).await;
+            match visited {
+                Err(failure)
+                    if matches!(
+                        failure.problem_name(),
+                        Some("closed-post" | "unknown-post" | "too-many-comments")
+                    ) => {}
+                other => {
+                    let height = other?.proven.header.height;
+                    let guest = self.neighbours[guest].character.name;
+                    tell(&format!("         block {height}: {guest}'s owner comments on {}", character.name));
+                    return Ok(());
+                }
+            }
+        }
+        let act = Act::Post { pet: birth, photo: None, text: "Again!".into(), tags: vec![] };
+        let posted = came_about(self.act(&self.neighbours[host].account, act).await)?;
+        self.neighbours[host].post = posted.as_ref().map(|mined| mined.id);
+        if let Some(mined) = posted {
+            tell(&format!("         block {}: {} posts again", mined.proven.header.height, character.name));
+        }
+        Ok(())
+    }
+
+    /// The neighbour, but for the first one, whose pet has most of its life before it.
+    async fn liveliest(&self) -> Result<Option<usize>, Failure> {
+        let mut most: Option<(u64, usize)> = None;
+        for at in 1..self.neighbours.len() {
+            let pet = self.look_at(at).await?;
+            if pet.phase == "living" {
+                most = most.into_iter().chain([(pet.remaining, at)]).max();
+            }
+        }
+        Ok(most.map(|(_, at)| at))
+    }
+
     async fn look_at(&self, at: usize) -> Result<PetView, Failure> {
         self.left()?;
         self.client.pet(&self.neighbours[at].birth).await
@@ -293,6 +383,7 @@ impl Demo {
     async fn keepsake_and_gifts(&mut self) -> Result<(), Failure> {
         scene("The keepsake");
         let owner = self.neighbours[0].account.clone();
+        self.first_life = self.neighbours[0].birth;
         let mined = self.act(&owner, Act::Keepsake(self.neighbours[0].birth)).await?;
         let free = mined
             .proven
@@ -368,7 +459,7 @@ impl Demo {
         Ok(())
     }
 
-    async fn epilogue(&self) -> Result<(), Failure> {
+    async fn epilogue(&self, kennels: &[String]) -> Result<(), Failure> {
         scene("The neighbourhood now");
         for at in 0..self.neighbours.len() {
             let (pet, name) = (self.look_at(at).await?, self.neighbours[at].character.name);
@@ -380,12 +471,14 @@ impl Demo {
         }
         let (_, head) = self.client.checkpoint(&self.kennel).await?;
         tell(&format!(
-            "\nEvery event above was shown to be in kennel {}, up to its signed checkpoint {}. It took {} s.\nNow try:\n  pitpet feed --kennel {}\n  pitpet pet {} --events\n  pitpet verify {}",
-            self.kennel.label,
+            "\nEvery event above was shown to be in {}, up to the signed checkpoint {} of {}. It took {} s.\nNow try:\n  pitpet feed --kennel {}\n  pitpet pet {} --events\n  pitpet market trades\n  pitpet moderate log\n  pitpet economy --kennel {}\n  pitpet verify {}",
+            kennels.join(" and "),
             head.size,
+            self.kennel.label,
             self.started.elapsed().as_secs(),
             self.kennel.label,
             self.neighbours[0].birth,
+            self.kennel.label,
             self.client.server()
         ));
         Ok(())

@@ -1,0 +1,52 @@
+// Which buttons of posts, pets and orders are there for whom. What they do is loaded for whoever is signed in, while the
+// page can be used already; others are led to where one joins.
+
+import { path } from "./dom.js";
+import { T } from "./texts.js";
+
+/** Whether a button is for this account at all. */
+function isShown(kind, { side, maker, owner }, own) {
+  const isOwner = own?.account === owner;
+  switch (kind) {
+    case "post":
+    case "keepsake":
+    case "offer":
+      return isOwner;
+    case "bid":
+      return !isOwner;
+    case "take":
+      return side === "offer" ? own?.account !== maker : isOwner;
+    case "cancel":
+      return own?.account === maker;
+    default:
+      return true;
+  }
+}
+
+/** Whether it can be done to a pet that is no more. */
+const outlives = (kind) => ["keepsake", "offer", "bid", "take", "cancel"].includes(kind);
+
+/** Enables the buttons of a part of the page. */
+export function enable(root, own) {
+  const actions = own && import("./actions.js");
+  // What fails here is said when a button is pressed, if it fails then too.
+  actions?.catch(() => {});
+  for (const place of root.querySelectorAll("[data-actions]")) {
+    for (const button of place.querySelectorAll("button[data-act]")) {
+      const kind = button.dataset.act;
+      const isOwner = own && place.dataset.owner === own.account;
+      // Nobody pats or shares their own pet, but may see how many did.
+      button.hidden = !isShown(kind, place.dataset, own);
+      const isOver = place.dataset.phase !== "living" && !outlives(kind);
+      button.disabled = isOver || Boolean(isOwner && (kind === "pat" || kind === "share"));
+      if (own) button.addEventListener("click", async () => {
+        const { act } = await actions.catch(() => import("./actions.js"));
+        await act(kind, place, button, own);
+      });
+      else {
+        button.title = T.joinFirst;
+        button.addEventListener("click", () => location.assign(path("/join")));
+      }
+    }
+  }
+}
