@@ -1,16 +1,17 @@
 //! The decoders of `pitpet-chain`. Whatever is accepted must encode to the bytes that it came from.
 
 use pitpet_chain::abi::{self, Claim, Session, Start};
-use pitpet_chain::block::{Block, Death, Header, Receipt, Summary};
+use pitpet_chain::block::{Block, Death, Ending, Header, Receipt, Summary};
 use pitpet_chain::body::{Body, commitment};
 use pitpet_chain::codec::{Bytes, Canonical, decode, encode};
 use pitpet_chain::event::{Kind, SignedEvent};
 use pitpet_chain::genesis::Genesis;
 use pitpet_chain::hash::RulesHash;
 use pitpet_chain::kennel::{Fault, prove_event};
+use pitpet_chain::mining::Statement;
 use pitpet_chain::proof::{EventProof, LogProof, StateProof};
 use pitpet_chain::request::SignedRequest;
-use pitpet_chain::state::{Account, Pet, Post};
+use pitpet_chain::state::{Account, Keys, Mining, Order, Pet, Post, Totals};
 use pitpet_pipeline::publication::{Bodies, publication};
 
 /// Decodes, and requires the identity of decoding and encoding.
@@ -73,6 +74,12 @@ pub(crate) fn records(data: &[u8]) {
     _ = identical::<Account>(data);
     _ = identical::<Pet>(data);
     _ = identical::<Post>(data);
+    _ = identical::<Order>(data);
+    _ = identical::<Ending>(data);
+    _ = identical::<Keys>(data);
+    _ = identical::<Mining>(data);
+    _ = identical::<Totals>(data);
+    _ = identical::<Statement>(data);
     _ = identical::<abi::Opened>(data);
     _ = identical::<abi::Batch>(data);
     _ = identical::<abi::Draft>(data);

@@ -55,6 +55,10 @@ pub(crate) fn export(data: &[u8]) {
     }
 }
 
+/// Where requests are taken, and one place where none is.
+const PATHS: [&str; 7] =
+    ["/v1/events", "/v1/accounts", "/v1/media", "/v1/feed", "/v1/reports", "/v1/erasures", "/v1/statements"];
+
 /// The first byte chooses the path; the rest is the request's body.
 pub(crate) fn ingest(data: &[u8]) {
     static TOWN: OnceLock<(Runtime, Town)> = OnceLock::new();
@@ -64,7 +68,7 @@ pub(crate) fn ingest(data: &[u8]) {
         (runtime, town)
     });
     let Some((path, body)) = data.split_first() else { return };
-    let path = ["/v1/events", "/v1/accounts", "/v1/media", "/v1/feed"][usize::from(*path) % 4];
+    let path = PATHS[usize::from(*path) % PATHS.len()];
     let request = HttpRequest {
         method: "POST".to_owned(),
         path: path.to_owned(),
