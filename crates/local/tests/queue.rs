@@ -87,9 +87,9 @@ async fn what_would_wait_too_long_is_not_taken() {
         [Err(QueueError::Throttled)] => false,
         other => panic!("{other:?}"),
     };
-    // Four bodies of the largest size are 1 MiB; it looks again after a moment.
+    // Two bodies of the largest size are 512 KiB; it looks again after a moment.
     let large = |n: u8| "x".repeat(BODY_BYTES_MAX - 1) + &n.to_string();
-    for n in 0..4 {
+    for n in 0..2 {
         assert!(is_taken(&bounded, &large(n)).await);
         clock.0.fetch_add(100, Ordering::SeqCst);
     }

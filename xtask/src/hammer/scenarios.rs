@@ -305,7 +305,9 @@ async fn back_to_normal(
     let found = tokio::time::timeout(BACK, rig.find(server, &sent[..20])).await;
     found.with_context(|| format!("events are not mined within {BACK:?} after the trouble has ended"))??;
     acknowledged.extend(sent);
-    Ok(begin.elapsed())
+    let back = begin.elapsed();
+    anyhow::ensure!(back <= BACK, "normal service was back {back:.1?} after the trouble had ended");
+    Ok(back)
 }
 
 /// Far more than it can carry.

@@ -11,8 +11,9 @@ use super::FifoQueue;
 /// mined soon, and its sender should know.
 ///
 /// An event has 300 to 450 bytes in a message, and two cores mine 400 to 1,000 of them a second
-/// (docs/figures.md): 1 MiB is 2,300 to 3,500 events, which take 3 to 9 s.
-const WAITING_BYTES_MAX: u64 = 1024 * 1024;
+/// (docs/figures.md): 512 KiB are 1,150 to 1,750 events, which take 1 to 4.5 s. Half as many cores
+/// may take twice as long, and normal service is still back within 10 s.
+const WAITING_BYTES_MAX: u64 = 512 * 1024;
 
 /// How long a look at what waits is good for, ms.
 const LOOK_MS: u64 = 50;
