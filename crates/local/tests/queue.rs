@@ -96,12 +96,14 @@ async fn what_would_wait_too_long_is_not_taken() {
     assert!(is_taken(&bounded, "A").await, "no more than may wait");
     clock.0.fetch_add(100, Ordering::SeqCst);
     assert!(!is_taken(&bounded, "B").await, "more than may wait");
+    assert!(!bounded.has_room().await && free.has_room().await, "who asks first is told");
     assert!(is_taken(&free, "C").await, "the service's own messages have no bound");
     let received = queue.receive(2, clock.now_ms()).await.expect("the file is good");
     for message in received.messages {
         queue.delete(&message.receipt, clock.now_ms()).await.expect("the file is good");
     }
     clock.0.fetch_add(100, Ordering::SeqCst);
+    assert!(bounded.has_room().await, "there is room again");
     assert!(is_taken(&bounded, "D").await, "there is room again");
 }
 

@@ -43,19 +43,16 @@ pub struct Ingest {
     pub(crate) passwords: Option<Setup>,
 }
 
-/// A submitted event that may go into the queue.
-struct Accepted {
-    id: EventId,
-    /// Whose key signed it. Which account the event names, anyone can choose.
-    signer: AccountId,
-    kennel: KennelId,
-    entry: Entry,
-}
-
 pub(crate) fn base64_field(field: &str, text: &str) -> Result<Vec<u8>, Problem> {
     STANDARD
         .decode(text)
         .map_err(|_| bad_field(field, format!("{field} must be standard base64 with padding.")))
+}
+
+fn read(submitted: &SubmittedEvent) -> Result<(Vec<u8>, SignedEvent), Problem> {
+    let bytes = base64_field("event", &submitted.event)?;
+    let signed = SignedEvent::read(&bytes).map_err(rejected)?;
+    Ok((bytes, signed))
 }
 
 impl Ingest {
@@ -102,18 +99,20 @@ impl Ingest {
             let detail = format!("A request holds 1 to {} events.", limits::MESSAGE_EVENTS_MAX);
             return Err(bad_field("events", detail));
         }
+        let has_room = self.queue.has_room().await;
         let mut results = Vec::new();
         let mut by_kennel: BTreeMap<KennelId, Vec<(usize, Entry)>> = BTreeMap::new();
         for (at, submitted) in events.iter().enumerate() {
-            results.push(match self.check(submitted).await {
-                Ok(accepted) => match counting.count(Subject::Account(accepted.signer), 1).await {
-                    Ok(()) => {
-                        by_kennel.entry(accepted.kennel).or_default().push((at, accepted.entry));
-                        Ok(accepted.id)
+            results.push(match read(submitted) {
+                Err(problem) => Err((None, problem)),
+                Ok((_, signed)) if !has_room => Err((Some(signed.id), busy())),
+                Ok((bytes, signed)) => match self.check(bytes, &signed, submitted, counting).await {
+                    Ok((kennel, entry)) => {
+                        by_kennel.entry(kennel).or_default().push((at, entry));
+                        Ok(signed.id)
                     }
-                    Err(problem) => Err((Some(accepted.id), problem)),
+                    Err(problem) => Err((Some(signed.id), problem)),
                 },
-                Err(refused) => Err(refused),
             });
         }
         let mut outgoing = Vec::new();
@@ -144,19 +143,18 @@ impl Ingest {
         Ok(results)
     }
 
-    async fn check(&self, submitted: &SubmittedEvent) -> Result<Accepted, (Option<EventId>, Problem)> {
-        let bytes = base64_field("event", &submitted.event).map_err(|problem| (None, problem))?;
-        let signed = SignedEvent::read(&bytes).map_err(|reject| (None, rejected(reject)))?;
-        let id = signed.id;
-        self.check_signed(&signed, submitted)
-            .await
-            .map(|body| Accepted {
-                id,
-                signer: AccountId::of(&signed.event.key),
-                kennel: signed.event.kennel,
-                entry: Entry { event: Bytes(bytes), body },
-            })
-            .map_err(|problem| (Some(id), problem))
+    /// Checks an event and counts it for whose key signed it: which account it names, anyone can
+    /// choose.
+    async fn check(
+        &self,
+        bytes: Vec<u8>,
+        signed: &SignedEvent,
+        submitted: &SubmittedEvent,
+        counting: &mut Counting<'_>,
+    ) -> Result<(KennelId, Entry), Problem> {
+        let body = self.check_signed(signed, submitted).await?;
+        counting.count(Subject::Account(AccountId::of(&signed.event.key)), 1).await?;
+        Ok((signed.event.kennel, Entry { event: Bytes(bytes), body }))
     }
 
     async fn check_signed(

@@ -231,6 +231,12 @@ pub trait Queue: Send + Sync {
     /// Sends messages, any number, in order within each group; one outcome a message, in order.
     /// `Ok` means that the queue holds the message durably.
     async fn send(&self, messages: &[OutgoingMessage]) -> Vec<Result<(), QueueError>>;
+
+    /// Whether it would take messages just now. Asked before signatures are checked, so that
+    /// refusing a flood costs little; a queue without a bound always would.
+    async fn has_room(&self) -> bool {
+        true
+    }
 }
 
 /// The sending side of the dead-letter queue, for messages that the miner gives up by itself.

@@ -471,6 +471,10 @@ impl<Q: Queue + 'static> Queue for FaultyQueue<Q> {
         }
         outcomes
     }
+
+    async fn has_room(&self) -> bool {
+        self.inner.has_room().await
+    }
 }
 
 #[async_trait]

@@ -80,6 +80,10 @@ impl Queue for QueueHandle {
         let sent = self.queue.send(messages.to_vec(), self.clock.now_ms()).await;
         sent.into_iter().map(|outcome| outcome.map(|_| ())).collect()
     }
+
+    async fn has_room(&self) -> bool {
+        !self.is_full().await
+    }
 }
 
 /// The sending side of the dead-letter queue.

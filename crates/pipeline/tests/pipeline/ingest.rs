@@ -1,5 +1,7 @@
 //! Bad input over HTTP: each has its own clear answer and leaves nothing in the queue.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pitpet_chain::body::Body;
@@ -11,7 +13,9 @@ use pitpet_chain::limits;
 use pitpet_chain::request::{Request, Wish};
 use pitpet_pipeline::api::{Problem, Submissions, SubmittedEvents, SubmittedRequest};
 use pitpet_pipeline::http::{self, HttpRequest, HttpResponse, REQUEST_BYTES_MAX};
+use pitpet_pipeline::ingest::Ingest;
 use pitpet_pipeline::message::Entry;
+use pitpet_pipeline::ports::{OutgoingMessage, Queue, QueueError};
 use pitpet_simulator::town::{QUICK, id_of, key, submitted};
 use pitpet_simulator::{Fault, Faults, Player, Town};
 use serde_json::{Value, json};
@@ -289,6 +293,44 @@ async fn without_the_queue_nothing_is_accepted() {
         refused(&town, "queue down", &response, (503, name, ""));
         assert_eq!(response.headers["retry-after"], retry_after);
     }
+}
+
+/// A queue that takes nothing.
+struct FullQueue;
+
+#[async_trait::async_trait]
+impl Queue for FullQueue {
+    async fn send(&self, _messages: &[OutgoingMessage]) -> Vec<Result<(), QueueError>> {
+        panic!("it said that it has no room");
+    }
+
+    async fn has_room(&self) -> bool {
+        false
+    }
+}
+
+#[tokio::test]
+async fn a_flood_is_refused_before_signatures_cost_anything() {
+    let town = town().await;
+    let mut anna = Player::new(&town, 1);
+    let birth = submitted(&anna.birth("Kitty", town.head().await.hash));
+    let mut forged = birth.clone();
+    let mut bytes = STANDARD.decode(&forged.event).expect("base64");
+    *bytes.last_mut().expect("a signature") ^= 1;
+    forged.event = STANDARD.encode(bytes);
+    let mut unreadable = birth.clone();
+    unreadable.event = "AAAA".to_owned();
+    let ingest =
+        Ingest::new(town.table.clone(), Arc::new(FullQueue), town.objects.clone(), town.clock.clone());
+    let results = ingest.submit(vec![birth, forged, unreadable], &mut ingest.counting()).await;
+    let found: Vec<_> = results
+        .expect("a list of events")
+        .into_iter()
+        .map(|result| result.expect_err("the queue is full"))
+        .map(|(id, problem)| (id.is_some(), problem.kind))
+        .collect();
+    let expected = [(true, "/problems/busy"), (true, "/problems/busy"), (false, "/problems/malformed")];
+    assert_eq!(found, expected.map(|(named, kind)| (named, kind.to_owned())));
 }
 
 pub(crate) fn request(seed: u8, wish: Wish, expires_ms: u64) -> SubmittedRequest {
