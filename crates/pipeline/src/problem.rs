@@ -47,7 +47,7 @@ pub fn unavailable(error: &dyn std::fmt::Display) -> Problem {
 /// Rules that decide a kennel can't be run where the question came.
 pub fn rules_unavailable(error: &dyn std::fmt::Display) -> Problem {
     tracing::warn!(%error, "a question about a state could not be answered");
-    let detail = "This server can't run the rules that decide this kennel, so it gives no proofs of its state. Its blocks and events, and their proofs, are served as ever.";
+    let detail = "This server can't run the rules that decide this kennel, so it gives no proofs of its state and no list of what is open in it. Its blocks and events, and their proofs, are served as ever.";
     problem(503, "rules-unavailable", "Not provable here", detail, Some("kennel"))
 }
 

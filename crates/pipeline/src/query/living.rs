@@ -4,6 +4,9 @@
 //! every pet at every age. A kennel's living pets are at most 1,024 and fit memory: they are taken
 //! once from a replica of the kennel, and from then on kept up by the receipts and deaths of the
 //! blocks that follow. Its [orders](super::market) are remembered along with them.
+//!
+//! A replica that isn't native doesn't show its state. Where other rules decide, the living are
+//! taken from the newest snapshot whose state native code can hold, and from the blocks since.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,17 +14,22 @@ use std::sync::Arc;
 use pitpet_chain::block::{Block, Change, Death, Receipt};
 use pitpet_chain::codec::decode;
 use pitpet_chain::hash::{BirthHash, BlockHash, EventId, KennelId};
-use pitpet_chain::state::{Pet, Phase};
+use pitpet_chain::kennel::{Kennel, Snapshot};
+use pitpet_chain::state::{Pet, Phase, State};
 
 use super::market::Orders;
 use super::{Queries, cards};
 use crate::api::{PetView, Problem};
-use crate::head::{CommittedHead, Founding, LedgerError, damaged};
+use crate::head::{CommittedHead, Founding, LedgerError, damaged, path_down, read_block};
 use crate::items::{self, DAY_MS, Fields};
 use crate::ports::{Consistency, Order, Query};
+use crate::snapshots;
 
 /// Blocks that are read one by one; further behind, a replica is quicker.
 const BLOCKS_BEHIND_MAX: u64 = 512;
+
+/// Blocks that are read one by one from a kennel's beginning, where no snapshot helps.
+const BLOCKS_FOLDED_MAX: u64 = 4_096;
 
 /// How often a kennel's pace is measured anew, ms.
 const PACE_KEPT_MS: u64 = 60_000;
@@ -42,9 +50,24 @@ pub(super) struct Living {
     hash: BlockHash,
     pets: HashMap<BirthHash, Pet>,
     pub(super) orders: Orders,
+    /// Whether all are there; if not, only those of whom the blocks since it was made speak.
+    pub(super) is_whole: bool,
 }
 
 impl Living {
+    /// Those of a state.
+    fn of(state: &State, height: u64, hash: BlockHash) -> Self {
+        let births = state.living_up_to(u64::MAX);
+        let pet = |birth: &BirthHash| Some((*birth, state.pet(birth)?.clone()));
+        let pets = births.iter().filter_map(pet).collect();
+        Self { height, hash, pets, orders: Orders::of(state), is_whole: true }
+    }
+
+    /// None: what there is after a genesis, or as much as is known.
+    fn none(height: u64, hash: BlockHash, is_whole: bool) -> Self {
+        Self { height, hash, pets: HashMap::new(), orders: Orders::default(), is_whole }
+    }
+
     fn take(&mut self, block: &Block) -> Result<(), LedgerError> {
         self.orders.take(block)?;
         for receipt in &block.receipts {
@@ -169,30 +192,68 @@ impl Queries {
         Ok(true)
     }
 
-    /// Takes the living from a replica. One that isn't native doesn't tell them: then those count
-    /// of whom the blocks from here on speak.
+    /// Takes the living from a replica, or where that isn't native from what is stored.
     async fn count_living(&self, founding: &Founding) -> Result<Living, LedgerError> {
         let head = self.published_head(founding).await?;
-        let replica = match self.replicas.take(founding, &head).await {
-            Ok(replica) => replica,
-            Err(error) if error.is_of_the_rules() => {
-                tracing::warn!(kennel = %founding.kennel, %error, "who is alive in a kennel is not known to the full");
-                let (height, hash) = (head.height, head.hash);
-                return Ok(Living { height, hash, pets: HashMap::new(), orders: Orders::default() });
+        match self.replicas.take(founding, &head).await {
+            Ok(replica) => {
+                let living = replica.instance.state().map(|state| Living::of(state, head.height, head.hash));
+                self.replicas.put(founding.kennel, replica);
+                if let Some(living) = living {
+                    return Ok(living);
+                }
             }
+            Err(error) if error.is_of_the_rules() => {}
             Err(error) => return Err(error),
-        };
-        let (pets, orders) = match replica.instance.state() {
-            Some(state) => {
-                let births = state.living_up_to(u64::MAX);
-                let pet = |birth: &BirthHash| Some((*birth, state.pet(birth)?.clone()));
-                (births.iter().filter_map(pet).collect(), Orders::of(state))
+        }
+        self.fold_living(founding, &head).await
+    }
+
+    /// Takes the living from the newest snapshot that native code can hold, in the end from
+    /// genesis, and from the blocks since.
+    async fn fold_living(&self, founding: &Founding, head: &CommittedHead) -> Result<Living, LedgerError> {
+        let end = (head.height, head.hash);
+        let places = snapshots::list(self.objects.as_ref(), &founding.kennel).await.unwrap_or_default();
+        for place in places.iter().rev().filter(|place| place.height <= head.height) {
+            let Some(mut living) = self.readable_snapshot(founding, place).await else { continue };
+            let (first, path) = path_down(self.table.as_ref(), &founding.kennel, end, place.height).await?;
+            if first == place.hash {
+                self.fold(founding, &mut living, path).await?;
+                return Ok(living);
             }
-            None => (HashMap::new(), Orders::default()),
-        };
-        let living = Living { height: head.height, hash: head.hash, pets, orders };
-        self.replicas.put(founding.kennel, replica);
-        Ok(living)
+        }
+        if head.height <= BLOCKS_FOLDED_MAX {
+            let (first, path) = path_down(self.table.as_ref(), &founding.kennel, end, 0).await?;
+            let mut living = Living::none(0, first, true);
+            self.fold(founding, &mut living, path).await?;
+            return Ok(living);
+        }
+        tracing::warn!(kennel = %founding.kennel, "who is alive in a kennel is not known to the full: other rules decide it, and no snapshot of it can be read");
+        Ok(Living::none(head.height, head.hash, false))
+    }
+
+    /// The living of a snapshot, if its records are a state of the shape that native code knows:
+    /// then they have the root that the block's header tells.
+    async fn readable_snapshot(&self, founding: &Founding, place: &snapshots::Place) -> Option<Living> {
+        let content = snapshots::read(self.objects.as_ref(), &founding.kennel, place).await.ok()?;
+        let snapshot: Snapshot = decode(&content).ok()?;
+        let rules_hash = snapshot.header.rules_hash;
+        let is_of_place = snapshot.header.hash() == place.hash;
+        let kennel = Kennel::open(snapshot, rules_hash).ok().filter(|_| is_of_place)?;
+        Some(Living::of(kennel.state(), place.height, place.hash))
+    }
+
+    async fn fold(
+        &self,
+        founding: &Founding,
+        living: &mut Living,
+        path: Vec<(u64, BlockHash)>,
+    ) -> Result<(), LedgerError> {
+        for (height, hash) in path {
+            let stored = read_block(self.table.as_ref(), &founding.kennel, height, &hash).await?;
+            living.take(&decode(&stored.bytes).map_err(|_| damaged("a block"))?)?;
+        }
+        Ok(())
     }
 
     /// How long an age takes in a kennel, by the last day, ms: at least what its parameters ask

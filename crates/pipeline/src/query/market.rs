@@ -23,7 +23,7 @@ use crate::api::{OrderView, OrdersView, Problem, TradeView, TradesView};
 use crate::head::{CommittedHead, Founding, LedgerError, damaged};
 use crate::items::{self, Fields};
 use crate::ports::{Attributes, Consistency, Item};
-use crate::problem::{bad_field, not_found};
+use crate::problem::{bad_field, not_found, rules_unavailable};
 
 /// By what open orders are sorted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -207,16 +207,20 @@ impl Queries {
             // The next block is not before either.
             let now_ms = self.clock.now_ms().max(head.header.timestamp_ms);
             let open = self.of_living(founding, head, |living| {
-                living
+                // Of one kennel all are told or none; among all kennels those that are known.
+                if filter.kennel.is_some() && !living.is_whole {
+                    return Err(rules_unavailable(&"its open orders can't be listed here"));
+                }
+                let open = living
                     .orders
                     .open(now_ms)
                     .filter(|order| filter.side.is_none_or(|side| side == order.side))
                     .filter(|order| pet.is_none_or(|pet| pet == order.pet))
                     .map(|order| (place(order, filter.sort), order.clone(), at))
-                    .filter(|(place, _, _)| cursor.is_none_or(|cursor| place.as_str() > cursor))
-                    .collect::<Vec<_>>()
+                    .filter(|(place, _, _)| cursor.is_none_or(|cursor| place.as_str() > cursor));
+                Ok(open.collect::<Vec<_>>())
             });
-            found.extend(open.await?);
+            found.extend(open.await??);
         }
         found.sort_unstable_by(|(a, _, _), (b, _, _)| a.cmp(b));
         let is_more = found.len() > limit;

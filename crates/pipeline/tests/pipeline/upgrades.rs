@@ -2,18 +2,20 @@
 //! tested where there is an engine, in `functions/miner/tests/upgrades.rs`.
 
 use pitpet_chain::codec::Bytes;
+use pitpet_chain::event::Payload;
 use pitpet_chain::hash::RulesHash;
 use pitpet_pipeline::fsck::{Fsck, Mode, Note, Summary};
 use pitpet_pipeline::http::{self, HttpRequest, HttpResponse};
 use pitpet_pipeline::items;
 use pitpet_pipeline::message::Entry;
+use pitpet_pipeline::mine::MinerSettings;
 use pitpet_pipeline::native::NativeHost;
 use pitpet_pipeline::ports::Objects as _;
-use pitpet_pipeline::query::Ranking;
+use pitpet_pipeline::query::{OrderFilter, Ranking};
 use pitpet_pipeline::search::WORDS_MAX;
 use pitpet_pipeline::upgrade::Operator;
 use pitpet_simulator::town::{QUICK, RULES, id_of, key, submitted};
-use pitpet_simulator::{Player, Town};
+use pitpet_simulator::{Faults, Player, Town};
 
 const NEXT: RulesHash = RulesHash([0x22; 32]);
 
@@ -91,9 +93,52 @@ async fn a_replica_answers_only_by_the_rules_that_decide_the_kennel() {
         let text = String::from_utf8_lossy(&refused.body).into_owned();
         assert_eq!(refused.status, 503, "{text}");
         assert!(text.contains("rules-unavailable"), "{text}");
-        // Pages go on without the kennel's ranking.
-        assert!(queries.ranked(Ranking::Alive, 0, 10).await.expect("an answer").is_empty());
+        // Who is alive is told by the blocks.
+        let alive = queries.ranked(Ranking::Alive, 0, 10).await.expect("an answer");
+        assert_eq!(alive.iter().map(|pet| &pet.birth).collect::<Vec<_>>(), [&pet.to_string()]);
         assert!(queries.block("first", 4).await.is_ok());
+    }
+}
+
+/// Open orders as a service tells them that has just started and can't run the kennel's rules.
+async fn open_orders(town: &Town) -> Vec<(String, u64)> {
+    let queries = town.queries().with_rules(RULES, None);
+    let filter = OrderFilter { kennel: Some("first"), ..OrderFilter::default() };
+    let view = queries.market(&filter, None, 50).await.expect("an answer");
+    view.orders.into_iter().map(|order| (order.id, order.price)).collect()
+}
+
+#[tokio::test]
+async fn what_is_alive_and_on_offer_is_listed_across_a_change_of_rules() {
+    // From the beginning on; from a snapshot of the rules before; from one of the rules since.
+    for snapshot_every in [1_000, 2, 1] {
+        let town = Town::found(QUICK).await;
+        let miner =
+            town.miner_with(&Faults::none(), MinerSettings { snapshot_every, ..MinerSettings::default() });
+        let mut owner = Player::new(&town, 1);
+        let until_ms = town.clock.now_ms() + 3_600_000;
+        let birth = owner.birth("Kitty", town.head().await.hash);
+        let pet = id_of(&birth);
+        let offer = |owner: &mut Player, price| owner.act(Payload::Offer { pet: pet.into(), price, until_ms });
+        let before = offer(&mut owner, 7);
+        town.send(vec![birth, before.clone(), decision(&town, NEXT, 3)]);
+        town.mine_all(&miner).await;
+        for text in ["One.", "Two."] {
+            town.clock.advance(1_000);
+            town.send(vec![owner.post(pet, text)]);
+            town.mine_all(&miner).await;
+        }
+        assert_eq!(town.head().await.header.rules_hash, NEXT);
+        assert_eq!(open_orders(&town).await, [(id_of(&before).to_string(), 7)]);
+        let cancel = owner.act(Payload::Cancel { order: id_of(&before) });
+        let since = offer(&mut owner, 9);
+        town.clock.advance(1_000);
+        town.send(vec![cancel, since.clone()]);
+        town.mine_all(&miner).await;
+        assert_eq!(open_orders(&town).await, [(id_of(&since).to_string(), 9)], "every {snapshot_every}");
+        let queries = town.queries().with_rules(RULES, None);
+        let alive = queries.ranked(Ranking::Alive, 0, 10).await.expect("an answer");
+        assert_eq!(alive.len(), 1, "every {snapshot_every}");
     }
 }
 
