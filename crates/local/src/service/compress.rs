@@ -5,27 +5,26 @@
 //! Pages hold nothing secret beside what a request names, so that the size of an answer tells
 //! nothing that the answer itself wouldn't.
 
-use std::io::Write as _;
-
-use axum::http::{HeaderMap, HeaderValue, header};
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use axum::body::HttpBody;
+use axum::http::{HeaderMap, Response, header};
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{And, Predicate, SizeAbove};
 
 /// What is shorter fits one packet as it is.
-const BYTES_MIN: usize = 1_400;
+const BYTES_MIN: u16 = 1_400;
 
 /// Of zlib's levels one of the quick ones: each answer is packed anew.
-const LEVEL: Compression = Compression::new(3);
+const LEVEL: CompressionLevel = CompressionLevel::Precise(3);
 
-/// Whether a sender takes gzip (RFC 9110 section 12.5.3).
-pub(super) fn takes_gzip(headers: &HeaderMap) -> bool {
-    let ranges = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    ranges.flat_map(|value| value.split(',')).any(|range| {
-        let mut parts = range.split(';').map(str::trim);
-        let is_gzip = parts.next().is_some_and(|coding| coding.eq_ignore_ascii_case("gzip"));
-        let quality = parts.find_map(|part| part.strip_prefix("q=")).and_then(|q| q.parse::<f32>().ok());
-        is_gzip && quality.unwrap_or(1.0) > 0.0
-    })
+/// Answers whose media type is a text's.
+#[derive(Clone, Copy)]
+pub(super) struct IsText;
+
+impl Predicate for IsText {
+    fn should_compress<B: HttpBody>(&self, response: &Response<B>) -> bool {
+        is_text(response.headers())
+    }
 }
 
 fn is_text(headers: &HeaderMap) -> bool {
@@ -37,82 +36,77 @@ fn is_text(headers: &HeaderMap) -> bool {
         || media.ends_with("+xml")
 }
 
-/// Compresses a body, and says so in its headers, where that is of use.
-pub(super) fn compressed(body: Vec<u8>, headers: &mut HeaderMap, is_taken: bool) -> Vec<u8> {
-    if !is_text(headers) || body.len() < BYTES_MIN || headers.contains_key(header::CONTENT_ENCODING) {
-        return body;
-    }
-    // Whoever keeps it for others must know, whatever this one took.
-    headers.append(header::VARY, HeaderValue::from_static("accept-encoding"));
-    if !is_taken {
-        return body;
-    }
-    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), LEVEL);
-    let packed = encoder.write_all(&body).and_then(|()| encoder.finish());
-    // Memory takes what is written to it; if not, the text goes as it is.
-    let Ok(packed) = packed else { return body };
-    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    packed
+/// Compresses bodies, and says so in their headers, where that is of use.
+pub(super) fn compression() -> CompressionLayer<And<SizeAbove, IsText>> {
+    CompressionLayer::new().quality(LEVEL).compress_when(SizeAbove::new(BYTES_MIN).and(IsText))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
     use std::io::Read as _;
 
+    use axum::body::Body;
+    use axum::http::Request;
     use flate2::read::GzDecoder;
+    use http_body_util::BodyExt as _;
+    use tower::{Layer as _, ServiceExt as _};
 
     use super::*;
 
-    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in pairs {
-            let name = header::HeaderName::from_bytes(name.as_bytes()).expect("a name");
-            headers.append(name, HeaderValue::from_str(value).expect("a value"));
+    /// What somebody who takes `accept` is answered.
+    async fn answer(media: &str, text: &[u8], accept: Option<&str>) -> (HeaderMap, Vec<u8>) {
+        let service = compression().layer(tower::service_fn(async |_: Request<Body>| {
+            let response = Response::builder().header("content-type", media).header("vary", "accept-language");
+            Ok::<_, Infallible>(response.body(Body::from(text.to_vec())).expect("a response"))
+        }));
+        let mut request = Request::new(Body::empty());
+        if let Some(accept) = accept {
+            request.headers_mut().insert("accept-encoding", accept.parse().expect("a value"));
         }
-        headers
+        let (parts, body) = service.oneshot(request).await.expect("it never fails").into_parts();
+        (parts.headers, body.collect().await.expect("a body").to_bytes().to_vec())
     }
 
-    #[test]
-    fn gzip_is_taken_by_whoever_says_so() {
-        for (said, takes) in [
-            ("gzip", true),
-            ("deflate, GZIP;q=0.5, br", true),
-            ("gzip;q=0", false),
-            ("br", false),
-            ("xgzip", false),
-        ] {
-            assert_eq!(takes_gzip(&headers(&[("accept-encoding", said)])), takes, "{said}");
-        }
-        assert!(!takes_gzip(&HeaderMap::new()));
-    }
-
-    #[test]
-    fn texts_are_compressed_and_come_out_as_they_were() {
+    #[tokio::test]
+    async fn texts_are_compressed_for_whoever_takes_it() {
         let text = "<p>Mochi is here! Say hello.</p>".repeat(400).into_bytes();
-        let mut page = headers(&[("content-type", "text/html; charset=utf-8"), ("vary", "accept-language")]);
-        let packed = compressed(text.clone(), &mut page, true);
-        assert!(packed.len() * 8 < text.len());
-        assert_eq!(page["content-encoding"], "gzip");
-        let varies: Vec<_> = page.get_all("vary").iter().collect();
-        assert_eq!(varies, ["accept-language", "accept-encoding"]);
-        let mut out = Vec::new();
-        GzDecoder::new(packed.as_slice()).read_to_end(&mut out).expect("gzip");
-        assert_eq!(out, text);
+        for (accept, is_packed) in [
+            (Some("gzip"), true),
+            (Some("deflate, GZIP;q=0.5, br"), true),
+            (Some("gzip;q=0"), false),
+            (Some("br"), false),
+            (Some("xgzip"), false),
+            (None, false),
+        ] {
+            let (headers, body) = answer("text/html; charset=utf-8", &text, accept).await;
+            // Whoever keeps it for others must know, whatever this one took.
+            let varies: Vec<_> = headers.get_all("vary").iter().collect();
+            assert_eq!(varies, ["accept-language", "accept-encoding"], "{accept:?}");
+            assert_eq!(headers.contains_key("content-encoding"), is_packed, "{accept:?}");
+            if is_packed {
+                assert!(body.len() * 8 < text.len());
+                let mut out = Vec::new();
+                GzDecoder::new(body.as_slice()).read_to_end(&mut out).expect("gzip");
+                assert_eq!(out, text);
+            } else {
+                assert_eq!(body, text, "{accept:?}");
+            }
+        }
     }
 
-    #[test]
-    fn what_is_short_packed_or_not_wanted_goes_as_it_is() {
+    #[tokio::test]
+    async fn what_is_short_or_packed_goes_as_it_is() {
         let text = vec![b'x'; 10_000];
-        for (media, size, is_taken) in [
-            ("text/html", BYTES_MIN - 1, true),
-            ("image/jpeg", 10_000, true),
-            ("application/wasm", 10_000, true),
-            ("application/cbor", 10_000, true),
-            ("application/problem+json", 10_000, false),
+        for (media, size) in [
+            ("text/html", usize::from(BYTES_MIN) - 1),
+            ("image/jpeg", 10_000),
+            ("application/wasm", 10_000),
+            ("application/cbor", 10_000),
         ] {
-            let mut headers = headers(&[("content-type", media)]);
-            assert_eq!(compressed(text[..size].to_vec(), &mut headers, is_taken), text[..size], "{media}");
-            assert!(!headers.contains_key("content-encoding"));
+            let (headers, body) = answer(media, &text[..size], Some("gzip")).await;
+            assert_eq!(body, text[..size], "{media}");
+            assert!(!headers.contains_key("content-encoding"), "{media}");
         }
     }
 }

@@ -23,8 +23,8 @@ use base64::engine::general_purpose::STANDARD;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use pitpet_aws::objects::{UPLOAD_PATH, UploadError};
 use pitpet_chain::limits::PHOTO_BYTES_MAX;
 use pitpet_pipeline::api::Problem;
@@ -33,9 +33,10 @@ use pitpet_pipeline::problem::{problem, unavailable};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tower::Layer as _;
 
 use super::Shared;
-use super::compress::{compressed, takes_gzip};
+use super::compress::compression;
 
 /// How slow and how many senders may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,10 +119,11 @@ async fn connection(
     settings: FrontSettings,
     stop: CancellationToken,
 ) {
-    let service = service_fn(move |request: axum::http::Request<Incoming>| {
+    let service = tower::service_fn(move |request: axum::http::Request<Incoming>| {
         let shared = shared.clone();
         async move { Ok::<_, Infallible>(answer(&shared, peer.ip(), settings, request.map(Body::new)).await) }
     });
+    let service = TowerToHyperService::new(compression().layer(service));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(settings.head_timeout)
@@ -214,14 +216,13 @@ async fn answer(shared: &Shared, peer: IpAddr, settings: FrontSettings, request:
         let authorization = authorization.and_then(|value| value.to_str().ok()).unwrap_or_default();
         return plain(super::kennels::admin(shared, parts.method.as_str(), path, authorization, &body).await);
     }
-    let takes_gzip = takes_gzip(&parts.headers);
     let event = event(&parts.method, &parts.uri, parts.headers, &body, peer);
     let is_write = !matches!(parts.method, Method::GET | Method::HEAD);
     let response = match is_write {
         true => pitpet_ingest::handle(&shared.ingest, event).await,
         false => pitpet_query::handle(&shared.queries, event).await,
     };
-    unwrap(response, takes_gzip)
+    unwrap(response)
 }
 
 /// The last answer on a connection: what is left of the request is not read.
@@ -266,8 +267,8 @@ fn percent_decoded(path: &str) -> String {
     percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned()
 }
 
-/// The response that API Gateway would send, compressed as by what stands before it.
-fn unwrap(mut event: ApiGatewayV2httpResponse, takes_gzip: bool) -> Response {
+/// The response that API Gateway would send.
+fn unwrap(event: ApiGatewayV2httpResponse) -> Response {
     let body = match event.body {
         None | Some(EventBody::Empty) => Vec::new(),
         Some(EventBody::Text(text)) if event.is_base64_encoded => STANDARD.decode(text).unwrap_or_default(),
@@ -275,7 +276,6 @@ fn unwrap(mut event: ApiGatewayV2httpResponse, takes_gzip: bool) -> Response {
         Some(EventBody::Binary(bytes)) => bytes,
         Some(_) => Vec::new(),
     };
-    let body = compressed(body, &mut event.headers, takes_gzip);
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = u16::try_from(event.status_code)
         .ok()
