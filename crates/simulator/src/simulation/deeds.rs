@@ -42,6 +42,9 @@ struct Sight {
     pets: Vec<BirthHash>,
     posts: Vec<EventId>,
     orders: Vec<Order>,
+    /// An own pet whose story has ended, and who has no keepsake yet; seen in every other run, in
+    /// which treats are freed and trade is brisk. In the others they are scarce.
+    ended: Option<BirthHash>,
     /// Own pets and keepsakes that can be traded.
     own: Vec<BirthHash>,
     /// Others'.
@@ -78,12 +81,18 @@ impl Persona {
             });
             good.map(|pet| pet.birth).collect()
         };
+        let is_brisk = world.scenario.seed.is_multiple_of(2);
+        let mut ended = books
+            .pets
+            .values()
+            .filter(|pet| is_brisk && pet.owner == account && pet.phase == Phase::Ended);
         let (began, difficulty) = books.work();
         Sight {
             pet: books.living_pet(&account),
             pets: books.pets.keys().copied().collect(),
             posts: books.posts(),
             orders: books.orders.values().cloned().collect(),
+            ended: ended.next().map(|pet| pet.birth),
             own: tradable(true),
             others: tradable(false),
             head: auditor.head(&kennel).1,
@@ -159,7 +168,7 @@ impl Persona {
                 let to = Player::of(founding, number, world.clock.now_ms()).account();
                 player.act(Payload::Transfer { to, amount })
             }
-            16..=17 => player.act(Payload::Keepsake { pet: other }),
+            16..=17 => player.act(Payload::Keepsake { pet: sight.ended.unwrap_or(other) }),
             18..=22 => self.seal(world, sight),
             23..=25 => {
                 let pet = world.one_of(&sight.own).copied().unwrap_or(other);
