@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use pitpet_chain::event::Kind;
 use pitpet_simulator::simulation::{Counts, FaultKind, Scenario, run, run_all, shrink};
 
 /// Seeds of the gate.
@@ -10,6 +11,9 @@ const SEEDS: u64 = 900;
 /// At least so many events, and so many faults of each kind.
 const EVENTS_MIN: u64 = 200_000;
 const FAULTS_MIN: u64 = 500;
+
+/// At least so many accepted events of each kind.
+const ACCEPTED_MIN: u64 = 20;
 
 #[test]
 fn nothing_is_lost_whatever_fails() {
@@ -27,6 +31,9 @@ fn nothing_is_lost_whatever_fails() {
     assert!(counts.events >= EVENTS_MIN, "only {} events", counts.events);
     for kind in FaultKind::ALL {
         assert!(counts.of(*kind) >= FAULTS_MIN, "only {} of {kind}", counts.of(*kind));
+    }
+    for kind in Kind::ALL {
+        assert!(counts.accepted(*kind) >= ACCEPTED_MIN, "only {} of {}", counts.accepted(*kind), kind.name());
     }
 }
 

@@ -42,8 +42,7 @@ struct Sight {
     pets: Vec<BirthHash>,
     posts: Vec<EventId>,
     orders: Vec<Order>,
-    /// An own pet whose story has ended, and who has no keepsake yet; seen in every other run, in
-    /// which treats are freed and trade is brisk. In the others they are scarce.
+    /// An own pet whose story has ended, and who has no keepsake yet; seen only where trade is brisk.
     ended: Option<BirthHash>,
     /// Own pets and keepsakes that can be traded.
     own: Vec<BirthHash>,
@@ -81,7 +80,7 @@ impl Persona {
             });
             good.map(|pet| pet.birth).collect()
         };
-        let is_brisk = world.scenario.seed.is_multiple_of(2);
+        let is_brisk = world.scenario.is_brisk();
         let mut ended = books
             .pets
             .values()
@@ -145,6 +144,7 @@ impl Persona {
     fn act(&mut self, world: &World, founding: &Founding, sight: &Sight) -> Entry {
         let text = format!("Number {}.", world.below(1_000_000));
         let choice = match (sight.pet, self.is_dealer) {
+            _ if sight.ended.is_some() && world.below(2) == 0 => 16,
             (Some(_), _) => world.below(36),
             (None, false) if world.below(4) > 0 => 35,
             (None, true) if world.below(8) == 0 => 35,
