@@ -488,10 +488,10 @@ pub(crate) struct VerifyArgs {
 /// Arguments of `mine`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  pitpet mine\n  pitpet mine --kennel town --kennel town-2 --threads 2\n  pitpet mine --url https://pets.example --account bella --json\n\nThe first seal of an age earns a reward; on a kennel that has been idle for long enough, a seal mines its time and earns more. Every block is executed again before it is sealed: if one is not what the rules make of it, mining ends with exit code 1.\nCtrl-C ends it, with a summary. With --json each line is an object; `what` says which: following, searching, executed, won, lost, waiting, rate, ended."
+    after_help = "Examples:\n  pitpet mine\n  pitpet mine --kennel town --kennel town-2 --threads 2\n  pitpet mine --url https://pets.example --account bella --json\n\nThe first seal of an age earns a reward; on a kennel that has been idle for long enough, a seal mines its time and earns more. Every block is executed again before it is sealed: if one is not what the rules make of it, mining ends with exit code 1. A kennel whose rules change to others than this release carries is told of beforehand and left, and the others go on; where none is left, it ends with exit code 3.\nCtrl-C ends it, with a summary. With --json each line is an object; `what` says which: following, searching, executed, won, lost, waiting, warning, stopped, rate, ended."
 )]
 pub(crate) struct MineArgs {
-    /// Kennel, by label or id; may be given several times [default: all of the server]
+    /// Kennel, by label or id; may be given several times [default: all of the server, those that open later too]
     #[arg(long = "kennel", value_name = "KENNEL")]
     pub(crate) kennels: Vec<String>,
     /// Threads that search [default: one for each core]

@@ -199,7 +199,10 @@ fn terms(args: &VerifyArgs, kennel: &KennelId, remembered: &Remembered) -> Terms
 }
 
 pub(super) fn failed(ledger: &str, error: &VerifyError) -> Failure {
-    let text = format!("{ledger}: {error}");
+    let mut text = format!("{ledger}: {error}");
+    if let VerifyError::UntrustedRules { rules, .. } = error {
+        text.push_str(&format!(": --allow-rules {rules}"));
+    }
     if error.is_invalid() { Failure::Invalid(text) } else { Failure::Unreachable(text) }
 }
 
