@@ -36,6 +36,7 @@ use pitpet_cli::seals::Searcher;
 use pitpet_miner::WasmModules;
 use pitpet_pipeline::statements::WaitingStatement;
 use pitpet_pipeline::verify::Executed;
+use pitpet_pipeline::verify::report::many;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
@@ -188,10 +189,6 @@ fn counted(trials: u64) -> String {
         10_000..10_000_000 => format!("{} thousand trials", trials / 1_000),
         _ => format!("{}.{} million trials", trials / 1_000_000, trials / 100_000 % 10),
     }
-}
-
-fn treats(count: u64) -> String {
-    if count == 1 { "1 treat".to_owned() } else { format!("{count} treats") }
 }
 
 /// What the miners of all kennels share.
@@ -438,7 +435,7 @@ impl Miner<'_> {
             self.label(),
             goal.age,
             if goal.purpose == Purpose::Age { "is sealed" } else { "is over, its time mined" },
-            treats(reward),
+            many(reward, "treat"),
             free.unwrap_or_default()
         );
         self.shared.teller.tell("won", self.label(), record, &text);
@@ -516,7 +513,7 @@ pub(crate) async fn run(context: &Context, args: MineArgs) -> Result<(), Failure
         &format!(
             "Mined for {} s. Ages sealed: {seals}; times mined: {times}; earned: {}; races lost: {lost}. {}, {} a second.",
             took.as_secs(),
-            treats(earned),
+            many(earned, "treat"),
             counted(trials),
             counted(per_s)
         ),
@@ -595,7 +592,11 @@ async fn mine_in(
     let follower = Follower::open(shared.client, modules, kennel, remembered, allowed).await?;
     let (label, (blocks, events)) = (follower.kennel.label.clone(), follower.executed());
     let record = json!({ "blocks": blocks, "events": events, "height": follower.newest().height });
-    let text = format!("{label}: {blocks} blocks executed again, {events} events; all is as shown");
+    let text = format!(
+        "{label}: {} executed again, {}; all is as shown",
+        many(blocks, "block"),
+        many(events, "event")
+    );
     shared.teller.tell("following", &label, record, &text);
     let mut miner = Miner {
         shared,

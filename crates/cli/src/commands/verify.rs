@@ -50,31 +50,72 @@ impl Walk for Unwatched {
     }
 }
 
-/// Verifies what the arguments name.
+/// What came of one ledger.
+pub(super) struct Judged {
+    pub(super) label: String,
+    pub(super) verdict: Result<Verdict, Failure>,
+}
+
+/// For scripts: why there is no verdict on a ledger.
+pub(super) fn unjudged(label: &str, failure: &Failure) -> Value {
+    json!({ "label": label, "error": failure.to_string(), "exit_code": failure.exit_code() })
+}
+
+/// Verifies what the arguments name: of a server each ledger, whatever is wrong with another.
 ///
 /// # Errors
-/// As [`Failure`] says.
+/// As [`Failure`] says, where no ledger could be begun with.
 pub(super) async fn ledgers(
     context: &Context,
     args: &VerifyArgs,
     walk: &mut dyn Walk,
-) -> Result<Vec<(String, Verdict)>, Failure> {
+) -> Result<Vec<Judged>, Failure> {
     let ledger = args.ledger.clone().unwrap_or_else(|| context.common.url.clone());
     if ledger.starts_with("http://") || ledger.starts_with("https://") {
         server(context, args, &ledger, walk).await
     } else {
-        Ok(vec![block_in_place(|| file(context, args, Path::new(&ledger), walk))?])
+        let (label, verdict) = block_in_place(|| file(context, args, Path::new(&ledger), walk))?;
+        Ok(vec![Judged { label, verdict: Ok(verdict) }])
     }
+}
+
+/// Prints what is known of the ledgers, and ends with the worst that was wrong with any.
+pub(super) fn end(
+    context: &Context,
+    judged: Vec<Judged>,
+    records: Value,
+    words: &[String],
+) -> Result<(), Failure> {
+    if context.common.json || !words.is_empty() {
+        context.print(records, &words.join("\n"));
+    }
+    let mut failures: Vec<Failure> = judged.into_iter().filter_map(|one| one.verdict.err()).collect();
+    // 1, shown to be false, is worse than 3, not checked.
+    let Some(worst) = failures.iter().map(Failure::exit_code).min() else { return Ok(()) };
+    if failures.len() == 1 {
+        return Err(failures.remove(0));
+    }
+    let text = failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    Err(match worst {
+        1 => Failure::Invalid(text),
+        2 => Failure::Usage(text),
+        _ => Failure::Unreachable(text),
+    })
 }
 
 /// `verify`
 pub(crate) async fn run(context: &Context, args: VerifyArgs) -> Result<(), Failure> {
-    let verdicts = ledgers(context, &args, &mut Unwatched).await?;
-    let text: Vec<String> = verdicts.iter().map(|(label, verdict)| report::words(label, verdict)).collect();
-    let ledgers: Vec<Value> =
-        verdicts.iter().map(|(label, verdict)| report::record(label, verdict)).collect();
-    context.print(json!({ "valid": true, "ledgers": ledgers }), &text.join("\n"));
-    Ok(())
+    let judged = ledgers(context, &args, &mut Unwatched).await?;
+    let (mut words, mut records) = (Vec::new(), Vec::new());
+    for Judged { label, verdict } in &judged {
+        words.extend(verdict.iter().map(|verdict| report::words(label, verdict)));
+        records.push(match verdict {
+            Ok(verdict) => report::record(label, verdict),
+            Err(failure) => unjudged(label, failure),
+        });
+    }
+    let valid = judged.iter().all(|one| one.verdict.is_ok());
+    end(context, judged, json!({ "valid": valid, "ledgers": records }), &words)
 }
 
 async fn server(
@@ -82,7 +123,7 @@ async fn server(
     args: &VerifyArgs,
     url: &str,
     walk: &mut dyn Walk,
-) -> Result<Vec<(String, Verdict)>, Failure> {
+) -> Result<Vec<Judged>, Failure> {
     let client = Client::new(url, Pins::open(context.keys.path())?)?;
     let remembered = client.remembered();
     let kennels = match (&args.kennel, &args.genesis) {
@@ -101,27 +142,39 @@ async fn server(
     }
     fetch_rules(&client, &args.allow_rules, &rules_folder(context)).await?;
     let modules = modules(context)?;
-    let mut verdicts = Vec::new();
+    let mut judged = Vec::new();
     for kennel in kennels {
-        let key = args.checkpoint_key.unwrap_or(kennel.genesis.checkpoint);
-        let opening = opening(&client, &kennel, &key).await?;
-        let named = |failure: VerifyError| failed(&kennel.label, &failure);
         let terms = terms(args, &kennel.id, &remembered);
-        let mut verifier = Verifier::begin(&modules, &opening, terms).map_err(named)?;
-        let bar = block_bar(&format!("verifying {}", kennel.label), verifier.size());
         walk.begin(&kennel.genesis);
-        while verifier.next_height() <= opening.height {
-            let segment = client.segment(&kennel, verifier.next_height(), opening.height).await?;
-            block_in_place(|| verifier.segment(&segment)).map_err(named)?;
-            walk.segment(&segment)?;
-            bar.set_position(verifier.next_height());
-        }
-        bar.finish_and_clear();
-        let verdict = verifier.finish().map_err(named)?;
-        client.remember(&kennel, head(&verdict))?;
-        verdicts.push((kennel.label, verdict));
+        let verdict = served(&client, &modules, &kennel, terms, walk).await;
+        judged.push(Judged { label: kennel.label, verdict });
     }
-    Ok(verdicts)
+    Ok(judged)
+}
+
+/// Verifies a kennel of a server.
+async fn served(
+    client: &Client,
+    modules: &WasmModules,
+    kennel: &Kennel,
+    terms: Terms,
+    walk: &mut dyn Walk,
+) -> Result<Verdict, Failure> {
+    let key = terms.checkpoint_key.unwrap_or(kennel.genesis.checkpoint);
+    let opening = opening(client, kennel, &key).await?;
+    let named = |failure: VerifyError| failed(&kennel.label, &failure);
+    let mut verifier = Verifier::begin(modules, &opening, terms).map_err(named)?;
+    let bar = block_bar(&format!("verifying {}", kennel.label), verifier.size());
+    while verifier.next_height() <= opening.height {
+        let segment = client.segment(kennel, verifier.next_height(), opening.height).await?;
+        block_in_place(|| verifier.segment(&segment)).map_err(named)?;
+        walk.segment(&segment)?;
+        bar.set_position(verifier.next_height());
+    }
+    bar.finish_and_clear();
+    let verdict = verifier.finish().map_err(named)?;
+    client.remember(kennel, head(&verdict))?;
+    Ok(verdict)
 }
 
 fn file(

@@ -16,6 +16,7 @@ use pitpet_cli::client::{Client, now_ms};
 use pitpet_cli::failure::Failure;
 use pitpet_cli::keys::{Account, public};
 use pitpet_pipeline::statements::SubmittedStatement;
+use pitpet_pipeline::verify::report::many;
 use serde_json::{Value, json};
 
 use super::follow::{Follower, chosen, first_done};
@@ -87,9 +88,12 @@ async fn time(context: &Context, args: WitnessTimeArgs) -> Result<(), Failure> {
         for kennel in kennels {
             let label = kennel.label.clone();
             match Follower::open(&client, &modules, kennel, &remembered, &args.allow_rules).await {
-                Ok(follower) if follower.witnesses().keys.iter().any(|key| account.key_for(key).is_some()) => {
+                Ok(follower)
+                    if follower.witnesses().keys.iter().any(|key| account.key_for(key).is_some()) =>
+                {
                     let (blocks, events) = follower.executed();
-                    let text = format!("{blocks} blocks executed again, {events} events; watching its time");
+                    let (made, done) = (many(blocks, "block"), many(events, "event"));
+                    let text = format!("{made} executed again, {done}; watching its time");
                     let record = json!({ "blocks": blocks, "events": events });
                     teller.tell("watching", &label, record, &text);
                     let watching = watch(&client, &account, follower, &teller, &left);

@@ -514,6 +514,7 @@ async fn feed(State(inner): Shared) -> Json<EntriesView> {
             timestamp_ms: block.header.timestamp_ms,
             age: block.header.age,
             text: Some(story),
+            body_state: "present".into(),
             tags: vec![],
             hidden: None,
             photo_url: None,
