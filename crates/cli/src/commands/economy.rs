@@ -35,24 +35,28 @@ pub(crate) async fn run(context: &Context, args: EconomyArgs) -> Result<(), Fail
     let EconomyArgs { ledger, kennel, allow_rules } = args;
     let args = VerifyArgs { ledger, kennel, genesis: None, head: None, checkpoint_key: None, allow_rules };
     let mut sums = Sums::default();
-    let judged = ledgers(context, &args, &mut sums).await?;
+    let mut judged = ledgers(context, &args, &mut sums).await?;
     let (mut text, mut records) = (Vec::new(), Vec::new());
-    for (one, economy) in judged.iter().zip(&sums.0) {
-        let verdict = match &one.verdict {
-            Ok(verdict) => verdict,
-            Err(failure) => {
-                records.push(unjudged(&one.label, failure));
-                continue;
-            }
+    for (one, economy) in judged.iter_mut().zip(&sums.0) {
+        let figures = match &one.verdict {
+            Ok(verdict) => economy.figures().map(|figures| (verdict, figures)).map_err(invalid),
+            Err(failure) => Err(failure.clone()),
         };
-        let figures = economy.figures().map_err(invalid)?;
-        text.push(words(&one.label, verdict.height, &figures));
-        let (kennel, height) = (verdict.kennel.to_string(), verdict.height);
-        let mut record: Value = json!({ "label": one.label, "kennel": kennel, "height": height });
-        if let (Value::Object(record), Value::Object(figures)) = (&mut record, json!(figures)) {
-            record.extend(figures);
+        match figures {
+            Ok((verdict, figures)) => {
+                text.push(words(&one.label, verdict.height, &figures));
+                let (kennel, height) = (verdict.kennel.to_string(), verdict.height);
+                let mut record: Value = json!({ "label": one.label, "kennel": kennel, "height": height });
+                if let (Value::Object(record), Value::Object(figures)) = (&mut record, json!(figures)) {
+                    record.extend(figures);
+                }
+                records.push(record);
+            }
+            Err(failure) => {
+                records.push(unjudged(&one.label, &failure));
+                one.verdict = Err(failure);
+            }
         }
-        records.push(record);
     }
     end(context, judged, json!({ "ledgers": records }), &text)
 }

@@ -89,14 +89,17 @@ pub(super) fn end(
     if context.common.json || !words.is_empty() {
         context.print(records, &words.join("\n"));
     }
-    let mut failures: Vec<Failure> = judged.into_iter().filter_map(|one| one.verdict.err()).collect();
-    // 1, shown to be false, is worse than 3, not checked.
-    let Some(worst) = failures.iter().map(Failure::exit_code).min() else { return Ok(()) };
-    if failures.len() == 1 {
-        return Err(failures.remove(0));
+    worst(judged.into_iter().filter_map(|one| one.verdict.err()).collect()).map_or(Ok(()), Err)
+}
+
+/// The worst of several failures, with the words of all: 1, shown to be false, over 3, not checked.
+fn worst(mut failures: Vec<Failure>) -> Option<Failure> {
+    if failures.len() < 2 {
+        return failures.pop();
     }
+    let code = failures.iter().map(Failure::exit_code).min()?;
     let text = failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-    Err(match worst {
+    Some(match code {
         1 => Failure::Invalid(text),
         2 => Failure::Usage(text),
         _ => Failure::Unreachable(text),
@@ -297,4 +300,27 @@ pub(super) fn modules_with(context: &Context, releases: Releases) -> Result<Wasm
         rules::carried(releases),
         ArtefactCache::new(context.keys.path().join("artefacts")),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_false_outweighs_what_could_not_be_checked() {
+        let unchecked = || Failure::Unreachable("town: unknown rules".to_owned());
+        let invalid = || Failure::Invalid("classic: two histories".to_owned());
+        assert!(worst(vec![]).is_none());
+        assert_eq!(worst(vec![unchecked()]).unwrap().exit_code(), 3);
+        assert_eq!(worst(vec![unchecked(), unchecked()]).unwrap().exit_code(), 3);
+        for failures in [vec![unchecked(), invalid()], vec![invalid(), unchecked()]] {
+            let worst = worst(failures).unwrap();
+            assert_eq!(worst.exit_code(), 1);
+            let text = worst.to_string();
+            assert!(
+                text.contains("town: unknown rules") && text.contains("classic: two histories"),
+                "{text}"
+            );
+        }
+    }
 }

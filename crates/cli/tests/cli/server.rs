@@ -60,6 +60,8 @@ pub(crate) enum Lie {
     RewrittenHistory,
     /// Whoever seals an age there finds that somebody else did a moment ago.
     AlwaysFaster,
+    /// No lie: its house mines time as soon as enough witnesses have spoken.
+    HouseMinesTime,
 }
 
 pub(crate) struct Inner {
