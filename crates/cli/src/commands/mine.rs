@@ -572,7 +572,12 @@ async fn opened(client: &Client, known: &BTreeSet<KennelId>) -> Result<Vec<Kenne
         let Ok(views) = client.kennels().await else { continue };
         let mut new = Vec::new();
         for view in views.iter().filter(|view| known.iter().all(|id| id.to_string() != view.id)) {
-            new.push(client.adopt(view)?);
+            match client.adopt(view) {
+                Ok(kennel) => new.push(kennel),
+                Err(Failure::Invalid(why)) => return Err(Failure::Invalid(why)),
+                // Nothing that this program can read: no reason to leave the others.
+                Err(_) => {}
+            }
         }
         if !new.is_empty() {
             return Ok(new);

@@ -253,7 +253,7 @@ fn a_kennel_that_stops_leaves_the_others() {
         home.act(owner, &birth).json();
     }
     home.account("digger");
-    let everywhere = ["mine", "--account", "digger", "--passphrase-fd", "0", "--json"];
+    let everywhere = ["mine", "--threads", "1", "--account", "digger", "--passphrase-fd", "0", "--json"];
     let mut mining = home.start(&[&everywhere[..], &["--kennel", "classic", "--kennel", "yard"]].concat());
     let mut sealed = [mining.until("won"), mining.until("won")].map(|won| won["kennel"].clone());
     sealed.sort_by_key(Value::to_string);
