@@ -1,4 +1,4 @@
-//! Two equal miners over many ages: by their keys alone, without a clock, and the same at each run.
+//! Equal miners over many ages: by their keys alone, without a clock, and the same at each run.
 
 mod support;
 
@@ -24,17 +24,26 @@ fn found(world: &World, name: &str) -> Option<(u64, Payload)> {
     Some((proof, Payload::Seal { over: mining.began, proof, time: None }))
 }
 
-/// Plays, and gives how many ages each of the two sealed.
-fn play(names: [&str; 2]) -> [u64; 2] {
+/// A kennel with one pet, so that it ages.
+fn inhabited() -> World {
     let mut world = World::new(Parameters { seal_bits: 8, ..FREE });
     world.born("owner");
-    let mut wins = [0, 0];
+    world
+}
+
+fn free(world: &World, name: &str) -> u64 {
+    world.kennel.state().account(&account(name)).map_or(0, |account| account.free)
+}
+
+/// Plays so many ages, and gives how many each of them sealed.
+fn play(world: &mut World, names: &[&str]) -> Vec<u64> {
+    let before: Vec<u64> = names.iter().map(|name| free(world, name)).collect();
+    let mut wins = vec![0; names.len()];
     for age in 0..AGES {
-        // Both try one proof after the other, at the same pace; at a tie they take turns.
-        let first = (age % 2) as usize;
-        let mut finds: Vec<_> = [first, 1 - first]
-            .into_iter()
-            .filter_map(|miner| found(&world, names[miner]).map(|(trials, seal)| (trials, miner, seal)))
+        // All try one proof after the other, at the same pace; at a tie they take turns.
+        let mut finds: Vec<_> = (0..names.len())
+            .map(|n| (n + age as usize) % names.len())
+            .filter_map(|miner| found(world, names[miner]).map(|(trials, seal)| (trials, miner, seal)))
             .collect();
         finds.sort_by_key(|(trials, ..)| *trials);
         for (place, (_, miner, seal)) in finds.into_iter().enumerate() {
@@ -49,26 +58,34 @@ fn play(names: [&str; 2]) -> [u64; 2] {
         }
         world.pass(1);
     }
-    for (name, wins) in names.iter().zip(wins) {
-        assert_eq!(
-            world.account(name).free,
-            wins * FREE.seal_reward,
-            "a win is a reward, and nothing else is"
-        );
+    for ((name, wins), before) in names.iter().zip(&wins).zip(before) {
+        let earned = free(world, name) - before;
+        assert_eq!(earned, wins * FREE.seal_reward, "a win is a reward, and nothing else is");
     }
-    replays(&world);
+    replays(world);
     wins
 }
 
 #[test]
 fn two_equal_miners_win_alike() {
     for names in [["ann", "bob"], ["cleo", "dan"], ["eve", "finn"]] {
-        let wins = play(names);
+        let wins = play(&mut inhabited(), &names);
         let sealed: u64 = wins.iter().sum();
         assert!((AGES / 2..AGES).contains(&sealed), "{names:?}: {sealed} of {AGES} ages are sealed");
         for wins in wins {
             let percent = wins * 100 / sealed;
             assert!((35..=65).contains(&percent), "{names:?}: {wins} of {sealed} are {percent} %");
         }
+    }
+}
+
+#[test]
+fn seals_stay_scarce_as_miners_come() {
+    let names = ["ann", "bob", "cleo", "dan", "eve", "finn", "gus", "hal"];
+    let mut world = inhabited();
+    for count in [2, 4, 8] {
+        let sealed: u64 = play(&mut world, &names[..count]).iter().sum();
+        let percent = sealed * 100 / AGES;
+        assert!((60..=85).contains(&percent), "{count} miners seal {percent} % of {AGES} ages");
     }
 }

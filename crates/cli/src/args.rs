@@ -79,7 +79,10 @@ pub(crate) enum Command {
     /// Run the whole service in this process
     Serve(ServeArgs),
     /// Make, show and register accounts
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  pitpet account new bella\n  pitpet account show\n  pitpet account list\n  pitpet account register"
+    )]
     Account(AccountCommand),
     /// Bring a pet into the world
     Birth(BirthArgs),
@@ -130,7 +133,10 @@ pub(crate) enum Command {
     /// Earn treats: execute every block again, and seal what is right
     Mine(MineArgs),
     /// Be a time witness of a kennel
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  pitpet witness key --account clock\n  pitpet witness time --kennel town --account clock"
+    )]
     Witness(WitnessCommand),
     /// Operate a running service
     Admin(AdminArgs),
@@ -159,6 +165,9 @@ pub(crate) enum AccountCommand {
         name: Option<String>,
     },
     /// List the key files
+    #[command(
+        after_help = "Examples:\n  pitpet account list\n  pitpet account list --keys ./neighbours --json"
+    )]
     List,
     /// Register the account's name on the server, first come
     #[command(
@@ -488,10 +497,10 @@ pub(crate) struct VerifyArgs {
 /// Arguments of `mine`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  pitpet mine\n  pitpet mine --kennel town --kennel town-2 --threads 2\n  pitpet mine --url https://pets.example --account bella --json\n\nThe first seal of an age earns a reward; on a kennel that has been idle for long enough, a seal mines its time and earns more. Every block is executed again before it is sealed: if one is not what the rules make of it, mining ends with exit code 1.\nCtrl-C ends it, with a summary. With --json each line is an object; `what` says which: following, searching, executed, won, lost, waiting, rate, ended."
+    after_help = "Examples:\n  pitpet mine\n  pitpet mine --kennel town --kennel town-2 --threads 2\n  pitpet mine --url https://pets.example --account bella --json\n\nThe first seal of an age earns a reward; on a kennel that has been idle for long enough, a seal mines its time and earns more. Every block is executed again before it is sealed: if one is not what the rules make of it, mining ends with exit code 1. A kennel whose rules change to others than this release carries is told of beforehand and left, and the others go on; where none is left, it ends with exit code 3.\nCtrl-C ends it, with a summary. With --json each line is an object; `what` says which: following, searching, executed, won, lost, waiting, warning, stopped, rate, ended."
 )]
 pub(crate) struct MineArgs {
-    /// Kennel, by label or id; may be given several times [default: all of the server]
+    /// Kennel, by label or id; may be given several times [default: all of the server, those that open later too]
     #[arg(long = "kennel", value_name = "KENNEL")]
     pub(crate) kennels: Vec<String>,
     /// Threads that search [default: one for each core]
@@ -595,13 +604,21 @@ pub(crate) struct AdminArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum AdminCommand {
     /// Open and list kennels
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  pitpet admin kennel list\n  pitpet admin kennel open alley\n  pitpet admin kennel witnesses town --none"
+    )]
     Kennel(AdminKennelCommand),
     /// Show what waits in the queue
+    #[command(
+        after_help = "Examples:\n  pitpet admin queue\n  pitpet admin queue --deployment outputs.json --json"
+    )]
     Queue,
     /// Look at the messages in the dead-letter queue; they stay there
+    #[command(after_help = "Examples:\n  pitpet admin dead-letters --deployment outputs.json")]
     DeadLetters,
     /// Send the messages of the dead-letter queue to be mined again
+    #[command(after_help = "Examples:\n  pitpet admin redrive --deployment outputs.json")]
     Redrive,
     /// Show who moderates, and appoint others
     Moderators(ModeratorsArgs),
@@ -683,6 +700,9 @@ pub(crate) enum AdminKennelCommand {
     )]
     List,
     /// Open another kennel, with this installation's keys
+    #[command(
+        after_help = "Examples:\n  pitpet admin kennel open alley\n  pitpet admin kennel open rush --preset classic --data-dir /srv/pitpet\n  pitpet admin kennel open yard --witness KEY --witness KEY --witness KEY --threshold 2"
+    )]
     Open {
         /// Its short name: 1 to 32 of a-z, 0-9 and -, the first a letter
         label: String,

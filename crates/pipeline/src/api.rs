@@ -421,6 +421,9 @@ pub struct EntryView {
     /// The text: of a post or comment, or a birth's story; none if erased, hidden or missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// `present`, `erased`, `missing` (not published yet) or `none`, where there never is a text.
+    #[serde(default)]
+    pub body_state: String,
     /// Tags of a post.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
@@ -509,6 +512,9 @@ pub struct TradeView {
     /// The pet's name, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pet_name: Option<String>,
+    /// Whether the pet was alive or its keepsake was sold: `living` or `kept`.
+    #[serde(default)]
+    pub phase: String,
     /// Path of the pet's photo on this server; none if erased or hidden.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub photo_url: Option<String>,

@@ -10,6 +10,10 @@
 //! all of that and then refuses with [`Fault::Upgrade`] and nothing else: so a miner can try it
 //! while the old rules still decide.
 //!
+//! That is what is compared: head, block log, totals, seals and anchor. A migration that moves treats
+//! between two records, the sums being equal, is not seen here; whoever decides on a module reads
+//! its source.
+//!
 //! What crosses the module's boundary beside snapshots (heads, blocks, receipts, proofs: all of
 //! `pitpet_chain::abi`) keeps its form as long as the interface keeps its version; only the state
 //! and what decides may change.

@@ -12,10 +12,14 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use pitpet_chain::genesis::Parameters;
 
-use season::{Cast, Outcome, Role, Sum};
+use season::{Cast, Company, Outcome, Role, Sum};
 
 /// Times that a post was wanted and couldn't be paid, of a thousand, that are still a good game.
 const STARVED_PERMILLE_MAX: u64 = 50;
+
+/// The same of owners of one kind: twice as many, for whoever cares most for a pet waits longest for
+/// its keepsake, which gives back what its posts cost.
+const STARVED_ROLE_PERMILLE_MAX: u64 = 2 * STARVED_PERMILLE_MAX;
 
 /// Treats of a kennel for each account, as a multiple of the grant, that are still a good game.
 const FLOOD_GRANTS_MAX: u64 = 5;
@@ -62,14 +66,51 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.scan {
         println!("\n{}", scan(&cast)?);
     }
-    let mut faults = faults(&parameters, &outcome);
+    let apart = Cast { company: Company::OwnAccounts, ..cast.clone() };
+    let alone = season::play(&parameters, &apart)?;
+    println!("\n{}", farms_alone(&alone));
+    let mut faults = faults(&parameters, &cast, &outcome);
+    faults.extend(
+        self::faults(&parameters, &apart, &alone).into_iter().map(|fault| format!("{FARMS_ALONE}: {fault}")),
+    );
     if arguments.seeds > 0 {
         let (text, found) = seeds(&parameters, &cast, arguments.seeds)?;
         println!("\n{text}");
         faults.extend(found);
     }
     anyhow::ensure!(faults.is_empty(), "not a good game: {}", faults.join("; "));
+    println!("\n{}", verdict(&outcome));
     Ok(())
+}
+
+/// The second season, in words.
+const FARMS_ALONE: &str = "with farms that only their own accounts visit";
+
+/// What came of the farms in it.
+fn farms_alone(outcome: &Outcome) -> String {
+    let fakes = outcome.sums.get(&Role::FakeVisitor).cloned().unwrap_or_default();
+    format!(
+        "The same season {FARMS_ALONE}: {} events of theirs, which earned {} treats; a farm's owner has {:.1}, an honest one {:.1}",
+        fakes.events,
+        fakes.treats,
+        visitor_farms(outcome).per_account(),
+        honest(outcome).per_account()
+    )
+}
+
+/// That a game is good, and who has least of it.
+fn verdict(outcome: &Outcome) -> String {
+    let mut text = "By its bars it is a good game.".to_owned();
+    for (role, sum) in &outcome.sums {
+        let starved = sum.starved_permille();
+        if role.is_honest_owner() && starved > STARVED_PERMILLE_MAX {
+            text.push_str(&format!(
+                " But {} couldn't pay {starved} of 1,000 posts that they wanted, where all owners together may miss {STARVED_PERMILLE_MAX}: docs/economy.md says why that is accepted up to {STARVED_ROLE_PERMILLE_MAX}.",
+                role.name()
+            ));
+        }
+    }
+    text
 }
 
 fn honest(outcome: &Outcome) -> Sum {
@@ -82,7 +123,7 @@ fn honest(outcome: &Outcome) -> Sum {
     all
 }
 
-/// What a farm of visitors has, owner and fake visitors together.
+/// What farms of visitors have, for each owner: all that the accounts of one hand have is theirs.
 fn visitor_farms(outcome: &Outcome) -> Sum {
     let mut all = Sum::default();
     for role in [Role::FarmOwner, Role::FakeVisitor] {
@@ -90,25 +131,37 @@ fn visitor_farms(outcome: &Outcome) -> Sum {
             all.add(sum);
         }
     }
+    all.accounts = outcome.sums.get(&Role::FarmOwner).map_or(0, |owners| owners.accounts);
     all
 }
 
 /// What is wrong with a game, in words.
-fn faults(parameters: &Parameters, outcome: &Outcome) -> Vec<String> {
+fn faults(parameters: &Parameters, cast: &Cast, outcome: &Outcome) -> Vec<String> {
     let mut faults = Vec::new();
     let (honest, farms) = (honest(outcome), visitor_farms(outcome));
     if farms.accounts > 0 && farms.per_account() >= honest.per_account() {
-        faults.push("a farm of fake visitors earns more an account than honest owners".to_owned());
+        faults.push("an owner of a farm of fake visitors has as much as honest owners".to_owned());
     }
-    let fakes = outcome.sums.get(&Role::FakeVisitor).map_or(0, |sum| sum.treats);
-    if fakes > 0 {
-        faults.push(format!("fake visitors earned {fakes} treats by visiting"));
+    if let Some(fakes) = outcome.sums.get(&Role::FakeVisitor) {
+        if fakes.treats > 0 {
+            faults.push(format!("fake visitors earned {} treats by visiting", fakes.treats));
+        }
+        // What was never tried shows nothing.
+        if cast.company == Company::OwnAccounts && fakes.events == 0 {
+            faults.push("fake visitors were needed and did nothing".to_owned());
+        }
     }
     if honest.starved_permille() > STARVED_PERMILLE_MAX {
         faults.push(format!(
             "owners couldn't pay {} of 1,000 posts that they wanted",
             honest.starved_permille()
         ));
+    }
+    for (role, sum) in outcome.sums.iter().filter(|(role, _)| role.is_honest_owner()) {
+        let starved = sum.starved_permille();
+        if starved > STARVED_ROLE_PERMILLE_MAX {
+            faults.push(format!("{} couldn't pay {starved} of 1,000 posts that they wanted", role.name()));
+        }
     }
     if let Some(last) = outcome.days.last() {
         let accounts: u64 = outcome.sums.values().map(|sum| sum.accounts).sum();
@@ -153,7 +206,7 @@ fn table(cast: &Cast, outcome: &Outcome) -> String {
         }
     }
     text.push_str(&row("**honest owners together**", &honest(outcome)));
-    text.push_str(&row("**visitor farms together**", &visitor_farms(outcome)));
+    text.push_str(&row("**visitor farms, by owner**", &visitor_farms(outcome)));
     let Some(last) = outcome.days.last() else { return text };
     let figures = &last.figures;
     text.push_str(&format!(
@@ -196,7 +249,7 @@ fn compared(name: &str, parameters: &Parameters, cast: &Cast) -> anyhow::Result<
     let (honest, farms) = (honest(&outcome), visitor_farms(&outcome));
     let births = outcome.sums.get(&Role::BirthFarm).map_or(0.0, Sum::per_account);
     let supply = outcome.days.last().map(|day| day.figures.supply.clone()).context("a day")?;
-    let faults = faults(parameters, &outcome);
+    let faults = faults(parameters, cast, &outcome);
     let row = format!(
         "| {name} | {:.1} | {:.1} | {births:.1} | {} | {} | {:.0} | {:.0} | {} |\n",
         honest.per_account(),
@@ -213,7 +266,7 @@ fn compared(name: &str, parameters: &Parameters, cast: &Cast) -> anyhow::Result<
 /// The heading of [`compared`] rows.
 fn heading(first: &str) -> String {
     format!(
-        "| {first} | treats an honest owner | a farm's account | a birth farm's | posts unpaid, ‰ | median life, ages | treats minted a day | by seals, % | verdict |\n|---|---|---|---|---|---|---|---|---|\n"
+        "| {first} | treats an honest owner | a farm's owner | a birth farm's account | posts unpaid, ‰ | median life, ages | treats minted a day | by seals, % | verdict |\n|---|---|---|---|---|---|---|---|---|\n"
     )
 }
 
@@ -272,12 +325,39 @@ mod tests {
     #[test]
     fn what_is_no_good_game_is_named() {
         let outcome = season::play(&Parameters::TOWN, &small()).unwrap();
-        assert_eq!(faults(&Parameters::TOWN, &outcome), Vec::<String>::new());
+        assert_eq!(faults(&Parameters::TOWN, &small(), &outcome), Vec::<String>::new());
         let dear = Parameters { birth_grant: 2, post_cost: 2, ..Parameters::TOWN };
-        let found = faults(&dear, &season::play(&dear, &small()).unwrap());
-        assert!(found.iter().any(|fault| fault.contains("couldn't pay")), "{found:?}");
+        let found = faults(&dear, &small(), &season::play(&dear, &small()).unwrap());
+        assert!(found.iter().any(|fault| fault.starts_with("owners couldn't pay")), "{found:?}");
+        let role = format!("{} couldn't pay", Role::Devoted.name());
+        assert!(found.iter().any(|fault| fault.starts_with(&role)), "{found:?}");
         let paid = Parameters { seal_reward: 1_000, ..Parameters::TOWN };
-        let found = faults(&paid, &season::play(&paid, &small()).unwrap());
+        let found = faults(&paid, &small(), &season::play(&paid, &small()).unwrap());
         assert!(found.iter().any(|fault| fault.contains("treats for")), "{found:?}");
+    }
+
+    #[test]
+    fn what_farms_must_not_get_is_named() {
+        let apart = Cast { company: Company::OwnAccounts, ..small() };
+        let mut outcome = season::play(&Parameters::TOWN, &apart).unwrap();
+        let found = |outcome: &Outcome| faults(&Parameters::TOWN, &apart, outcome);
+        assert_eq!(
+            found(&outcome),
+            Vec::<String>::new(),
+            "its own accounts keep its pet alive, and earn nothing"
+        );
+        let honest = honest(&outcome).per_account();
+        let sum = |outcome: &mut Outcome, role| std::mem::take(outcome.sums.get_mut(&role).unwrap());
+        // As much as honest owners, for one owner; there are six fakes to a farm.
+        let owners = sum(&mut outcome, Role::FarmOwner);
+        let rich = Sum { treats: (honest * owners.accounts as f64).ceil() as u64, ..owners.clone() };
+        outcome.sums.insert(Role::FarmOwner, rich);
+        assert!(found(&outcome)[0].contains("has as much as honest owners"), "{:?}", found(&outcome));
+        outcome.sums.insert(Role::FarmOwner, owners);
+        let fakes = sum(&mut outcome, Role::FakeVisitor);
+        outcome.sums.insert(Role::FakeVisitor, Sum { treats: 1, ..fakes.clone() });
+        assert_eq!(found(&outcome), ["fake visitors earned 1 treats by visiting"]);
+        outcome.sums.insert(Role::FakeVisitor, Sum { events: 0, ..fakes });
+        assert_eq!(found(&outcome), ["fake visitors were needed and did nothing"]);
     }
 }

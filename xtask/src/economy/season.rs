@@ -91,6 +91,15 @@ impl Role {
     }
 }
 
+/// Who visits the pets of farms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Company {
+    /// Everybody, as with any other pet: the farm's own accounts are hardly needed.
+    Everybody,
+    /// Nobody but the farm's own accounts.
+    OwnAccounts,
+}
+
 /// How many of each kind there are, and for how long.
 #[derive(Clone, Debug)]
 pub(super) struct Cast {
@@ -104,11 +113,22 @@ pub(super) struct Cast {
     pub(super) farms: u32,
     pub(super) fakes: u32,
     pub(super) birth_farm: u32,
+    pub(super) company: Company,
 }
 
 impl Default for Cast {
     fn default() -> Self {
-        Self { seed: 1, days: 90, owners: 40, visitors: 60, miners: 4, farms: 3, fakes: 20, birth_farm: 12 }
+        Self {
+            seed: 1,
+            days: 90,
+            owners: 40,
+            visitors: 60,
+            miners: 4,
+            farms: 3,
+            fakes: 20,
+            birth_farm: 12,
+            company: Company::Everybody,
+        }
     }
 }
 
@@ -207,6 +227,7 @@ pub(super) struct Outcome {
 
 struct Season {
     parameters: Parameters,
+    company: Company,
     kennel: Kennel,
     economy: Economy,
     rng: ChaCha8Rng,
@@ -284,6 +305,7 @@ impl Season {
         economy.take(&block.bytes.0)?;
         let mut season = Self {
             parameters: parameters.clone(),
+            company: cast.company,
             kennel,
             economy,
             rng: ChaCha8Rng::seed_from_u64(cast.seed),
@@ -471,6 +493,13 @@ impl Season {
         acts.push((place, Payload::Post { pet, photo: None, body: [3; 32] }));
     }
 
+    /// Whether a pet is left to the farm that it belongs to.
+    fn is_shunned(&self, pet: &BirthHash) -> bool {
+        let owner = self.kennel.state().pet(pet).and_then(|pet| self.places.get(&pet.owner));
+        self.company == Company::OwnAccounts
+            && owner.is_some_and(|owner| self.people[*owner].kind == Role::FarmOwner)
+    }
+
     /// Pats some posts of others, now and then shares or comments one.
     fn pat_some(&mut self, place: usize, count: usize, acts: &mut Vec<(usize, Payload)>) {
         for _ in 0..count.min(self.open.len()) {
@@ -479,7 +508,7 @@ impl Season {
             let account = self.people[place].id;
             let is_own = self.kennel.state().pet(&pet).is_none_or(|pet| pet.owner == account);
             let visit = Visit { kind: Kind::Pat as u8, account, comment: [0; 32] };
-            if is_own || self.kennel.state().has_visit(&post, &visit) {
+            if is_own || self.is_shunned(&pet) || self.kennel.state().has_visit(&post, &visit) {
                 continue;
             }
             acts.push((place, Payload::Pat { post }));
@@ -501,7 +530,8 @@ impl Season {
                 self.open[n].pet
             })
             .collect();
-        if let Some(pet) = seen.into_iter().min_by_key(|pet| self.left(pet)) {
+        let seen = seen.into_iter().filter(|pet| !self.is_shunned(pet));
+        if let Some(pet) = seen.min_by_key(|pet| self.left(pet)) {
             acts.push((place, Payload::Gift { pet, amount }));
         }
     }

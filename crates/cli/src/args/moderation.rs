@@ -77,12 +77,22 @@ pub(crate) struct ModerateArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModerateCommand {
     /// Show what was reported and is not decided, most reported first
+    #[command(
+        after_help = "Examples:\n  pitpet moderate queue\n  pitpet moderate queue --kennel town --json"
+    )]
     Queue(ModerationPage),
     /// Show what moderators did and why, newest first
+    #[command(after_help = "Examples:\n  pitpet moderate log\n  pitpet moderate log --kennel town --json")]
     Log(ModerationPage),
     /// Hide a text and its photo
+    #[command(
+        after_help = "Examples:\n  pitpet moderate hide EVENT --reason 'Advertising'\n  pitpet moderate hide EVENT --reason 'Advertising' --key pitpet-data/keys/moderator.key"
+    )]
     Hide(VerdictArgs),
     /// Show a text again, or say of a reported one that it stays
+    #[command(
+        after_help = "Examples:\n  pitpet moderate show EVENT --reason 'It was no advertising after all'"
+    )]
     Show(VerdictArgs),
 }
 

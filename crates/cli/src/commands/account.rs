@@ -4,6 +4,7 @@ use pitpet_cli::act::Act;
 use pitpet_cli::failure::Failure;
 use pitpet_cli::keys::{public, random_account, random_key};
 use pitpet_pipeline::api::AccountView;
+use pitpet_pipeline::verify::report::many;
 use serde_json::json;
 
 use super::act::{Actor, check_account_name};
@@ -93,8 +94,12 @@ fn described(view: &AccountView) -> String {
     }
     for holding in &view.kennels {
         text.push_str(&format!(
-            "  kennel {} {}\n    {} treats for posts, {} free; {} dead pets and keepsakes\n",
-            holding.label, holding.kennel, holding.granted, holding.free, holding.holdings
+            "  kennel {} {}\n    {} for posts, {} free; dead pets and keepsakes: {}\n",
+            holding.label,
+            holding.kennel,
+            many(holding.granted, "treat"),
+            holding.free,
+            holding.holdings
         ));
         if let Some(pet) = &holding.pet {
             text.push_str(&format!("    living pet {pet}\n"));
@@ -103,8 +108,11 @@ fn described(view: &AccountView) -> String {
     if view.kennels.len() > 1 {
         let sums = &view.sums;
         text.push_str(&format!(
-            "  together\n    {} treats for posts, {} free; {} living pets, {} dead pets and keepsakes\n",
-            sums.granted, sums.free, sums.living, sums.holdings
+            "  together\n    {} for posts, {} free; {}, dead pets and keepsakes: {}\n",
+            many(sums.granted, "treat"),
+            sums.free,
+            many(u64::from(sums.living), "living pet"),
+            sums.holdings
         ));
     }
     text

@@ -10,6 +10,7 @@ use pitpet_cli::failure::Failure;
 use pitpet_cli::kennel::Kennel;
 use pitpet_cli::keys::{Account, public};
 use pitpet_cli::photo::Photo;
+use pitpet_pipeline::verify::report::many;
 use serde_json::{Value, json};
 
 use crate::args::{AtPet, AtPost, BirthArgs, CommentArgs, GiftArgs, PostArgs, TransferArgs};
@@ -112,23 +113,37 @@ impl Actor {
 fn effects(mined: &Mined) -> (Value, String) {
     let mut json = Vec::new();
     let mut text = String::new();
+    let trade = mined.proven.receipt.changes.iter().find_map(|change| match change {
+        Change::Trade(trade) => Some(trade),
+        _ => None,
+    });
     for change in &mined.proven.receipt.changes {
         match change {
             Change::Pet(pet) => {
                 json.push(json!({ "pet": pet.birth.to_string(), "wallet": pet.wallet, "posts": pet.posts,
                     "pats": pet.pats, "shares": pet.shares, "comments": pet.comments }));
                 text.push_str(&format!(
-                    "  the pet has {} treats, {} posts, {} pats, {} shares, {} comments\n",
-                    pet.wallet, pet.posts, pet.pats, pet.shares, pet.comments
+                    "  the pet has {}, {}, {}, {}, {}\n",
+                    many(pet.wallet, "treat"),
+                    many(pet.posts, "post"),
+                    many(pet.pats, "pat"),
+                    many(pet.shares, "share"),
+                    many(pet.comments, "comment")
                 ));
             }
             Change::Account(account) => {
                 json.push(json!({ "account": account.id.to_string(), "granted": account.granted, "free": account.free }));
-                let whose =
-                    if account.id == mined.proven.event.event.account { "you have" } else { "the other has" };
+                let id = account.id;
+                let whose = match trade {
+                    _ if id == mined.proven.event.event.account => "you have".to_owned(),
+                    Some(trade) if id == trade.seller => format!("the seller, {id}, has"),
+                    Some(trade) if id == trade.buyer => format!("the buyer, {id}, has"),
+                    _ => format!("the other, {id}, has"),
+                };
                 text.push_str(&format!(
-                    "  {whose} {} treats for posts and {} free ones\n",
-                    account.granted, account.free
+                    "  {whose} {} for posts and {} free\n",
+                    many(account.granted, "treat"),
+                    account.free
                 ));
             }
             Change::Order(order) => {
@@ -136,8 +151,8 @@ fn effects(mined: &Mined) -> (Value, String) {
                 json.push(json!({ "order": order.id.to_string(), "side": side, "pet": order.pet.to_string(),
                     "price": order.price, "until_ms": order.until_ms }));
                 text.push_str(&match order.until_ms {
-                    0 => format!("  a bid of {} treats was outbid\n", order.price),
-                    _ => format!("  the {side} of {} treats stands: {}\n", order.price, order.id),
+                    0 => format!("  a bid of {} was outbid\n", many(order.price, "treat")),
+                    _ => format!("  the {side} of {} stands: {}\n", many(order.price, "treat"), order.id),
                 });
             }
             Change::Closed(order) => {
@@ -149,8 +164,8 @@ fn effects(mined: &Mined) -> (Value, String) {
                     "seller": trade.seller.to_string(), "buyer": trade.buyer.to_string(),
                     "price": trade.price, "cut": trade.cut }));
                 text.push_str(&format!(
-                    "  sold for {} treats: {} to the seller, {} to the house\n",
-                    trade.price,
+                    "  sold for {}: {} to the seller, {} to the house\n",
+                    many(trade.price, "treat"),
                     trade.price - trade.cut,
                     trade.cut
                 ));

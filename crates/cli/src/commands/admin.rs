@@ -66,7 +66,7 @@ pub(crate) async fn run(context: &Context, args: AdminArgs) -> Result<(), Failur
         AdminCommand::Queue => {
             let answer = send(http.get(format!("{url}/admin/queue")).bearer_auth(token()?)).await?;
             let text = format!(
-                "{} messages wait, {} are being mined, {} are dead letters\n",
+                "waiting messages: {}, being mined: {}, dead letters: {}\n",
                 answer["visible"], answer["in_flight"], answer["dead"]
             );
             context.print(answer, &text);
@@ -137,15 +137,22 @@ pub(super) fn token(data_dir: &Path) -> Result<String, Failure> {
 }
 
 pub(super) async fn send(request: reqwest::RequestBuilder) -> Result<Value, Failure> {
-    let unreachable =
-        |error: reqwest::Error| Failure::Unreachable(format!("the service does not answer: {error}"));
+    let unreachable = |error: reqwest::Error| {
+        Failure::Unreachable(format!(
+            "the service does not answer: {error}; say where it is with --url or PITPET_URL"
+        ))
+    };
     let answer = request.send().await.map_err(unreachable)?;
     let is_success = answer.status().is_success();
     let body = answer.bytes().await.map_err(unreachable)?;
     if !is_success {
         let problem = serde_json::from_slice::<Problem>(&body);
         return Err(problem.map_or_else(
-            |_| Failure::Unreachable("the service refused without a reason".to_owned()),
+            |_| {
+                Failure::Unreachable(
+                    "the service refused without a reason; is it this one? --url or PITPET_URL".to_owned(),
+                )
+            },
             Failure::from,
         ));
     }

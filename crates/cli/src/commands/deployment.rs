@@ -19,6 +19,7 @@ use pitpet_local::service::{
 use pitpet_pipeline::message::Message;
 use pitpet_pipeline::offer::{Offering, When};
 use pitpet_pipeline::ports::{Clock as _, Objects, Table};
+use pitpet_pipeline::verify::report::many;
 use serde_json::{Value, json};
 
 use crate::args::{AdminCommand, AdminKennelCommand};
@@ -224,7 +225,7 @@ async fn queue(context: &Context, deployment: &Deployment) -> Result<(), Failure
         "dead": dead.visible + dead.in_flight,
     });
     let text = format!(
-        "{} messages wait, {} are being mined, {} are dead letters\n",
+        "waiting messages: {}, being mined: {}, dead letters: {}\n",
         waiting.visible,
         waiting.in_flight,
         dead.visible + dead.in_flight
@@ -240,7 +241,8 @@ fn dead_letter_queue(deployment: &Deployment) -> Result<DeadLetterQueue, Failure
 
 async fn dead_letters(context: &Context, deployment: &Deployment) -> Result<(), Failure> {
     let letters = dead_letter_queue(deployment)?.look().await.map_err(unreachable)?;
-    let mut text = format!("{} dead letters; of a kennel the first ten at most\n", letters.len());
+    let mut text =
+        format!("{}; of a kennel the first ten at most\n", many(letters.len() as u64, "dead letter"));
     for letter in &letters {
         text.push_str(&format!("  {}  {}\n", letter.id, about(letter)));
     }
@@ -253,7 +255,10 @@ fn about(letter: &DeadLetter) -> String {
     let kennel = letter.message.group.get(..16).unwrap_or(&letter.message.group);
     let bytes = letter.message.body.len();
     match Message::read(&letter.message.body) {
-        Ok(message) => format!("kennel {kennel}…, {} events, {bytes} bytes", message.entries.len()),
+        Ok(message) => {
+            let events = many(message.entries.len() as u64, "event");
+            format!("kennel {kennel}…, {events}, {bytes} bytes")
+        }
         Err(_) => format!("group {kennel}…, no message of PitPet, {bytes} bytes"),
     }
 }
@@ -284,6 +289,9 @@ async fn redrive(context: &Context, deployment: &Deployment) -> Result<(), Failu
     };
     let dead = dead_letter_queue(deployment)?;
     let count = dead.redrive(&queue, SystemClock.now_ms(), progress).await.map_err(unreachable)?;
-    context.print(json!({ "redriven": count }), &format!("{count} messages are back in the queue\n"));
+    context.print(
+        json!({ "redriven": count }),
+        &format!("Back in the queue: {}\n", many(count as u64, "message")),
+    );
     Ok(())
 }

@@ -6,8 +6,11 @@
 
 use std::time::{Duration, Instant};
 
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use pitpet_chain::genesis::Parameters;
 use pitpet_chain::hash::RulesHash;
+use pitpet_chain::state::PendingUpgrade;
 use pitpet_cli::client::{Client, now_ms};
 use pitpet_cli::failure::Failure;
 use pitpet_cli::kennel::{Head, Kennel};
@@ -59,6 +62,8 @@ pub(crate) struct Follower<'a> {
     target: u64,
     /// When this process saw the kennel age, by its own clock, ms; 0 before.
     aged_ms: u64,
+    /// The upgrade that was warned of.
+    warned: Option<PendingUpgrade>,
 }
 
 /// The kennels that are to be followed: those named, else all of the server.
@@ -106,7 +111,7 @@ impl<'a> Follower<'a> {
         let verifier =
             Verifier::begin(modules, &opening, terms).map_err(|error| failed(&kennel.label, &error))?;
         let target = opening.height;
-        let mut follower = Self { client, kennel, verifier, target, aged_ms: 0 };
+        let mut follower = Self { client, kennel, verifier, target, aged_ms: 0, warned: None };
         follower.execute().await.map_err(|trouble| match trouble {
             Trouble::Passing(why) => Failure::Unreachable(why),
             Trouble::Final(failure) => failure,
@@ -198,6 +203,22 @@ impl<'a> Follower<'a> {
         self.verifier.witnesses()
     }
 
+    /// How often time was mined there.
+    pub(crate) fn times_mined(&self) -> u64 {
+        self.verifier.times_mined()
+    }
+
+    /// Warns, once, of an upgrade to rules that this program lacks, before its height has come.
+    pub(crate) fn warning(&mut self) -> Option<String> {
+        let ahead = self.verifier.upgrade_ahead();
+        let before = std::mem::replace(&mut self.warned, ahead);
+        let PendingUpgrade { at_height, rules_hash } = ahead.filter(|_| ahead != before)?;
+        Some(format!(
+            "WARNING: from block {at_height} on it is decided by rules that this program lacks, and can't be \
+             followed: take a newer release, or allow them: --allow-rules {rules_hash}"
+        ))
+    }
+
     /// The kennel's parameters.
     pub(crate) fn parameters(&self) -> &Parameters {
         &self.kennel.genesis.parameters
@@ -212,6 +233,29 @@ impl<'a> Follower<'a> {
     pub(crate) fn aged_ms(&self) -> u64 {
         self.newest().summary.totals.last_aging_ms.max(self.aged_ms)
     }
+}
+
+/// Waits for the first kennel where all is done. One that can't be gone on with is told of, and the
+/// others go on.
+///
+/// # Errors
+/// [`Failure::Invalid`] as soon as one is shown to be false; [`Failure::Unreachable`] if none is left.
+pub(crate) async fn first_done(
+    running: &mut FuturesUnordered<impl Future<Output = (String, Result<(), Failure>)>>,
+    stopped: &dyn Fn(&str, &str),
+) -> Result<(), Failure> {
+    let mut last = "there is none to follow".to_owned();
+    while let Some((kennel, ended)) = running.next().await {
+        match ended {
+            Ok(()) => return Ok(()),
+            Err(Failure::Invalid(why)) => return Err(Failure::Invalid(why)),
+            Err(failure) => {
+                last = failure.to_string();
+                stopped(&kennel, &last);
+            }
+        }
+    }
+    Err(Failure::Unreachable(format!("no kennel is left: {last}")))
 }
 
 async fn back_off(pause: &mut Duration, why: &str, tell: &dyn Fn(&str)) {

@@ -14,6 +14,7 @@ use pitpet_pipeline::head::LedgerError;
 use pitpet_pipeline::items;
 use pitpet_pipeline::ports::{ObjectError, Objects, Table};
 use pitpet_pipeline::search::WORDS_MAX;
+use pitpet_pipeline::verify::report::many;
 use serde_json::{Value, json};
 use tokio::task::block_in_place;
 
@@ -162,21 +163,21 @@ fn shown(summary: &Summary) -> String {
     };
     format!(
         "{verdict}\n  \
-         ledgers    {} kennels, {} blocks, {} events; {} blocks executed again, every signature checked\n  \
-         read side  {} items held against the blocks; {} blocks wait to be published\n  \
+         ledgers    {}, {}, {}; {} executed again, every signature checked\n  \
+         read side  {} held against the blocks; to be published: {}\n  \
          bodies     {} right, {} erased on purpose\n  \
-         objects    {} photos and {} snapshots right\n  \
-         leftovers  {} staged blocks that lost, {} others: no fault\n",
-        summary.kennels,
-        summary.blocks,
-        summary.events,
-        summary.executed,
-        summary.items,
+         objects    {} and {} right\n  \
+         leftovers  staged blocks that lost: {}, others: {}; no fault\n",
+        many(summary.kennels, "kennel"),
+        many(summary.blocks, "block"),
+        many(summary.events, "event"),
+        many(summary.executed, "block"),
+        many(summary.items, "item"),
         summary.unpublished,
         summary.bodies,
         summary.erased,
-        summary.photos,
-        summary.snapshots,
+        many(summary.photos, "photo"),
+        many(summary.snapshots, "snapshot"),
         summary.staged,
         summary.leftovers,
     )

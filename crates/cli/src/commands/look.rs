@@ -3,6 +3,7 @@
 use pitpet_chain::hash::KennelId;
 use pitpet_cli::failure::Failure;
 use pitpet_pipeline::api::{EntryView, HiddenView, KennelView, PetView};
+use pitpet_pipeline::verify::report::many;
 use serde_json::json;
 
 use crate::args::{EventArgs, FeedArgs, KennelArgs, PetArgs};
@@ -43,8 +44,15 @@ fn card(pet: &PetView) -> String {
         text.push_str(&format!("  {}\n", hidden_by(hidden)));
     }
     text.push_str(&format!(
-        "  {} posts, {} pats, {} shares, {} comments; {} treats in its wallet\n  birth  {}\n  owner  {}\n  kennel {}\n",
-        pet.posts, pet.pats, pet.shares, pet.comments, pet.wallet, pet.birth, pet.owner, pet.kennel
+        "  {}, {}, {}, {}; {} in its wallet\n  birth  {}\n  owner  {}\n  kennel {}\n",
+        many(pet.posts, "post"),
+        many(pet.pats, "pat"),
+        many(pet.shares, "share"),
+        many(pet.comments, "comment"),
+        many(pet.wallet, "treat"),
+        pet.birth,
+        pet.owner,
+        pet.kennel
     ));
     text
 }
@@ -111,7 +119,7 @@ fn line(entry: &EntryView) -> String {
         "pat" => format!("{pet} gets a pat"),
         "share" => format!("{pet} is shared"),
         "comment" => format!("{pet} gets a comment"),
-        "gift" => format!("{pet} gets {} treats", entry.amount.unwrap_or_default()),
+        "gift" => format!("{pet} gets {}", many(entry.amount.unwrap_or_default(), "treat")),
         "story_end" => format!("{pet}'s story ends"),
         "keepsake" => format!("{pet} becomes a keepsake"),
         other => format!("{pet}: {other}"),
@@ -120,8 +128,11 @@ fn line(entry: &EntryView) -> String {
     if let Some(said) = entry.text.as_deref().filter(|said| !said.is_empty()) {
         text.push_str(&format!(": {}", said.replace('\n', " ")));
     }
-    if let Some(hidden) = &entry.hidden {
-        text.push_str(&format!(": {}", hidden_by(hidden)));
+    match (&entry.hidden, entry.body_state.as_str()) {
+        (Some(hidden), _) => text.push_str(&format!(": {}", hidden_by(hidden))),
+        (None, "erased") => text.push_str(": (its text was erased)"),
+        (None, "missing") => text.push_str(": (its text is not published yet)"),
+        _ => {}
     }
     for tag in &entry.tags {
         text.push_str(&format!(" #{tag}"));
@@ -159,16 +170,17 @@ pub(crate) async fn kennel(context: &Context, args: KennelArgs) -> Result<(), Fa
 fn described(view: &KennelView) -> String {
     let ages = match view.parameters.age_interval_ms {
         0 => "with every block".to_owned(),
+        60_000 => "at most every minute".to_owned(),
         ms => format!("at most every {} minutes", ms / 60_000),
     };
     format!(
-        "{}\n  {} living pets, {} free places; {} pets ever, {} accounts, {} treats\n  block {}, age {}: ages {ages}, a pet lives {} of them\n  {}\n",
+        "{}\n  {}, {}; {} ever, {}, {}\n  block {}, age {}: ages {ages}, a pet lives {} of them\n  {}\n",
         view.label,
-        view.living,
-        view.free_places,
-        view.pets,
-        view.accounts,
-        view.minted,
+        many(u64::from(view.living), "living pet"),
+        many(u64::from(view.free_places), "free place"),
+        many(u64::from(view.pets), "pet"),
+        many(u64::from(view.accounts), "account"),
+        many(view.minted, "treat"),
         view.height,
         view.age,
         view.parameters.ttl,
@@ -179,6 +191,41 @@ fn described(view: &KennelView) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_that_is_not_there_says_why() {
+        let mut entry = EntryView {
+            id: "e".to_owned(),
+            kind: "post".to_owned(),
+            kennel: "k".to_owned(),
+            pet: "p".to_owned(),
+            pet_name: Some("Mochi".to_owned()),
+            account: "a".to_owned(),
+            height: 2,
+            index: 0,
+            timestamp_ms: 0,
+            age: 1,
+            text: Some("Look!".to_owned()),
+            body_state: "present".to_owned(),
+            tags: vec![],
+            hidden: None,
+            photo_url: None,
+            post: None,
+            amount: None,
+        };
+        let first = |entry: &EntryView| line(entry).lines().next().unwrap().to_owned();
+        assert_eq!(first(&entry), "Mochi posts: Look!");
+        entry.text = None;
+        entry.body_state = "erased".to_owned();
+        assert_eq!(first(&entry), "Mochi posts: (its text was erased)");
+        entry.body_state = "missing".to_owned();
+        assert_eq!(first(&entry), "Mochi posts: (its text is not published yet)");
+        entry.hidden = Some(HiddenView { by: "v".to_owned(), reason: Some("Advertising".to_owned()) });
+        assert_eq!(first(&entry), "Mochi posts: hidden by a moderator: Advertising");
+        let (hidden, body_state) = (None, "none".to_owned());
+        let gift = EntryView { kind: "gift".to_owned(), amount: Some(1), hidden, body_state, ..entry };
+        assert_eq!(first(&gift), "Mochi gets 1 treat");
+    }
 
     #[test]
     fn a_life_is_drawn_in_ages() {

@@ -3,6 +3,8 @@
 //! How a price is split follows from the kennel's genesis, and what an order is from the proof of
 //! its event: neither is taken from what the server says.
 
+use std::collections::BTreeMap;
+
 use pitpet_chain::block::Change;
 use pitpet_chain::hash::EventId;
 use pitpet_chain::market::cut;
@@ -12,6 +14,8 @@ use pitpet_cli::client::now_ms;
 use pitpet_cli::failure::Failure;
 use pitpet_cli::kennel::Kennel;
 use pitpet_pipeline::api::{OrderView, TradeView};
+use pitpet_pipeline::verify::report::many;
+use pitpet_web::view::rfc3339;
 use serde_json::json;
 
 use super::act::Actor;
@@ -46,7 +50,9 @@ fn split_words(to_seller: u64, to_house: u64) -> String {
 /// A price in words, as a kennel's rules split it.
 fn split(kennel: &Kennel, price: u64) -> String {
     let to_house = cut(price, kennel.genesis.parameters.cut_permille);
-    split_words(price - to_house, to_house)
+    let to_seller = price - to_house;
+    let warning = if to_seller == 0 { "; WARNING: the seller gets nothing at this price" } else { "" };
+    format!("{}{warning}", split_words(to_seller, to_house))
 }
 
 fn what(phase_is_living: bool, name: &str) -> String {
@@ -59,12 +65,12 @@ fn order_line(order: &OrderView, now_ms: u64) -> String {
     let hours = order.until_ms.saturating_sub(now_ms) / 3_600_000;
     let left = match hours {
         0 => "ends within the hour".to_owned(),
-        1..48 => format!("{hours} hours left"),
+        1..48 => format!("{} left", many(hours, "hour")),
         _ => format!("{} days left", hours / 24),
     };
     format!(
-        "{side} {what}: {} treats ({}), {left}\n  order {}\n  pet   {}\n",
-        order.price,
+        "{side} {what}: {} ({}), {left}\n  order {}\n  pet   {}\n",
+        many(order.price, "treat"),
         split_words(order.to_seller, order.to_house),
         order.id,
         order.pet
@@ -100,13 +106,16 @@ async fn list(context: &Context, args: MarketListArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn trade_line(trade: &TradeView) -> String {
+/// A sale in words; `kennel` is its kennel's label.
+fn trade_line(trade: &TradeView, kennel: &str) -> String {
+    let name = trade.pet_name.as_deref().unwrap_or("a pet");
+    let sold = if trade.phase == "kept" { format!("a keepsake of {name}") } else { name.to_owned() };
     format!(
-        "{} sold for {} treats ({}), block {}\n  by {}\n  to {}\n  event {}\n",
-        trade.pet_name.as_deref().unwrap_or("a pet"),
-        trade.price,
+        "{sold} sold for {} ({}), {kennel}, block {}, {}\n  by {}\n  to {}\n  event {}\n",
+        many(trade.price, "treat"),
         split_words(trade.to_seller, trade.to_house),
         trade.height,
+        rfc3339(trade.timestamp_ms),
         trade.seller,
         trade.buyer,
         trade.id
@@ -120,7 +129,10 @@ async fn trades(context: &Context, args: MarketTradesArgs) -> Result<(), Failure
     query.extend(args.kennel.map(|kennel| ("kennel", kennel)));
     query.extend(args.cursor.map(|cursor| ("cursor", cursor)));
     let page = client.trades(&query).await?;
-    let mut text: String = page.trades.iter().map(trade_line).collect();
+    let labels: BTreeMap<String, String> =
+        client.kennels().await?.into_iter().map(|kennel| (kennel.id, kennel.label)).collect();
+    let label = |trade: &TradeView| labels.get(&trade.kennel).unwrap_or(&trade.kennel).clone();
+    let mut text: String = page.trades.iter().map(|trade| trade_line(trade, &label(trade))).collect();
     if page.trades.is_empty() {
         text.push_str("Nothing has been sold yet.\n");
     }
@@ -149,7 +161,7 @@ async fn place(context: &Context, args: MarketOrderArgs, side: Side) -> Result<(
     act.check()?;
     let actor = Actor::new(context)?;
     let kennel = actor.kennel_of_pet(&pet).await?;
-    announce(context, &format!("if taken, {price} treats: {}", split(&kennel, price)));
+    announce(context, &format!("if taken, {}: {}", many(price, "treat"), split(&kennel, price)));
     actor.perform(context, &kennel, act, done).await
 }
 
@@ -180,15 +192,23 @@ async fn take(context: &Context, args: MarketTakeArgs) -> Result<(), Failure> {
     }
     let actor = Actor::new(context)?;
     let (kennel, order) = proven_order(&actor, &args.order).await?;
+    if order.maker == actor.account.id {
+        return Err(Failure::usage(format!(
+            "this order is your own: nothing was sent; `pitpet market cancel {}` withdraws it (field: order)",
+            order.id
+        )));
+    }
     let pet = actor.client.pet(&order.pet).await?;
     let name = what(
         order.phase == pitpet_chain::state::Phase::Living,
         pet.name.as_deref().unwrap_or("a pet without a name"),
     );
     let deal = match order.side {
-        Side::Offer => format!("buying {name} for {} treats: {}", order.price, split(&kennel, order.price)),
-        Side::Bid => format!("selling {name} for {} treats: {}", order.price, split(&kennel, order.price)),
+        Side::Offer => "buying",
+        Side::Bid => "selling",
     };
+    let (price, parts) = (many(order.price, "treat"), split(&kennel, order.price));
+    let deal = format!("{deal} {name} for {price}: {parts}");
     announce(context, &deal);
     match args.price {
         Some(price) if price == order.price => {

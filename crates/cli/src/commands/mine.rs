@@ -6,20 +6,26 @@
 //! have been idle for `idle_ms`, the seal that mines its time, which is posted when that moment
 //! comes. A seal is an ordinary signed event.
 //!
+//! A kennel that can't be gone on with, because its rules changed to others than this program has or
+//! it takes no seal of this account, is told of, and the others go on; without `--kennel` those that
+//! open later are taken up too.
+//!
 //! Deliberately absent: a share of the work among several machines. Two machines of one account
 //! try different proofs, and the first one is mined.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use ed25519_dalek::SigningKey;
+use futures::stream::FuturesUnordered;
 use indicatif::{ProgressBar, ProgressStyle};
 use pitpet_chain::block::Change;
 use pitpet_chain::event::verify_signature;
 use pitpet_chain::genesis::Parameters;
-use pitpet_chain::hash::{AccountId, BlockHash, RulesHash};
+use pitpet_chain::hash::{AccountId, BlockHash, KennelId, RulesHash};
 use pitpet_chain::mining::{Purpose, Statement, Work, statement_bytes};
 use pitpet_cli::act::Act;
 use pitpet_cli::client::{Client, Done, now_ms};
@@ -30,11 +36,12 @@ use pitpet_cli::seals::Searcher;
 use pitpet_miner::WasmModules;
 use pitpet_pipeline::statements::WaitingStatement;
 use pitpet_pipeline::verify::Executed;
+use pitpet_pipeline::verify::report::many;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
-use super::follow::{Follower, chosen};
+use super::follow::{Follower, chosen, first_done};
 use super::verify::{Remembered, fetch_rules, modules, rules_folder};
 use crate::args::MineArgs;
 use crate::context::{Context, plain, show};
@@ -44,8 +51,15 @@ use crate::context::{Context, plain, show};
 const TIME_AHEAD_MS: u64 = 10_000;
 
 /// Pause before a seal is posted again for which the kennel was not idle yet by the server's
-/// clock, or which too few time witnesses support, ms.
+/// clock, or which the server didn't hear of, ms.
 const AGAIN_MS: u64 = 5_000;
+
+/// Pause before the time witnesses' statements are looked for again while a seal waits for them, ms:
+/// half of the reaper's, which takes them as soon as they are enough.
+const STATEMENTS_MS: u64 = 1_000;
+
+/// Time between two looks for kennels that have opened: that of the polls for new blocks.
+const KENNELS_EVERY: Duration = Duration::from_secs(10);
 
 /// Time between two reports of the rate where nobody looks on.
 const RATE_EVERY: Duration = Duration::from_secs(10);
@@ -177,10 +191,6 @@ fn counted(trials: u64) -> String {
     }
 }
 
-fn treats(count: u64) -> String {
-    if count == 1 { "1 treat".to_owned() } else { format!("{count} treats") }
-}
-
 /// What the miners of all kennels share.
 struct Shared<'a> {
     client: &'a Client,
@@ -306,23 +316,35 @@ impl Miner<'_> {
                 teller.tell("waiting", &label, json!({ "why": why }), &format!("{label}: {why}"));
             }
         };
+        let times = self.follower.times_mined();
         self.follower.catch_up(&tell).await?;
         self.waits_for.take();
+        self.warn();
         let head = self.follower.newest();
         let record = json!({ "height": head.height, "blocks": head.height - before,
             "age": head.summary.totals.age });
         if teller.json || teller.listener.is_some() {
             teller.tell("executed", &label, record, "");
         }
-        // Somebody else was faster.
-        if let Some(goal) = goal
-            && goal.purpose == Purpose::Age
-            && head.mining().began == goal.over
-            && head.mining().sealed
-        {
-            self.lost(goal, "already-sealed");
+        let is_sealed = |goal: Goal| head.mining().began == goal.over && head.mining().sealed;
+        match goal {
+            Some(goal) if goal.purpose == Purpose::Age && is_sealed(goal) => {
+                self.lost(goal, "already-sealed");
+            }
+            Some(goal) if goal.purpose == Purpose::Time && self.follower.times_mined() > times => {
+                self.lost(goal, "already-mined");
+            }
+            _ => {}
         }
         Ok(())
+    }
+
+    /// Warns, once, of rules to come under which there is no mining here.
+    fn warn(&mut self) {
+        if let Some(warning) = self.follower.warning() {
+            let text = format!("{}: {warning}", self.label());
+            self.shared.teller.tell("warning", self.label(), json!({ "why": warning }), &text);
+        }
     }
 
     fn lost(&mut self, goal: Goal, why: &str) {
@@ -340,12 +362,18 @@ impl Miner<'_> {
     async fn post(&mut self, goal: Goal, proof: u64) -> Result<(), Failure> {
         let time = match goal.purpose {
             Purpose::Age => None,
-            Purpose::Time => match self.statements(goal.over).await? {
-                Some(statements) => Some(statements),
-                None => {
-                    self.again_ms = now_ms() + AGAIN_MS;
+            Purpose::Time => match self.statements(goal.over).await {
+                Ok(Some(statements)) => Some(statements),
+                Ok(None) => {
+                    self.again_ms = now_ms() + STATEMENTS_MS;
                     return Ok(());
                 }
+                Err(Failure::Unreachable(why)) => {
+                    self.again_ms = now_ms() + AGAIN_MS;
+                    self.tell_wait(&why);
+                    return Ok(());
+                }
+                Err(other) => return Err(other),
             },
         };
         let act = Act::Seal { over: goal.over, proof, time };
@@ -407,7 +435,7 @@ impl Miner<'_> {
             self.label(),
             goal.age,
             if goal.purpose == Purpose::Age { "is sealed" } else { "is over, its time mined" },
-            treats(reward),
+            many(reward, "treat"),
             free.unwrap_or_default()
         );
         self.shared.teller.tell("won", self.label(), record, &text);
@@ -420,14 +448,7 @@ impl Miner<'_> {
         if threshold == 0 {
             return Ok(Some(Vec::new()));
         }
-        let view = match self.shared.client.offices(&self.follower.kennel).await {
-            Ok(view) => view,
-            Err(Failure::Unreachable(why)) => {
-                self.tell_wait(&why);
-                return Ok(None);
-            }
-            Err(other) => return Err(other),
-        };
+        let view = self.shared.client.offices(&self.follower.kennel).await?;
         let bytes = statement_bytes(&self.follower.kennel.id, &head);
         let is_signed = |statement: &Statement| {
             let key = witnesses.keys.get(usize::from(statement.witness));
@@ -469,7 +490,9 @@ pub(crate) async fn run(context: &Context, args: MineArgs) -> Result<(), Failure
         let kennels = chosen(&client, &args.kennels).await?;
         fetch_rules(&client, &args.allow_rules, &rules_folder(context)).await?;
         let modules = modules(context)?;
-        mine(&shared, &account, kennels, &modules, &remembered, &args.allow_rules).await
+        let terms = Terms { modules: &modules, remembered: &remembered, allowed: &args.allow_rules };
+        let later = if args.kennels.is_empty() { Later::TakenUp } else { Later::LeftOut };
+        mine(&shared, &account, kennels, later, terms).await
     };
     let ended = tokio::select! {
         ended = mining => ended,
@@ -490,7 +513,7 @@ pub(crate) async fn run(context: &Context, args: MineArgs) -> Result<(), Failure
         &format!(
             "Mined for {} s. Ages sealed: {seals}; times mined: {times}; earned: {}; races lost: {lost}. {}, {} a second.",
             took.as_secs(),
-            treats(earned),
+            many(earned, "treat"),
             counted(trials),
             counted(per_s)
         ),
@@ -498,36 +521,100 @@ pub(crate) async fn run(context: &Context, args: MineArgs) -> Result<(), Failure
     ended.map_err(loud)
 }
 
-/// Mines in all of these kennels, until enough is mined in one of them, or for ever.
+/// What ledgers are executed with, and held to.
+#[derive(Clone, Copy)]
+struct Terms<'a> {
+    modules: &'a WasmModules,
+    remembered: &'a Remembered,
+    allowed: &'a [RulesHash],
+}
+
+/// What becomes of kennels that open while it mines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Later {
+    TakenUp,
+    LeftOut,
+}
+
+/// Mines in all of these kennels, until enough is mined, or none can be gone on with.
 async fn mine(
     shared: &Shared<'_>,
     account: &Account,
     kennels: Vec<Kennel>,
-    modules: &WasmModules,
-    remembered: &Remembered,
-    allowed: &[RulesHash],
+    later: Later,
+    terms: Terms<'_>,
 ) -> Result<(), Failure> {
-    let mut miners = Vec::new();
-    for kennel in kennels {
-        let key = shared.client.key_in(&kennel, account).await?.clone();
-        let follower = Follower::open(shared.client, modules, kennel, remembered, allowed).await?;
-        let (label, (blocks, events)) = (follower.kennel.label.clone(), follower.executed());
-        let record = json!({ "blocks": blocks, "events": events, "height": follower.newest().height });
-        let text = format!("{label}: {blocks} blocks executed again, {events} events; all is as shown");
-        shared.teller.tell("following", &label, record, &text);
-        miners.push(Miner {
-            shared,
-            follower,
-            key,
-            settled: None,
-            held: None,
-            again_ms: 0,
-            searching: None,
-            waits_for: RefCell::default(),
-        });
+    let stopped = |label: &str, why: &str| {
+        let text = format!("{label}: NOT MINED ANY MORE: {why}");
+        shared.teller.tell("stopped", label, json!({ "why": why }), &text);
+    };
+    let mut known = BTreeSet::new();
+    let mut running = FuturesUnordered::new();
+    let mut begun = kennels;
+    loop {
+        for kennel in begun {
+            known.insert(kennel.id);
+            let label = kennel.label.clone();
+            running.push(async move { (label, mine_in(shared, account, kennel, terms).await) });
+        }
+        begun = tokio::select! {
+            ended = first_done(&mut running, &stopped) => return ended,
+            opened = opened(shared.client, &known), if later == Later::TakenUp => opened?,
+        };
     }
-    let running = miners.iter_mut().map(|miner| Box::pin(miner.run()));
-    futures::future::select_all(running).await.0
+}
+
+/// Waits until the server has kennels that are not known.
+async fn opened(client: &Client, known: &BTreeSet<KennelId>) -> Result<Vec<Kennel>, Failure> {
+    loop {
+        tokio::time::sleep(KENNELS_EVERY).await;
+        // The miners say that the server can't be reached.
+        let Ok(views) = client.kennels().await else { continue };
+        let mut new = Vec::new();
+        for view in views.iter().filter(|view| known.iter().all(|id| id.to_string() != view.id)) {
+            match client.adopt(view) {
+                Ok(kennel) => new.push(kennel),
+                Err(Failure::Invalid(why)) => return Err(Failure::Invalid(why)),
+                // Nothing that this program can read: no reason to leave the others.
+                Err(_) => {}
+            }
+        }
+        if !new.is_empty() {
+            return Ok(new);
+        }
+    }
+}
+
+/// Mines in one kennel.
+async fn mine_in(
+    shared: &Shared<'_>,
+    account: &Account,
+    kennel: Kennel,
+    terms: Terms<'_>,
+) -> Result<(), Failure> {
+    let key = shared.client.key_in(&kennel, account).await?.clone();
+    let Terms { modules, remembered, allowed } = terms;
+    let follower = Follower::open(shared.client, modules, kennel, remembered, allowed).await?;
+    let (label, (blocks, events)) = (follower.kennel.label.clone(), follower.executed());
+    let record = json!({ "blocks": blocks, "events": events, "height": follower.newest().height });
+    let text = format!(
+        "{label}: {} executed again, {}; all is as shown",
+        many(blocks, "block"),
+        many(events, "event")
+    );
+    shared.teller.tell("following", &label, record, &text);
+    let mut miner = Miner {
+        shared,
+        follower,
+        key,
+        settled: None,
+        held: None,
+        again_ms: 0,
+        searching: None,
+        waits_for: RefCell::default(),
+    };
+    miner.warn();
+    miner.run().await
 }
 
 /// Mines on one thread until it is told to stop, for somebody who listens instead of reading.
@@ -554,8 +641,9 @@ pub(super) async fn mine_until(
         seals_max: None,
     };
     let remembered = Remembered::new();
+    let terms = Terms { modules, remembered: &remembered, allowed: &[] };
     tokio::select! {
-        ended = mine(&shared, account, kennels, modules, &remembered, &[]) => ended.map_err(loud),
+        ended = mine(&shared, account, kennels, Later::LeftOut, terms) => ended.map_err(loud),
         () = stop.cancelled() => Ok(()),
     }
 }

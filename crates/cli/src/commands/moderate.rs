@@ -11,6 +11,7 @@ use pitpet_cli::client::{Client, Done};
 use pitpet_cli::failure::Failure;
 use pitpet_cli::keys::public;
 use pitpet_pipeline::api::{KennelModeratorsView, QueuedView, VerdictView};
+use pitpet_pipeline::verify::report::many;
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -82,9 +83,9 @@ fn queued(entry: &QueuedView) -> String {
         entry.reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
     let text = entry.text.as_deref().unwrap_or("(no text)").replace('\n', " ");
     format!(
-        "{} of {} reporters ({})\n  {text}\n  event {}\n",
+        "{} of {} ({})\n  {text}\n  event {}\n",
         entry.kind,
-        entry.reporters,
+        many(u64::from(entry.reporters), "reporter"),
         reasons.join(", "),
         entry.event
     )

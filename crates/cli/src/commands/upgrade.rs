@@ -18,7 +18,10 @@ const IN_BLOCKS: u64 = 100;
 /// The longest that the server is asked to wait at one time.
 const POLL_MS_MAX: u64 = 10_000;
 
-/// Reads a module; what is no module is found out when it is tried.
+/// The bytes that every module of WebAssembly begins with.
+const MAGIC: &[u8] = b"\0asm";
+
+/// Reads a module; what is wrong with one is found out when it is tried.
 pub(super) fn read_module(path: &Path) -> Result<Vec<u8>, Failure> {
     let size = std::fs::metadata(path).map_err(|error| file_fault(path, &error))?.len();
     if size > MODULE_BYTES_MAX as u64 {
@@ -27,7 +30,11 @@ pub(super) fn read_module(path: &Path) -> Result<Vec<u8>, Failure> {
             path.display()
         )));
     }
-    std::fs::read(path).map_err(|error| file_fault(path, &error))
+    let module = std::fs::read(path).map_err(|error| file_fault(path, &error))?;
+    if !module.starts_with(MAGIC) {
+        return Err(Failure::usage(format!("{} is no WebAssembly module (field: module)", path.display())));
+    }
+    Ok(module)
 }
 
 /// How many blocks ahead, if no height is given.

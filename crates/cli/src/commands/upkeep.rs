@@ -18,6 +18,7 @@ use pitpet_pipeline::head::{Founding, LedgerError, read_head};
 use pitpet_pipeline::kennels::Kennels;
 use pitpet_pipeline::ports::{Consistency, Objects, Table};
 use pitpet_pipeline::search::WORDS_MAX;
+use pitpet_pipeline::verify::report::many;
 use pitpet_pipeline::{publisher, snapshots};
 use serde_json::{Value, json};
 use tokio::task::block_in_place;
@@ -176,7 +177,11 @@ async fn repair(
     bar.finish_and_clear();
     context.print(
         json!({ "kennel": founding.kennel.to_string(), "published": published, "height": head.height }),
-        &format!("{published} blocks of {} are published again, up to the head\n", plain(&founding.label)),
+        &format!(
+            "{}: published again, up to the head: {}\n",
+            plain(&founding.label),
+            many(published, "block")
+        ),
     );
     Ok(())
 }

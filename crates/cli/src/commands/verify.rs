@@ -50,31 +50,75 @@ impl Walk for Unwatched {
     }
 }
 
-/// Verifies what the arguments name.
+/// What came of one ledger.
+pub(super) struct Judged {
+    pub(super) label: String,
+    pub(super) verdict: Result<Verdict, Failure>,
+}
+
+/// For scripts: why there is no verdict on a ledger.
+pub(super) fn unjudged(label: &str, failure: &Failure) -> Value {
+    json!({ "label": label, "error": failure.to_string(), "exit_code": failure.exit_code() })
+}
+
+/// Verifies what the arguments name: of a server each ledger, whatever is wrong with another.
 ///
 /// # Errors
-/// As [`Failure`] says.
+/// As [`Failure`] says, where no ledger could be begun with.
 pub(super) async fn ledgers(
     context: &Context,
     args: &VerifyArgs,
     walk: &mut dyn Walk,
-) -> Result<Vec<(String, Verdict)>, Failure> {
+) -> Result<Vec<Judged>, Failure> {
     let ledger = args.ledger.clone().unwrap_or_else(|| context.common.url.clone());
     if ledger.starts_with("http://") || ledger.starts_with("https://") {
         server(context, args, &ledger, walk).await
     } else {
-        Ok(vec![block_in_place(|| file(context, args, Path::new(&ledger), walk))?])
+        let (label, verdict) = block_in_place(|| file(context, args, Path::new(&ledger), walk))?;
+        Ok(vec![Judged { label, verdict: Ok(verdict) }])
     }
+}
+
+/// Prints what is known of the ledgers, and ends with the worst that was wrong with any.
+pub(super) fn end(
+    context: &Context,
+    judged: Vec<Judged>,
+    records: Value,
+    words: &[String],
+) -> Result<(), Failure> {
+    if context.common.json || !words.is_empty() {
+        context.print(records, &words.join("\n"));
+    }
+    worst(judged.into_iter().filter_map(|one| one.verdict.err()).collect()).map_or(Ok(()), Err)
+}
+
+/// The worst of several failures, with the words of all: 1, shown to be false, over 3, not checked.
+fn worst(mut failures: Vec<Failure>) -> Option<Failure> {
+    if failures.len() < 2 {
+        return failures.pop();
+    }
+    let code = failures.iter().map(Failure::exit_code).min()?;
+    let text = failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    Some(match code {
+        1 => Failure::Invalid(text),
+        2 => Failure::Usage(text),
+        _ => Failure::Unreachable(text),
+    })
 }
 
 /// `verify`
 pub(crate) async fn run(context: &Context, args: VerifyArgs) -> Result<(), Failure> {
-    let verdicts = ledgers(context, &args, &mut Unwatched).await?;
-    let text: Vec<String> = verdicts.iter().map(|(label, verdict)| report::words(label, verdict)).collect();
-    let ledgers: Vec<Value> =
-        verdicts.iter().map(|(label, verdict)| report::record(label, verdict)).collect();
-    context.print(json!({ "valid": true, "ledgers": ledgers }), &text.join("\n"));
-    Ok(())
+    let judged = ledgers(context, &args, &mut Unwatched).await?;
+    let (mut words, mut records) = (Vec::new(), Vec::new());
+    for Judged { label, verdict } in &judged {
+        words.extend(verdict.iter().map(|verdict| report::words(label, verdict)));
+        records.push(match verdict {
+            Ok(verdict) => report::record(label, verdict),
+            Err(failure) => unjudged(label, failure),
+        });
+    }
+    let valid = judged.iter().all(|one| one.verdict.is_ok());
+    end(context, judged, json!({ "valid": valid, "ledgers": records }), &words)
 }
 
 async fn server(
@@ -82,7 +126,7 @@ async fn server(
     args: &VerifyArgs,
     url: &str,
     walk: &mut dyn Walk,
-) -> Result<Vec<(String, Verdict)>, Failure> {
+) -> Result<Vec<Judged>, Failure> {
     let client = Client::new(url, Pins::open(context.keys.path())?)?;
     let remembered = client.remembered();
     let kennels = match (&args.kennel, &args.genesis) {
@@ -101,27 +145,39 @@ async fn server(
     }
     fetch_rules(&client, &args.allow_rules, &rules_folder(context)).await?;
     let modules = modules(context)?;
-    let mut verdicts = Vec::new();
+    let mut judged = Vec::new();
     for kennel in kennels {
-        let key = args.checkpoint_key.unwrap_or(kennel.genesis.checkpoint);
-        let opening = opening(&client, &kennel, &key).await?;
-        let named = |failure: VerifyError| failed(&kennel.label, &failure);
         let terms = terms(args, &kennel.id, &remembered);
-        let mut verifier = Verifier::begin(&modules, &opening, terms).map_err(named)?;
-        let bar = block_bar(&format!("verifying {}", kennel.label), verifier.size());
         walk.begin(&kennel.genesis);
-        while verifier.next_height() <= opening.height {
-            let segment = client.segment(&kennel, verifier.next_height(), opening.height).await?;
-            block_in_place(|| verifier.segment(&segment)).map_err(named)?;
-            walk.segment(&segment)?;
-            bar.set_position(verifier.next_height());
-        }
-        bar.finish_and_clear();
-        let verdict = verifier.finish().map_err(named)?;
-        client.remember(&kennel, head(&verdict))?;
-        verdicts.push((kennel.label, verdict));
+        let verdict = served(&client, &modules, &kennel, terms, walk).await;
+        judged.push(Judged { label: kennel.label, verdict });
     }
-    Ok(verdicts)
+    Ok(judged)
+}
+
+/// Verifies a kennel of a server.
+async fn served(
+    client: &Client,
+    modules: &WasmModules,
+    kennel: &Kennel,
+    terms: Terms,
+    walk: &mut dyn Walk,
+) -> Result<Verdict, Failure> {
+    let key = terms.checkpoint_key.unwrap_or(kennel.genesis.checkpoint);
+    let opening = opening(client, kennel, &key).await?;
+    let named = |failure: VerifyError| failed(&kennel.label, &failure);
+    let mut verifier = Verifier::begin(modules, &opening, terms).map_err(named)?;
+    let bar = block_bar(&format!("verifying {}", kennel.label), verifier.size());
+    while verifier.next_height() <= opening.height {
+        let segment = client.segment(kennel, verifier.next_height(), opening.height).await?;
+        block_in_place(|| verifier.segment(&segment)).map_err(named)?;
+        walk.segment(&segment)?;
+        bar.set_position(verifier.next_height());
+    }
+    bar.finish_and_clear();
+    let verdict = verifier.finish().map_err(named)?;
+    client.remember(kennel, head(&verdict))?;
+    Ok(verdict)
 }
 
 fn file(
@@ -199,7 +255,10 @@ fn terms(args: &VerifyArgs, kennel: &KennelId, remembered: &Remembered) -> Terms
 }
 
 pub(super) fn failed(ledger: &str, error: &VerifyError) -> Failure {
-    let text = format!("{ledger}: {error}");
+    let mut text = format!("{ledger}: {error}");
+    if let VerifyError::UntrustedRules { rules, .. } = error {
+        text.push_str(&format!(": --allow-rules {rules}"));
+    }
     if error.is_invalid() { Failure::Invalid(text) } else { Failure::Unreachable(text) }
 }
 
@@ -241,4 +300,27 @@ pub(super) fn modules_with(context: &Context, releases: Releases) -> Result<Wasm
         rules::carried(releases),
         ArtefactCache::new(context.keys.path().join("artefacts")),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_false_outweighs_what_could_not_be_checked() {
+        let unchecked = || Failure::Unreachable("town: unknown rules".to_owned());
+        let invalid = || Failure::Invalid("classic: two histories".to_owned());
+        assert!(worst(vec![]).is_none());
+        assert_eq!(worst(vec![unchecked()]).unwrap().exit_code(), 3);
+        assert_eq!(worst(vec![unchecked(), unchecked()]).unwrap().exit_code(), 3);
+        for failures in [vec![unchecked(), invalid()], vec![invalid(), unchecked()]] {
+            let worst = worst(failures).unwrap();
+            assert_eq!(worst.exit_code(), 1);
+            let text = worst.to_string();
+            assert!(
+                text.contains("town: unknown rules") && text.contains("classic: two histories"),
+                "{text}"
+            );
+        }
+    }
 }

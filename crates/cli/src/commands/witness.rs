@@ -11,13 +11,15 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
+use futures::stream::FuturesUnordered;
 use pitpet_cli::client::{Client, now_ms};
 use pitpet_cli::failure::Failure;
 use pitpet_cli::keys::{Account, public};
 use pitpet_pipeline::statements::SubmittedStatement;
+use pitpet_pipeline::verify::report::many;
 use serde_json::{Value, json};
 
-use super::follow::{Follower, chosen};
+use super::follow::{Follower, chosen, first_done};
 use super::verify::{fetch_rules, modules, rules_folder};
 use crate::args::{WitnessCommand, WitnessTimeArgs};
 use crate::context::{Context, plain, show};
@@ -59,6 +61,11 @@ impl Teller {
         show(&if self.json { record.to_string() } else { plain(&format!("{kennel}: {text}")) });
     }
 
+    /// Says that a kennel can't be gone on with.
+    fn stopped(&self, kennel: &str, why: &str) {
+        self.tell("stopped", kennel, json!({ "why": why }), &format!("NOT WATCHED: {why}"));
+    }
+
     /// Says once why there is nothing but to wait.
     fn wait(&self, kennel: &str, why: &str) {
         if self.last.replace(why.to_owned()) != why {
@@ -76,32 +83,42 @@ async fn time(context: &Context, args: WitnessTimeArgs) -> Result<(), Failure> {
         let kennels = chosen(&client, &args.kennels).await?;
         fetch_rules(&client, &args.allow_rules, &rules_folder(context)).await?;
         let modules = modules(context)?;
-        let mut followers = Vec::new();
+        let left = Cell::new(args.statements.unwrap_or(u64::MAX));
+        let (mut running, mut unheard) = (FuturesUnordered::new(), None);
         for kennel in kennels {
-            let follower = Follower::open(&client, &modules, kennel, &remembered, &args.allow_rules).await?;
-            let is_witness = follower.witnesses().keys.iter().any(|key| account.key_for(key).is_some());
-            match (is_witness, args.kennels.is_empty()) {
-                (true, _) => {
+            let label = kennel.label.clone();
+            match Follower::open(&client, &modules, kennel, &remembered, &args.allow_rules).await {
+                Ok(follower)
+                    if follower.witnesses().keys.iter().any(|key| account.key_for(key).is_some()) =>
+                {
                     let (blocks, events) = follower.executed();
-                    let text = format!("{blocks} blocks executed again, {events} events; watching its time");
+                    let (made, done) = (many(blocks, "block"), many(events, "event"));
+                    let text = format!("{made} executed again, {done}; watching its time");
                     let record = json!({ "blocks": blocks, "events": events });
-                    teller.tell("watching", &follower.kennel.label, record, &text);
-                    followers.push(follower);
+                    teller.tell("watching", &label, record, &text);
+                    let watching = watch(&client, &account, follower, &teller, &left);
+                    running.push(async { (label, watching.await) });
                 }
-                (false, false) => return Err(no_witness(&account.name, &follower)),
-                (false, true) => {}
+                // Of all kennels of a server, those of others are none of its business.
+                Ok(_) if args.kennels.is_empty() => {}
+                Ok(follower) => {
+                    let failure = no_witness(&account.name, &follower);
+                    teller.stopped(&label, &failure.to_string());
+                    unheard = Some(failure);
+                }
+                Err(Failure::Invalid(why)) => return Err(Failure::Invalid(why)),
+                Err(failure) => {
+                    teller.stopped(&label, &failure.to_string());
+                    unheard = Some(failure);
+                }
             }
         }
-        if followers.is_empty() {
-            let text =
-                format!("no kennel of {} has a key of `{}` as a time witness", client.server(), account.name);
-            return Err(Failure::Usage(text));
+        if running.is_empty() {
+            let (server, name) = (client.server(), &account.name);
+            let nowhere = || format!("no kennel of {server} has a key of `{name}` as a time witness");
+            return Err(unheard.unwrap_or_else(|| Failure::Usage(nowhere())));
         }
-        let left = Cell::new(args.statements.unwrap_or(u64::MAX));
-        let watching = followers
-            .into_iter()
-            .map(|follower| Box::pin(watch(&client, &account, follower, &teller, &left)));
-        futures::future::select_all(watching).await.0
+        first_done(&mut running, &|label, why| teller.stopped(label, why)).await
     };
     tokio::select! {
         ended = witness => ended,
@@ -132,6 +149,9 @@ async fn watch(
     let tell = |why: &str| teller.wait(&label, why);
     let mut not_before_ms = 0;
     loop {
+        if let Some(warning) = follower.warning() {
+            teller.tell("warning", &label, json!({ "why": warning }), &warning);
+        }
         let head = follower.newest();
         let key = follower.witnesses().keys.iter().find_map(|key| account.key_for(key)).cloned();
         let Some(key) = key else {

@@ -65,6 +65,13 @@ fn a_ledger_is_exported_and_verified() {
 }
 
 #[test]
+fn an_empty_kennel_has_no_holders() {
+    let server = Server::start(28);
+    let ran = Runner::new(&server.url()).run(&["economy"]);
+    assert!(ran.code == 0 && ran.out.contains("  holders  none\n"), "{}{}", ran.out, ran.err);
+}
+
+#[test]
 fn a_ledger_is_held_to_what_the_caller_gives() {
     let server = Server::start(22);
     let runner = village(&server);
@@ -249,6 +256,11 @@ fn the_operator_changes_the_rules_of_a_running_kennel() {
     runner.file("large.wasm", &vec![0; 300_000]);
     let large = upgrade(&["--module", "large.wasm"]);
     assert!(large.code == 2 && large.err.contains("262144"), "{}", large.err);
+    runner.file("README.md", b"# PitPet\n");
+    let text = upgrade(&["--module", "README.md"]);
+    assert_eq!((text.code, &*text.err), (2, "pitpet: README.md is no WebAssembly module (field: module)\n"));
+    let elsewhere = runner.run(&["admin", "queue", "--data-dir", "data", "--url", &nowhere()]);
+    assert!(elsewhere.code == 3 && elsewhere.err.contains("--url or PITPET_URL"), "{}", elsewhere.err);
     runner.file("next.wasm", &unreleased_module());
     let past = upgrade(&["--module", "next.wasm", "--at-height", "1"]);
     assert!(past.code == 1 && past.err.contains("at_height is 1"), "{}", past.err);

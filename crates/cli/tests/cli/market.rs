@@ -79,6 +79,8 @@ fn a_pet_is_offered_shown_and_bought() {
     let listed = ["offer Rex: 11 treats (7 to the seller, 4 to the house), 6 days left", "order [hash]"];
     fair.says("dora", &["market", "list", "--kennel", "classic"], 0, &listed);
     fair.says("dora", &["market", "list", "--side", "bid"], 0, &[empty]);
+    let own = ["this order is your own: nothing was sent", "`pitpet market cancel [hash]` withdraws it"];
+    fair.says("carla", &["market", "take", &order, "--price", "11"], 2, &own);
     // Nothing is sent before the split was shown and the price named.
     let deal = "buying Rex for 11 treats: 7 to the seller, 4 to the house";
     let unnamed = [deal, "no price named: nothing was sent", "--price 11` takes it (field: price)"];
@@ -88,13 +90,19 @@ fn a_pet_is_offered_shown_and_bought() {
     let bought = [
         "Bought. (classic, block ",
         "sold for 11 treats: 7 to the seller, 4 to the house",
-        "you have 0 treats for posts and 1 free ones",
+        "the seller, [hash], has ",
+        "you have 0 treats for posts and 1 free",
         deal,
     ];
     fair.says("dora", &["market", "take", &order, "--price", "11"], 0, &bought);
     let late = ["No such open order", "(field: order)", "`pitpet market list` shows what is open."];
     fair.says("bella", &["market", "take", &order, "--price", "11"], 1, &late);
-    let sold = ["Rex sold for 11 treats (7 to the seller, 4 to the house), block ", "by [hash]", "to [hash]"];
+    let sold = [
+        "Rex sold for 11 treats (7 to the seller, 4 to the house), classic, block ",
+        "T",
+        "Z\n  by [hash]",
+        "to [hash]",
+    ];
     fair.says("dora", &["market", "trades"], 0, &sold);
     let trade = fair.runner.run(&["market", "trades", "--json"]).json()["trades"][0].clone();
     assert_eq!(
@@ -105,7 +113,7 @@ fn a_pet_is_offered_shown_and_bought() {
         "classic, block ",
         "supply   40 treats: 40 granted at births, 0 minted for seals",
         "by the house",
-        "12 as transfers, 11 in 1 trades",
+        "12 as transfers, 11 in 1 trade",
         "house    earned 4, paid 0 for seals",
         "pets     2 born, 1 living, 1 remembered",
     ];
@@ -122,14 +130,14 @@ fn a_pet_is_offered_shown_and_bought() {
 #[test]
 fn a_bid_is_withdrawn_and_another_one_taken() {
     let fair = Fair::new();
-    let made = ["Bid; the price is locked. (classic", "the bid of 12 treats stands: [hash]", "0 free ones"];
+    let made = ["Bid; the price is locked. (classic", "the bid of 12 treats stands: [hash]", "0 free"];
     fair.says("dora", &["market", "bid", &fair.mochi, "--price", "12", "--days", "30"], 0, &made);
     let open = || fair.runner.run(&["market", "list", "--side", "bid", "--by", "age", "--json"]).json();
     let order = open()["orders"][0]["id"].as_str().unwrap().to_owned();
     let stranger = fair.act("carla", &["market", "cancel", &order]);
     assert_eq!(stranger.code, 1);
     assert!(stranger.err.contains("Only who made an order can cancel it"), "{}", stranger.err);
-    let cancelled = ["Cancelled. (classic", "the order is closed: [hash]", "12 free ones"];
+    let cancelled = ["Cancelled. (classic", "the order is closed: [hash]", "12 free"];
     fair.says("dora", &["market", "cancel", &order], 0, &cancelled);
     assert_eq!(open()["orders"], serde_json::json!([]));
     let bid = fair.act("dora", &["market", "bid", &fair.mochi, "--price", "5"]).id();
@@ -139,6 +147,10 @@ fn a_bid_is_withdrawn_and_another_one_taken() {
         "selling the keepsake of Mochi for 5 treats",
     ];
     fair.says("bella", &["market", "take", &bid, "--price", "5"], 0, &sold);
+    let trades = ["a keepsake of Mochi sold for 5 treats (3 to the seller, 2 to the house), classic, block "];
+    fair.says("bella", &["market", "trades"], 0, &trades);
+    let cheap = ["if taken, 1 treat: 0 to the seller, 1 to the house; WARNING: the seller gets nothing"];
+    fair.says("dora", &["market", "offer", &fair.mochi, "--price", "1"], 0, &cheap);
     let birth = ["is no offer or bid (field: order)"];
     fair.says("bella", &["market", "take", &fair.mochi], 2, &birth);
     for (args, said) in [

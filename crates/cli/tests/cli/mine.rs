@@ -1,11 +1,11 @@
 //! Mining and witnessing: what is sealed, what is refused, and how both end.
 
-use pitpet_chain::hash::PublicKey;
+use pitpet_chain::hash::{PublicKey, RulesHash, sha256};
 use serde_json::{Value, json};
 
 use super::nowhere;
 use super::runner::{Ran, Runner};
-use super::server::export::released;
+use super::server::export::{released, unreleased_module};
 use super::server::{Lie, Server};
 use super::service::Service;
 
@@ -157,29 +157,32 @@ fn what_can_not_be_mined_says_so() {
     assert!(nobody.code == 2 && nobody.err.contains("pitpet account new"), "{}", nobody.err);
 }
 
+/// Makes accounts of three witnesses, and gives their keys.
+fn witnesses(home: &Runner) -> Vec<PublicKey> {
+    let key = |name: &&str| {
+        home.account(name);
+        let shown = home.act(name, &["witness", "key"]).json();
+        shown["key"].as_str().unwrap().parse().unwrap()
+    };
+    ["wanda", "wim", "wolf"].iter().map(key).collect()
+}
+
+/// One of them says what there is to say, and ends.
+fn speak(home: &Runner, name: &str) -> Ran {
+    let time = ["witness", "time", "--kennel", "classic", "--statements", "1"];
+    home.run(&[&time[..], &["--account", name, "--passphrase-fd", "0", "--json"]].concat())
+}
+
 /// Three witnesses, of whom two speak; then a miner mines the time with what they said.
 #[test]
 fn witnesses_speak_and_time_is_mined() {
     let home = Runner::new(&nowhere());
-    let names = ["wanda", "wim", "wolf"];
-    let keys: Vec<PublicKey> = names
-        .iter()
-        .map(|name| {
-            home.account(name);
-            let shown = home.act(name, &["witness", "key"]).json();
-            shown["key"].as_str().unwrap().parse().unwrap()
-        })
-        .collect();
-    let server = Server::start_with(37, released(), &keys);
+    let server = Server::start_with(37, released(), &witnesses(&home));
     server.set_behind(IDLE_MS);
     village(&server);
     server.set_behind(0);
     let home = home.at(&server.url());
-    let speak = |name: &str| {
-        let time = ["witness", "time", "--kennel", "classic", "--statements", "1"];
-        home.run(&[&time[..], &["--account", name, "--passphrase-fd", "0", "--json"]].concat())
-    };
-    let said = speak("wanda");
+    let said = speak(&home, "wanda");
     assert_eq!(said.code, 0, "{}", said.err);
     let said = &lines(&said, "said")[0];
     assert_eq!((&said["statements"], &said["threshold"], &said["height"]), (&json!(1), &json!(2), &json!(2)));
@@ -188,14 +191,14 @@ fn witnesses_speak_and_time_is_mined() {
     let mut running = miner.start(&[&DIGGER[..], &["--seals", "1"]].concat());
     let waiting = running.until("waiting");
     assert_eq!(waiting["why"], "1 of 2 time witnesses have spoken");
-    assert_eq!(lines(&speak("wolf"), "said")[0]["statements"], 2);
+    assert_eq!(lines(&speak(&home, "wolf"), "said")[0]["statements"], 2);
     let won = running.until("won");
     assert_eq!((&won["for"], &won["reward"]), (&json!("time"), &json!(2)));
     assert_eq!(running.end().0, 0);
     assert_eq!(server.age().1, 3);
     // Somebody who is no witness has nothing to say, and a kennel without witnesses hears nobody.
     home.account("walt");
-    let nobody = speak("walt");
+    let nobody = speak(&home, "walt");
     assert!(nobody.code == 2 && nobody.err.contains("`pitpet witness key`"), "{}", nobody.err);
     let plain = Server::start(38);
     let unheard = home.at(&plain.url()).run(&[
@@ -209,6 +212,97 @@ fn witnesses_speak_and_time_is_mined() {
         "0",
     ]);
     assert!(unheard.code == 2 && unheard.err.contains("no time witnesses"), "{}", unheard.err);
+}
+
+#[test]
+fn time_that_the_house_has_mined_is_a_lost_race() {
+    let home = Runner::new(&nowhere());
+    let server = Server::start_with(39, released(), &witnesses(&home));
+    server.set_behind(IDLE_MS);
+    village(&server);
+    server.set_behind(0);
+    let home = home.at(&server.url());
+    assert_eq!(speak(&home, "wanda").code, 0);
+    let miner = digger(&server);
+    let mut running = miner.start(&DIGGER);
+    running.until("waiting");
+    server.lie(Lie::HouseMinesTime);
+    assert_eq!(speak(&home, "wolf").code, 0);
+    let lost = running.until("lost");
+    assert_eq!((&lost["for"], &lost["why"]), (&json!("time"), &json!("already-mined")));
+    running.interrupt();
+    let ended = running.until("ended");
+    assert_eq!((&ended["times"], &ended["lost"]), (&json!(0), &json!(1)));
+}
+
+/// The real service: of two kennels one changes to rules that nobody here has, and a third one opens.
+#[test]
+fn a_kennel_that_stops_leaves_the_others() {
+    let home = Runner::new(&nowhere());
+    let (_service, url) = Service::start(&home);
+    let home = home.at(&url);
+    let admin = |args: &[&str]| {
+        let ran = home.run(&[&["admin"], args, &["--data-dir", "data"]].concat());
+        assert_eq!(ran.code, 0, "{}", ran.err);
+    };
+    admin(&["kennel", "open", "yard", "--preset", "classic"]);
+    let photo = home.file("cat.png", include_bytes!("../../assets/chelsea.png"));
+    for (owner, kennel) in [("bella", "classic"), ("carla", "yard")] {
+        home.account(owner);
+        let birth = ["birth", "--photo", photo.to_str().unwrap(), "--name", "Mochi", "--kennel", kennel];
+        home.act(owner, &birth).json();
+    }
+    home.account("digger");
+    let everywhere = ["mine", "--threads", "1", "--account", "digger", "--passphrase-fd", "0", "--json"];
+    let mut mining = home.start(&[&everywhere[..], &["--kennel", "classic", "--kennel", "yard"]].concat());
+    let mut sealed = [mining.until("won"), mining.until("won")].map(|won| won["kennel"].clone());
+    sealed.sort_by_key(Value::to_string);
+    assert_eq!(sealed, ["classic", "yard"]);
+
+    // Before the height comes there is a warning, and once it has come only that kennel stops.
+    home.file("next.wasm", &unreleased_module());
+    let hash = RulesHash(sha256(&unreleased_module())).to_string();
+    admin(&["upgrade", "classic", "--module", "next.wasm", "--in-blocks", "4"]);
+    let warning = mining.until("warning");
+    assert_eq!(warning["kennel"], "classic");
+    assert!(warning["why"].as_str().unwrap().contains(&hash), "{warning}");
+    for text in ["First snow!", "More snow.", "Enough snow."] {
+        home.act("bella", &["post", "--text", text]).json();
+    }
+    let stopped = mining.until("stopped");
+    assert_eq!(stopped["kennel"], "classic");
+    let way_out = format!("--allow-rules {hash}");
+    assert!(stopped["why"].as_str().unwrap().contains(&way_out), "{stopped}");
+    home.act("carla", &["post", "--text", "Snow here too."]).json();
+    let won = mining.until("won");
+    assert_eq!((&won["kennel"], &won["age"]), (&json!("yard"), &json!(2)));
+    mining.interrupt();
+    assert_eq!(mining.end(), (0, String::new()));
+
+    // At start too; and a kennel that opens later is taken up.
+    let mut mining = home.start(&everywhere);
+    assert_eq!(mining.until("stopped")["kennel"], "classic");
+    admin(&["kennel", "open", "lane", "--preset", "classic"]);
+    while mining.until("following")["kennel"] != "lane" {}
+    mining.interrupt();
+    assert_eq!(mining.end().0, 0);
+    let alone = home.run(&[&everywhere[..], &["--kennel", "classic"]].concat());
+    assert_eq!(alone.code, 3, "{}", alone.err);
+    assert!(alone.err.contains("no kennel is left") && alone.err.contains(&way_out), "{}", alone.err);
+    let allowed = ["--kennel", "classic", "--allow-rules", &hash, "--seals", "1"];
+    assert_eq!(home.run(&[&everywhere[..], &allowed].concat()).code, 0);
+
+    // What can't be checked keeps nobody from the verdicts of the others.
+    for (command, said) in [("verify", "Valid: yard"), ("economy", "yard, block 4")] {
+        let ran = home.run(&[command]);
+        assert!(ran.code == 3 && ran.err.contains(&way_out), "{}", ran.err);
+        assert!(ran.out.contains(said) && !ran.out.contains("classic"), "{}", ran.out);
+    }
+    let json = home.run(&["verify", "--json"]);
+    assert_eq!(json.code, 3);
+    let json: Value = serde_json::from_str(&json.out).unwrap();
+    let classic = json["ledgers"].as_array().unwrap().iter().find(|ledger| ledger["label"] == "classic");
+    assert_eq!((&json["valid"], &classic.unwrap()["exit_code"]), (&json!(false), &json!(3)));
 }
 
 /// The real service: a kennel with witnesses is opened, followed by long polls, sealed age by age,
@@ -260,6 +354,13 @@ fn a_witnessed_kennel_of_the_real_service_is_mined() {
         "yard",
         "of all kennels the one that it is a witness of"
     );
+    watching.interrupt();
+    assert_eq!(watching.end().0, 0);
+    // Where it is no witness it says so, and watches the rest.
+    let both = ["witness", "time", "--kennel", "classic", "--kennel", "yard", "--account", "wolf"];
+    let mut watching = home.start(&[&both[..], &["--passphrase-fd", "0", "--json"]].concat());
+    assert_eq!(watching.until("stopped")["kennel"], "classic");
+    assert_eq!(watching.until("watching")["kennel"], "yard");
     watching.interrupt();
     assert_eq!(watching.end().0, 0);
     let appoint = ["admin", "kennel", "witnesses", "yard", "--data-dir", "data", "--json"];

@@ -60,6 +60,8 @@ pub(crate) enum Lie {
     RewrittenHistory,
     /// Whoever seals an age there finds that somebody else did a moment ago.
     AlwaysFaster,
+    /// No lie: its house mines time as soon as enough witnesses have spoken.
+    HouseMinesTime,
 }
 
 pub(crate) struct Inner {
@@ -514,6 +516,7 @@ async fn feed(State(inner): Shared) -> Json<EntriesView> {
             timestamp_ms: block.header.timestamp_ms,
             age: block.header.age,
             text: Some(story),
+            body_state: "present".into(),
             tags: vec![],
             hidden: None,
             photo_url: None,

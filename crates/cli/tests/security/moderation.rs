@@ -33,7 +33,7 @@ fn moderated(runner: &Runner, data: &str, key: &str) {
     let reported = runner.act("carla", &["report", &post, "--reason", "spam"]);
     assert_eq!(reported.json()["reason"], "spam");
     let queue = runner.run(&["moderate", "queue"]).out;
-    assert!(queue.contains("post of 1 reporters (1 spam)") && queue.contains("Rosebud for sale"), "{queue}");
+    assert!(queue.contains("post of 1 reporter (1 spam)") && queue.contains("Rosebud for sale"), "{queue}");
     let dull = runner.act("carla", &["report", &post, "--reason", "dull"]);
     assert_eq!(dull.code, 2);
     assert!(dull.err.contains("possible values: spam"), "{}", dull.err);

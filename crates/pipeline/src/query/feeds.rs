@@ -229,6 +229,7 @@ pub(super) fn entry_view(item: &Attributes, texts: &Texts) -> Result<EntryView, 
         timestamp_ms: item.number("timestamp_ms")?,
         age: item.number("age")?,
         text,
+        body_state: texts.body_state(&id, kind).to_owned(),
         tags,
         hidden: texts.hidden(&id).cloned(),
         photo_url: item

@@ -15,7 +15,7 @@ use pitpet_chain::codec::decode;
 use pitpet_chain::genesis::Parameters;
 use pitpet_chain::hash::{AccountId, BirthHash, EventId, KennelId};
 use pitpet_chain::market::cut;
-use pitpet_chain::state::{Order, Phase, Side, State};
+use pitpet_chain::state::{Order, Pet, Phase, Side, State};
 
 use super::texts::Texts;
 use super::{Queries, cards, feeds, parse_id};
@@ -235,7 +235,8 @@ impl Queries {
             .iter()
             .map(|(_, order, at)| {
                 let (founding, _) = &kennels[*at];
-                order_view(order, "open", founding, cards.get(&order.pet), pet_name(&texts, &order.pet))
+                let photo = photo(&cards, &texts, &order.pet);
+                order_view(order, "open", founding, photo, pet_name(&texts, &order.pet))
             })
             .collect();
         Ok(OrdersView { orders, cursor })
@@ -254,23 +255,23 @@ impl Queries {
         Ok(cuts)
     }
 
-    /// Photos of pets by their cards, and their texts.
+    /// Pets by their cards, and their texts.
     async fn subjects(
         &self,
         pets: &[(BirthHash, KennelId)],
-    ) -> Result<(HashMap<BirthHash, String>, Texts), Problem> {
+    ) -> Result<(HashMap<BirthHash, Pet>, Texts), Problem> {
         let events: Vec<_> = pets.iter().map(|(pet, kennel)| (EventId(pet.0), *kennel)).collect();
         let texts = self.texts(&events).await?;
         let keys: Vec<_> = pets.iter().map(|(pet, _)| items::pet(pet)).collect();
-        let mut photos = HashMap::new();
+        let mut cards = HashMap::new();
         for (chunk, pets) in keys.chunks(100).zip(pets.chunks(100)) {
             for ((pet, _), item) in pets.iter().zip(self.table.get_many(chunk).await?) {
-                if let Some(item) = item.filter(|_| !texts.is_withheld(&EventId(pet.0))) {
-                    photos.insert(*pet, cards::photo_url(&cards::pet_card(&item)?.pet.photo));
+                if let Some(item) = item {
+                    cards.insert(*pet, cards::pet_card(&item)?.pet);
                 }
             }
         }
-        Ok((photos, texts))
+        Ok((cards, texts))
     }
 
     /// An order, open or over.
@@ -296,7 +297,7 @@ impl Queries {
         let birth = EventId(order.pet.0);
         let texts = self.texts(&[(birth, founding.kennel)]).await?;
         let photo = (!texts.is_withheld(&birth)).then(|| cards::photo_url(&pet.photo));
-        Ok(order_view(&order, state, &founding, photo.as_ref(), pet_name(&texts, &order.pet)))
+        Ok(order_view(&order, state, &founding, photo, pet_name(&texts, &order.pet)))
     }
 
     /// What was sold, newest first.
@@ -329,15 +330,23 @@ impl Queries {
             trades.iter().zip(&found).map(|(trade, (_, at))| (trade.pet, kennels[*at].0.kennel)).collect();
         pets.sort_unstable();
         pets.dedup();
-        let (photos, texts) = self.subjects(&pets).await?;
+        let (cards, texts) = self.subjects(&pets).await?;
         let mut views = Vec::new();
         for ((item, at), trade) in found.iter().zip(&trades) {
             let (founding, _) = &kennels[*at];
-            let photo = photos.get(&trade.pet);
-            views.push(trade_view(&item.attributes, trade, founding, photo, pet_name(&texts, &trade.pet))?);
+            let photo = photo(&cards, &texts, &trade.pet);
+            let died_height = cards.get(&trade.pet).map_or(0, |pet| pet.died_height);
+            let name = pet_name(&texts, &trade.pet);
+            views.push(trade_view(&item.attributes, trade, founding, died_height, photo, name)?);
         }
         Ok(TradesView { trades: views, cursor })
     }
+}
+
+/// Where a pet's photo is, unless it is withheld.
+fn photo(cards: &HashMap<BirthHash, Pet>, texts: &Texts, pet: &BirthHash) -> Option<String> {
+    let card = cards.get(pet).filter(|_| !texts.is_withheld(&EventId(pet.0)))?;
+    Some(cards::photo_url(&card.photo))
 }
 
 /// What a price comes to: the seller's part and the house's.
@@ -350,7 +359,7 @@ fn order_view(
     order: &Order,
     state: &str,
     founding: &Founding,
-    photo: Option<&String>,
+    photo: Option<String>,
     pet_name: Option<String>,
 ) -> OrderView {
     let (to_seller, to_house) = split(order.price, &founding.genesis.parameters);
@@ -362,7 +371,7 @@ fn order_view(
         pet: order.pet.to_string(),
         pet_name,
         phase: cards::phase_name(order.phase).to_owned(),
-        photo_url: photo.cloned(),
+        photo_url: photo,
         owner: order.owner.to_string(),
         maker: order.maker.to_string(),
         price: order.price,
@@ -377,22 +386,27 @@ fn trade_view(
     item: &Attributes,
     trade: &Trade,
     founding: &Founding,
-    photo: Option<&String>,
+    died_height: u64,
+    photo: Option<String>,
     pet_name: Option<String>,
 ) -> Result<TradeView, LedgerError> {
+    let height = item.number("height")?;
+    // What died before can be sold only as a keepsake; 0 is of a pet that lives.
+    let phase = if (1..height).contains(&died_height) { Phase::Kept } else { Phase::Living };
     Ok(TradeView {
         id: EventId(item.digest("id")?).to_string(),
         order: trade.order.to_string(),
         kennel: founding.kennel.to_string(),
         pet: trade.pet.to_string(),
         pet_name,
-        photo_url: photo.cloned(),
+        phase: cards::phase_name(phase).to_owned(),
+        photo_url: photo,
         seller: trade.seller.to_string(),
         buyer: trade.buyer.to_string(),
         price: trade.price,
         to_seller: trade.price - trade.cut,
         to_house: trade.cut,
-        height: item.number("height")?,
+        height,
         timestamp_ms: item.number("timestamp_ms")?,
     })
 }

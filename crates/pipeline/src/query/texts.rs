@@ -56,6 +56,16 @@ impl Texts {
         matches!(self.shown.get(event), Some(Shown::Hidden(_) | Shown::Erased))
     }
 
+    /// Whether the text of an event of this kind is there, as [`StoredBody::name`] says it.
+    pub(super) fn body_state(&self, event: &EventId, kind: Kind) -> &'static str {
+        match self.shown.get(event) {
+            _ if !StoredBody::is_due(kind) => "none",
+            Some(Shown::Text(_) | Shown::Hidden(_)) => "present",
+            Some(Shown::Erased) => "erased",
+            None => "missing",
+        }
+    }
+
     /// Takes what was read of an event. An erased text is no more hidden.
     fn take(&mut self, event: EventId, body: Option<&Attributes>, verdict: Option<&Attributes>) {
         let shown = match (body, verdict.and_then(hides)) {

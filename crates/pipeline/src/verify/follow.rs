@@ -3,11 +3,11 @@
 
 use pitpet_chain::block::{Block, Change, Receipt, Summary};
 use pitpet_chain::codec::decode;
-use pitpet_chain::event::{Kind, SignedEvent};
+use pitpet_chain::event::{Kind, Payload, SignedEvent};
 use pitpet_chain::genesis::Genesis;
 use pitpet_chain::hash::{BlockHash, PublicKey};
 use pitpet_chain::mining;
-use pitpet_chain::state::Mining;
+use pitpet_chain::state::{Mining, PendingUpgrade};
 
 use super::{BlockFlaw, Verifier, VerifyError};
 use crate::checkpoint::{self, Claim};
@@ -64,6 +64,11 @@ impl Executed {
     }
 }
 
+/// Whether an event mines time: the house's, or anybody's with a seal.
+pub(super) fn mines_time(signed: &SignedEvent) -> bool {
+    matches!(signed.event.payload, Payload::Time { .. } | Payload::Seal { time: Some(_), .. })
+}
+
 impl Verifier<'_> {
     /// The newest block; none before the first.
     pub fn newest(&self) -> Option<&Executed> {
@@ -73,6 +78,18 @@ impl Verifier<'_> {
     /// Who says when the kennel has been idle, after the newest block.
     pub fn witnesses(&self) -> &Witnesses {
         &self.witnesses
+    }
+
+    /// How often time was mined, up to the newest block.
+    pub fn times_mined(&self) -> u64 {
+        self.times
+    }
+
+    /// The upgrade that is decided on, if it is to rules that are neither pinned nor allowed: blocks
+    /// from its height on can't be executed here.
+    pub fn upgrade_ahead(&self) -> Option<PendingUpgrade> {
+        let upgrade = self.newest.as_ref()?.summary.upgrade?;
+        self.terms.trust(upgrade.rules_hash).is_none().then_some(upgrade)
     }
 
     /// What the checkpoint in hand says.

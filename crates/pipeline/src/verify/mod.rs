@@ -182,6 +182,7 @@ pub struct Verifier<'a> {
     running: Option<Running>,
     newest: Option<Executed>,
     witnesses: Witnesses,
+    times: u64,
     events: u64,
     bodies: BodyCounts,
     hidden: bodies::Hidden,
@@ -226,6 +227,7 @@ impl<'a> Verifier<'a> {
             running: None,
             newest: None,
             witnesses,
+            times: 0,
             events: 0,
             bodies: BodyCounts::default(),
             hidden: bodies::Hidden::default(),
@@ -330,6 +332,7 @@ impl<'a> Verifier<'a> {
         }
         self.events += events.len() as u64;
         self.witnesses.after(&block, &events).map_err(flawed)?;
+        self.times += events.iter().filter(|event| follow::mines_time(event)).count() as u64;
         let timestamp_ms = block.header.timestamp_ms;
         self.newest = Some(Executed { height, hash, timestamp_ms, summary: summary.clone() });
         let running = self.running.as_mut().expect("the first block has opened the kennel");

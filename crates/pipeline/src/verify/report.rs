@@ -4,6 +4,11 @@ use serde_json::{Value, json};
 
 use super::{KennelTrust, KeySource, RulesTrust, UsedRules, Verdict};
 
+/// How many of something, in words; its plural ends in s.
+pub fn many(count: u64, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
+}
+
 /// The verdict in words: what was checked, and what was trusted for it.
 pub fn words(ledger: &str, verdict: &Verdict) -> String {
     let bodies = &verdict.bodies;
@@ -27,20 +32,23 @@ pub fn words(ledger: &str, verdict: &Verdict) -> String {
         "Valid: {ledger}\n  \
          genesis    kennel {} ({kennel_trust})\n             block 0 {}\n  \
          head       block {} {}\n  \
-         executed   {} blocks, {} events, every signature checked\n  \
-         bodies     {} present, {} erased, {} missing; {} events have none{hidden}\n  \
+         executed   {}, {}, every signature checked\n  \
+         bodies     {} present, {} erased, {} missing; {}{hidden}\n  \
          {}\n  \
          checkpoint {} signed by {} ({key_source}){extends}\n",
         verdict.kennel,
         verdict.genesis_block,
         verdict.height,
         verdict.head,
-        verdict.blocks,
-        verdict.events,
+        many(verdict.blocks, "block"),
+        many(verdict.events, "event"),
         bodies.present,
         bodies.erased,
         bodies.missing,
-        bodies.none,
+        match bodies.none {
+            1 => "1 event has none".to_owned(),
+            none => format!("{none} events have none"),
+        },
         rules_words(&verdict.rules),
         verdict.checkpoint.size,
         verdict.checkpoint_key,

@@ -81,7 +81,8 @@ impl Scene {
         assert!(event.place.is_some_and(|place| place.proof.is_some()), "{what}: it is proven");
         let feed: EntriesView = read(&queries, "/v1/feed").await;
         let entry = feed.entries.iter().find(|entry| entry.id == self.post.to_string());
-        assert_eq!(entry.expect("it stays in the feed").text, None, "{what}");
+        let entry = entry.expect("it stays in the feed");
+        assert_eq!((entry.text.as_deref(), entry.body_state.as_str()), (None, "erased"), "{what}");
         assert!(queries.find(SECRET).await.expect("it runs").posts.is_empty(), "{what}");
         let segment = queries.segment("first", 0).await.expect("a segment");
         let segment: Segment = pitpet_chain::codec::decode(&segment).expect("canonical");

@@ -201,6 +201,7 @@ async fn what_is_taken_or_cancelled_is_open_no_more_and_the_split_is_exact() {
         (fair.anna.account().to_string(), fair.cleo.account().to_string())
     );
     assert_eq!((second.id.clone(), second.pet_name.as_deref()), (sold.to_string(), Some("Kitty")));
+    assert_eq!((first.phase.as_str(), second.phase.as_str()), ("living", "kept"));
     let view: EventView = read(&fair.queries, &format!("/v1/events/{sold}?proof=false")).await;
     assert_eq!(view.place.expect("a place").height, second.height);
     // Each pet names the home that it had before; before it was sold there was none.

@@ -591,8 +591,10 @@ async fn audit(demo: &Demo, context: &Context, kennels: &[Kennel]) -> Result<(),
             checkpoint_key: None,
             allow_rules: vec![],
         };
-        for (label, verdict) in verify::ledgers(context, &args, &mut verify::Unwatched).await? {
-            tell(report::words(&label, &verdict).trim_end());
+        for verify::Judged { label, verdict } in
+            verify::ledgers(context, &args, &mut verify::Unwatched).await?
+        {
+            tell(report::words(&label, &verdict?).trim_end());
         }
     }
     Ok(())

@@ -18,7 +18,7 @@ use pitpet_chain::reject::Reject;
 use pitpet_cli::client::now_ms;
 use pitpet_pipeline::statements::{OfficesView, StatementView, SubmittedStatement, WaitingStatement};
 
-use super::{Inner, Server, refusal};
+use super::{Inner, Lie, Server, refusal};
 
 impl Server {
     /// Sets how far the server's clock is behind.
@@ -52,6 +52,25 @@ impl Inner {
             nonce: 0,
             expires_ms: now_ms() + 60_000,
             payload: Payload::Seal { over: work.began, proof, time: None },
+            stamp: 0,
+        };
+        event.seal_stamp(&Parameters::CLASSIC);
+        self.mine(event.sign(&key), event.id());
+    }
+
+    /// Mines time by the house, with what the witnesses said.
+    fn mine_time(&mut self) {
+        let key = SigningKey::from_bytes(&[2; 32]);
+        let public = PublicKey(key.verifying_key().to_bytes());
+        let statements = self.waiting().iter().filter_map(WaitingStatement::read).collect();
+        let mut event = Event {
+            version: VERSION,
+            kennel: *self.kennel.id(),
+            account: AccountId::of(&public),
+            key: public,
+            nonce: 0,
+            expires_ms: now_ms() + 60_000,
+            payload: Payload::Time { parent: self.kennel.head().hash, statements },
             stamp: 0,
         };
         event.seal_stamp(&Parameters::CLASSIC);
@@ -98,6 +117,9 @@ async fn statement(State(inner): Shared, Json(said): Json<SubmittedStatement>) -
     let threshold = keys.threshold;
     inner.statements.push(said.clone());
     let statements = inner.waiting().len() as u32;
+    if inner.lie == Lie::HouseMinesTime && statements >= u32::from(threshold) {
+        inner.mine_time();
+    }
     let view = StatementView { kennel: said.kennel, head: said.head, statements, threshold };
     (StatusCode::ACCEPTED, Json(view)).into_response()
 }
