@@ -1,5 +1,6 @@
 //! The binary from outside: help, errors, exit codes, accounts, a life on a ledger, lies.
 
+mod dead_letters;
 mod ledgers;
 mod market;
 mod mine;

@@ -7,6 +7,7 @@
 mod belongings;
 mod birthplace;
 mod cards;
+mod cursor;
 mod evidence;
 mod export;
 mod feeds;
@@ -324,7 +325,7 @@ impl Queries {
         let below = match cursor {
             Some(cursor) => cursor
                 .parse::<u64>()
-                .map_err(|_| bad_field("cursor", "The cursor must be one that this server gave."))?,
+                .map_err(|_| bad_field("cursor", "The cursor must be one that this server gave for this list."))?,
             None => u64::MAX,
         };
         let query = Query {
