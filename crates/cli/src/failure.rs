@@ -95,9 +95,7 @@ fn words(problem: &Problem) -> String {
 /// What a person can do about a refusal, where that isn't plain.
 fn advice(name: &str) -> Option<&'static str> {
     Some(match name {
-        "no-treats" => {
-            "a keepsake releases granted treats. See `pitpet account show`."
-        }
+        "no-treats" => "a keepsake releases granted treats. See `pitpet account show`.",
         "has-living-pet" => {
             "an account has one living pet in a kennel; use another account or another kennel."
         }
@@ -153,8 +151,7 @@ mod tests {
     fn a_program_reads_why_as_a_document() {
         let refused = problem("/problems/no-treats").document();
         assert_eq!((&refused["type"], &refused["field"]), (&"/problems/no-treats".into(), &"amount".into()));
-        let expected =
-            json!({ "type": "/problems/usage", "title": "The command can't be carried out as given", "detail": "no" });
+        let expected = json!({ "type": "/problems/usage", "title": "The command can't be carried out as given", "detail": "no" });
         assert_eq!(Failure::usage("no").document(), expected);
     }
 

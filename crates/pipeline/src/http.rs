@@ -149,10 +149,13 @@ impl HttpRequest {
 /// # Errors
 /// `not-json` for what is none, `bad-request` with the field for JSON of another form.
 pub fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    let mut reader = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(unreadable)?;
-    reader.end().map_err(|error| not_json(&error))?;
-    Ok(value)
+    // All of it is read before any field is looked at: what is broken is no JSON, wherever.
+    shaped(serde_json::from_slice(body).map_err(|error| not_json(&error))?)
+}
+
+/// Reads a record out of JSON.
+fn shaped<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, Problem> {
+    serde_path_to_error::deserialize(value).map_err(|error| misshapen(&error))
 }
 
 fn not_json(error: &serde_json::Error) -> Problem {
@@ -168,12 +171,9 @@ fn not_json(error: &serde_json::Error) -> Problem {
     problem(400, "not-json", "The body can't be read", detail, Some("body"))
 }
 
-/// What a client is told of JSON that can't be read: the field, in words of the API. The reader's
-/// own name the types of this program.
-fn unreadable(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
-    if !error.inner().is_data() {
-        return not_json(error.inner());
-    }
+/// What a client is told of JSON of another form: the field, in words of the API. The reader's own
+/// name the types of this program.
+fn misshapen(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let said = error.inner().to_string();
     let named = |of: &str| Some(said.strip_prefix(of)?.split('`').nth(1)?.to_owned());
     let place = error.path().iter().next().is_some().then(|| error.path().to_string());
@@ -682,7 +682,7 @@ pub fn no_route(request: &HttpRequest) -> HttpResponse {
 
 /// What a request is about, in every line that is logged while it is served: most paths name a
 /// kennel or an event.
-fn span(request: &HttpRequest) -> tracing::Span {
+pub fn span(request: &HttpRequest) -> tracing::Span {
     tracing::error_span!("request", path = request.path, kennel = request.parameter("kennel"))
 }
 
@@ -777,7 +777,7 @@ async fn submit(
     count_address(counting, request, list.map_or(1, |events| events.len().max(1))).await?;
     let value = read?;
     if value.get("events").is_none() {
-        let event: SubmittedEvent = serde_path_to_error::deserialize(value).map_err(unreadable)?;
+        let event: SubmittedEvent = shaped(value)?;
         return match ingest.submit(vec![event], counting).await?.pop() {
             Some(Ok(id)) => {
                 let mut response = HttpResponse::json(202, &queued(id));
@@ -788,7 +788,7 @@ async fn submit(
             None => Err(bad_field("events", "One answer for each event.")),
         };
     }
-    let SubmittedEvents { events } = serde_path_to_error::deserialize(value).map_err(unreadable)?;
+    let SubmittedEvents { events } = shaped(value)?;
     let results: Vec<Submission> = ingest
         .submit(events, counting)
         .await?
@@ -856,9 +856,7 @@ async fn answer(
             let wait_ms = request.number("wait_ms", 0)?;
             let view = match request.parameter("above") {
                 None => queries.kennel(kennel).await?,
-                Some(above) => {
-                    queries.kennel_above(kennel, height_of("above", above)?, wait_ms).await?
-                }
+                Some(above) => queries.kennel_above(kennel, height_of("above", above)?, wait_ms).await?,
             };
             HttpResponse::json(200, &view)
         }
@@ -866,9 +864,10 @@ async fn answer(
         ["v1", "kennels", kennel, "checkpoint"] => {
             HttpResponse::new(200, "text/plain; charset=utf-8", queries.checkpoint(kennel).await?)
         }
-        ["v1", "kennels", kennel, "blocks"] => {
-            HttpResponse::json(200, &queries.blocks(kennel, request.parameter("cursor"), request.limit()?).await?)
-        }
+        ["v1", "kennels", kennel, "blocks"] => HttpResponse::json(
+            200,
+            &queries.blocks(kennel, request.parameter("cursor"), request.limit()?).await?,
+        ),
         ["v1", "kennels", kennel, "blocks", height] => {
             HttpResponse::json(200, &queries.block(kennel, height_of("height", height)?).await?)
         }
@@ -882,9 +881,10 @@ async fn answer(
             HttpResponse::new(200, "application/cbor", segment)
         }
         ["v1", "pets", birth] => HttpResponse::json(200, &queries.pet(birth).await?),
-        ["v1", "pets", birth, "events"] => {
-            HttpResponse::json(200, &queries.timeline(birth, request.parameter("cursor"), request.limit()?).await?)
-        }
+        ["v1", "pets", birth, "events"] => HttpResponse::json(
+            200,
+            &queries.timeline(birth, request.parameter("cursor"), request.limit()?).await?,
+        ),
         ["v1", "pets", birth, "proof"] => {
             HttpResponse::json(200, &queries.pet_proof(birth, request.parameter("kennel")).await?)
         }
@@ -894,7 +894,10 @@ async fn answer(
         ["v1", "accounts", account, "notices"] => HttpResponse::json(200, &queries.notices(account).await?),
         ["v1", "feed"] => {
             let kennel = request.parameter("kennel");
-            HttpResponse::json(200, &queries.feed(kennel, request.parameter("cursor"), request.limit()?).await?)
+            HttpResponse::json(
+                200,
+                &queries.feed(kennel, request.parameter("cursor"), request.limit()?).await?,
+            )
         }
         ["v1", "moderation", "queue"] => {
             let kennel = request.parameter("kennel");
@@ -913,11 +916,17 @@ async fn answer(
         ["v1", "moderation", "moderators"] => HttpResponse::json(200, &queries.moderators().await?),
         ["v1", "market"] => {
             let filter = orders_asked(request)?;
-            HttpResponse::json(200, &queries.market(&filter, request.parameter("cursor"), request.limit()?).await?)
+            HttpResponse::json(
+                200,
+                &queries.market(&filter, request.parameter("cursor"), request.limit()?).await?,
+            )
         }
         ["v1", "market", "trades"] => {
             let kennel = request.parameter("kennel");
-            HttpResponse::json(200, &queries.trades(kennel, request.parameter("cursor"), request.limit()?).await?)
+            HttpResponse::json(
+                200,
+                &queries.trades(kennel, request.parameter("cursor"), request.limit()?).await?,
+            )
         }
         ["v1", "market", order] => HttpResponse::json(200, &queries.order(order).await?),
         ["v1", "rules", file] => {

@@ -109,7 +109,8 @@ impl Ingest {
                 Err(problem) => Err((None, problem)),
                 Ok((_, signed)) if !has_room => Err((Some(signed.id), busy())),
                 Ok((bytes, signed)) => {
-                    let span = tracing::error_span!("event", kennel = %signed.event.kennel, event = %signed.id);
+                    let span =
+                        tracing::error_span!("event", kennel = %signed.event.kennel, event = %signed.id);
                     match self.check(bytes, &signed, submitted, counting).instrument(span).await {
                         Ok((kennel, entry)) => {
                             by_kennel.entry(kennel).or_default().push((at, entry));

@@ -95,10 +95,10 @@ fn takes(takes: Takes) -> ObjectBuilder {
     let whole = || ObjectBuilder::new().schema_type(Type::Integer);
     match takes {
         Takes::Text => ObjectBuilder::new().schema_type(Type::String),
-        Takes::OneOf(words) => ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words.iter().copied())),
-        Takes::Flag(default) => {
-            ObjectBuilder::new().schema_type(Type::Boolean).default(Some(default.into()))
+        Takes::OneOf(words) => {
+            ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words.iter().copied()))
         }
+        Takes::Flag(default) => ObjectBuilder::new().schema_type(Type::Boolean).default(Some(default.into())),
         Takes::Number => whole().minimum(Some(0)),
         Takes::Within { max, default } => {
             whole().minimum(Some(1)).maximum(Some(max)).default(Some(default.into()))
@@ -116,7 +116,11 @@ fn add(paths: &mut Paths, route: &Route) {
                 .name(name)
                 .parameter_in(ParameterIn::Path)
                 .required(Required::True)
-                .schema(Some(takes(if matches!(name, "height" | "from") { Takes::Number } else { Takes::Text }))),
+                .schema(Some(takes(if matches!(name, "height" | "from") {
+                    Takes::Number
+                } else {
+                    Takes::Text
+                }))),
         );
     }
     for parameter in route.parameters {
@@ -136,10 +140,11 @@ fn add(paths: &mut Paths, route: &Route) {
         operation = operation.request_body(Some(body.build()));
     }
     if route.method == "PUT" {
-        let body = ["image/jpeg", "image/png", "image/webp"].into_iter().fold(
-            RequestBodyBuilder::new().required(Some(Required::True)),
-            |body, media_type| body.content(media_type, ContentBuilder::new().schema(Some(text())).build()),
-        );
+        let body = ["image/jpeg", "image/png", "image/webp"]
+            .into_iter()
+            .fold(RequestBodyBuilder::new().required(Some(Required::True)), |body, media_type| {
+                body.content(media_type, ContentBuilder::new().schema(Some(text())).build())
+            });
         operation = operation.request_body(Some(body.build()));
     }
     let (status, answer) = route.answer;
@@ -204,7 +209,10 @@ mod tests {
         };
         let limit = serde_json::json!({ "type": "integer", "minimum": 1, "maximum": 100, "default": 30 });
         assert_eq!(parameter("/v1/feed", "limit"), limit);
-        assert_eq!(parameter("/v1/events/{id}", "wait_ms"), serde_json::json!({ "type": "integer", "minimum": 0 }));
+        assert_eq!(
+            parameter("/v1/events/{id}", "wait_ms"),
+            serde_json::json!({ "type": "integer", "minimum": 0 })
+        );
         assert_eq!(parameter("/v1/events/{id}", "proof")["type"], "boolean");
         assert_eq!(parameter("/v1/market", "by")["enum"], serde_json::json!(["price", "age"]));
         let text = document.to_string();

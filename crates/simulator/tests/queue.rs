@@ -71,8 +71,7 @@ impl QueueUnderTest for InMemory {
 async fn the_queue_in_memory_conforms() {
     let clock = Arc::new(TestClock::new(1_795_000_000_000));
     let queue = MemoryQueue::new(clock.clone(), QueueSettings::default());
-    let port = queue.clone();
     let queue = InMemory { clock, queue };
     all(&queue).await;
-    dead_letters::all(&queue, &port).await;
+    dead_letters::all(&queue, &queue.queue).await;
 }

@@ -96,8 +96,7 @@ async fn erase(
         EraseError::Ledger(error) => failed(error),
         error => Failure::Unreachable(error.to_string()),
     })?;
-    let erased = erased
-        .ok_or_else(|| Failure::from(not_found("such event with a text", "event")))?;
+    let erased = erased.ok_or_else(|| Failure::from(not_found("such event with a text", "event")))?;
     super::admin::print_erased(context, &erased);
     Ok(())
 }

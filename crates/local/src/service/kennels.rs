@@ -285,12 +285,10 @@ pub(super) async fn admin(
                 Err(error) => unavailable(&error).into(),
             }
         }
-        ("POST", "/admin/redrive") => {
-            match shared.queue.redrive(Which::All, shared.clock.now_ms()).await {
-                Ok(count) => HttpResponse::json(200, &serde_json::json!({ "redriven": count })),
-                Err(error) => unavailable(&error).into(),
-            }
-        }
+        ("POST", "/admin/redrive") => match shared.queue.redrive(Which::All, shared.clock.now_ms()).await {
+            Ok(count) => HttpResponse::json(200, &serde_json::json!({ "redriven": count })),
+            Err(error) => unavailable(&error).into(),
+        },
         ("GET", "/admin/queue") => match shared.queue.counts(shared.clock.now_ms()).await {
             Ok(counts) => HttpResponse::json(
                 200,

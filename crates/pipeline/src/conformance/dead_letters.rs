@@ -73,8 +73,7 @@ async fn holds_again_what_fails_again<Q: QueueUnderTest>(queue: &Q, port: &dyn D
     bury(port, &case.message("a", "1")).await;
     case.queue.redrive().await;
     let back = case.drain(1).await.remove(0);
-    let again =
-        OutgoingMessage { group: back.group, deduplication: back.deduplication, body: back.body };
+    let again = OutgoingMessage { group: back.group, deduplication: back.deduplication, body: back.body };
     bury(port, &again).await;
     assert_eq!(held(&case).await, [again], "{}: it is held again", case.prefix);
     clear(&case, 1).await;

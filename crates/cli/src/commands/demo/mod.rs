@@ -473,7 +473,8 @@ impl Demo {
         // As a person here has to type them.
         let server = self.client.server();
         let at = if server == URL { String::new() } else { format!(" --url {server}") };
-        let moderated = if kennels.len() > 1 { format!("  pitpet moderate log{at}\n") } else { String::new() };
+        let moderated =
+            if kennels.len() > 1 { format!("  pitpet moderate log{at}\n") } else { String::new() };
         tell(&format!(
             "\nEvery event above was shown to be in {}, up to the signed checkpoint {} of {}. It took {} s.\nNow try:\n  pitpet feed --kennel {}{at}\n  pitpet pet {} --events{at}\n  pitpet market trades{at}\n{moderated}  pitpet economy --kennel {}{at}\n  pitpet verify {server}",
             kennels.join(" and "),
