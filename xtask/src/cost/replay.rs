@@ -35,8 +35,8 @@ use super::traffic::Crowd;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
-/// A line of the log about one event: its id and kennel, and the invocation's two.
-const EVENT_LOG_BYTES: u64 = 520;
+/// A line of the log about one event: its id and kennel, and the span around it.
+const EVENT_LOG_BYTES: u64 = 320;
 
 /// Between two runs of the reaper, ms: `reaperMinutes` in `infra/lib/settings.ts`.
 const REAP_MS: u64 = 5 * 60 * 1_000;
