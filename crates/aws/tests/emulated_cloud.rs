@@ -10,7 +10,7 @@ mod cloud;
 use cloud::settings;
 use pitpet_aws::{S3Objects, SqsQueue};
 use pitpet_pipeline::conformance;
-use pitpet_pipeline::ports::{DeadLetters, Objects, OutgoingMessage, Queue, QueueError};
+use pitpet_pipeline::ports::{Objects, OutgoingMessage, Queue, QueueError};
 use reqwest_of_object_store as reqwest;
 use sha2::{Digest, Sha256};
 
@@ -95,14 +95,6 @@ async fn the_largest_messages_fit_and_larger_ones_hold_nobody_up() {
     messages.remove(5);
     let bodies: Vec<_> = drain(&client, &url).await.into_iter().map(|(_, body)| body).collect();
     assert_eq!(bodies, messages.into_iter().map(|message| message.body).collect::<Vec<_>>());
-}
-
-#[tokio::test]
-async fn a_buried_message_is_unchanged() {
-    let (client, url) = queue("dead").await;
-    let poisoned = message("g", "poison".into());
-    SqsQueue::new(&settings(), &url).unwrap().bury(&poisoned).await.unwrap();
-    assert_eq!(drain(&client, &url).await, [("g".to_owned(), "poison".to_owned())]);
 }
 
 #[tokio::test]

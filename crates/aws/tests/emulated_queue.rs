@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName as Attribute, QueueAttributeName};
 use pitpet_aws::{DeadLetterQueue, SqsQueue};
+use pitpet_pipeline::conformance::dead_letters;
 use pitpet_pipeline::conformance::queue::{Parameters, QueueUnderTest, Received, Sent, Time, all};
 use pitpet_pipeline::ports::{OutgoingMessage, Queue, QueueError};
 
@@ -143,5 +144,7 @@ async fn the_emulated_queue_conforms() {
     .await;
     let adapter = SqsQueue::new(&settings, &url).expect("settings");
     let dead = DeadLetterQueue::new(&settings, &dead_url).expect("settings");
-    all(&Emulated { client, url, adapter, dead, run: cloud::unique() }).await;
+    let queue = Emulated { client, url, adapter, dead, run: cloud::unique() };
+    all(&queue).await;
+    dead_letters::all(&queue, &SqsQueue::new(&settings, &dead_url).expect("settings")).await;
 }

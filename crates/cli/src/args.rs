@@ -17,9 +17,12 @@ pub(crate) use moderation::{
 
 use crate::serve::ServeArgs;
 
+/// The server when nothing is said.
+pub(crate) const URL: &str = "http://127.0.0.1:8080";
+
 const TOUR: &str = "\
 A first tour (`pitpet serve` runs in another window):
-  pitpet demo                                   a neighbourhood comes alive, in two minutes
+  pitpet demo                                   a neighbourhood comes alive, in half a minute
   pitpet account new bella                      make a key, under a passphrase
   pitpet birth --photo cat.jpg --name Mochi --story 'Found in a shoe box'
   pitpet feed                                   see what happens
@@ -46,7 +49,7 @@ pub(crate) struct Common {
         long,
         global = true,
         env = "PITPET_URL",
-        default_value = "http://127.0.0.1:8080",
+        default_value = URL,
         hide_env_values = true
     )]
     pub(crate) url: String,
@@ -768,7 +771,7 @@ impl From<PresetName> for Preset {
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  pitpet demo\n  pitpet demo --pace-ms 0\n  pitpet demo --data-dir /srv/pitpet\n  pitpet demo --keys ./neighbours     keep the neighbours' keys, under a passphrase\n\nEnds by itself, in at most 3 minutes. Its accounts are thrown away unless --keys is given.\nThe second kennel, the moderator and the change of rules take the operator's keys: without them these are left out."
+    after_help = "Examples:\n  pitpet demo\n  pitpet demo --pace-ms 0\n  pitpet demo --data-dir /srv/pitpet\n  pitpet demo --keys ./neighbours     keep the neighbours' keys, under a passphrase\n\nEnds by itself, in about half a minute. Its accounts are thrown away unless --keys is given.\nThe second kennel, the moderator and the change of rules take the operator's keys: without them these are left out."
 )]
 pub(crate) struct DemoArgs {
     /// Kennel, by label or id

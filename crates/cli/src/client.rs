@@ -22,6 +22,7 @@ use pitpet_pipeline::api::{
     SubmittedEvent, SubmittedEvents, SubmittedRequest, TradesView,
 };
 use pitpet_pipeline::ports::UploadTicket;
+use pitpet_pipeline::problem::not_found;
 use reqwest::{RequestBuilder, StatusCode, Url};
 use serde::de::DeserializeOwned;
 
@@ -533,11 +534,10 @@ impl Client {
     /// Looks an event up, wherever it is, and checks its proof.
     ///
     /// # Errors
-    /// [`Failure::Refused`] if the rules refused it; [`Failure::Invalid`] if the proof doesn't
-    /// hold; [`Failure::Unreachable`] if the server knows nothing of it.
+    /// [`Failure::Refused`] if the server knows nothing of it or the rules refused it;
+    /// [`Failure::Invalid`] if the proof doesn't hold.
     pub async fn find_event(&self, id: &EventId) -> Result<(Kennel, Mined), Failure> {
-        let unknown =
-            || Failure::Unreachable(format!("{}: event {id} is not known there (yet)", self.server));
+        let unknown = || Failure::from(not_found("such event (yet)", "id"));
         let view = self.event(id, 0).await?.ok_or_else(unknown)?;
         let (kennel, _) = self.kennel(&view.kennel).await?;
         let floor = self.pins().floor(&kennel);

@@ -1,6 +1,6 @@
 //! What commands share: the client, the key files, the passphrase, and the way of printing.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -15,7 +15,7 @@ use pitpet_cli::pins::Pins;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::args::Common;
+use crate::args::{Common, URL};
 
 /// Longest passphrase line that is read, bytes.
 const PASSPHRASE_BYTES_MAX: usize = 4096;
@@ -27,17 +27,22 @@ pub(crate) struct Context {
     /// The key files.
     pub(crate) keys: KeyDir,
     passphrase: OnceCell<SecretString>,
+    has_printed: Cell<bool>,
 }
 
 impl Context {
     /// Finds out where things are; touches nothing yet.
-    pub(crate) fn new(common: Common) -> Result<Self, Failure> {
+    pub(crate) fn new(mut common: Common) -> Result<Self, Failure> {
+        // A variable that is set to nothing is one that isn't set.
+        if common.url.is_empty() {
+            common.url = URL.to_owned();
+        }
         let dir = match &common.keys {
             Some(dir) => dir.clone(),
             None => home()?,
         };
         let keys = KeyDir::new(dir, common.scrypt_log_n);
-        Ok(Self { common, keys, passphrase: OnceCell::new() })
+        Ok(Self { common, keys, passphrase: OnceCell::new(), has_printed: Cell::new(false) })
     }
 
     /// A client that remembers kennels beside the keys.
@@ -93,10 +98,18 @@ impl Context {
 
     /// Prints a result: JSON for scripts, or text for people.
     pub(crate) fn print(&self, json: Value, text: &str) {
+        self.has_printed.set(true);
         if self.common.json {
             show(&format!("{json:#}"));
         } else {
             show(&plain(text.trim_end()));
+        }
+    }
+
+    /// Prints why a command failed, for a program, unless a result was printed that says it.
+    pub(crate) fn print_failure(&self, failure: &Failure) {
+        if self.common.json && !self.has_printed.get() {
+            show(&failure.document().to_string());
         }
     }
 }

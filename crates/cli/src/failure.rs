@@ -1,6 +1,9 @@
 //! Why a command failed, sorted by what the caller can do, and the exit code that says so.
 
+use std::path::Path;
+
 use pitpet_pipeline::api::Problem;
+use serde_json::{Value, json};
 
 /// Why something failed.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -37,6 +40,18 @@ impl Failure {
         }
     }
 
+    /// The problem document of it, for a program to read: the server's own, or one that says as
+    /// much as is known here.
+    pub fn document(&self) -> Value {
+        let (name, title) = match self {
+            Failure::Refused(problem) => return json!(problem),
+            Failure::Invalid(_) => ("invalid", "What was shown is false"),
+            Failure::Usage(_) => ("usage", "The command can't be carried out as given"),
+            Failure::Unreachable(_) => ("unreachable", "It could not be found out"),
+        };
+        json!({ "type": format!("/problems/{name}"), "title": title, "detail": self.to_string() })
+    }
+
     /// A wrong argument.
     pub fn usage(text: impl Into<String>) -> Self {
         Failure::Usage(text.into())
@@ -49,10 +64,21 @@ impl From<Problem> for Failure {
     }
 }
 
+/// What is wrong with a file. What is staged beside it until it is whole has a name that nobody
+/// knows, and the error of writing there carries it: only its kind is told then.
+pub fn file_fault(path: &Path, error: &std::io::Error) -> Failure {
+    let path = path.display();
+    Failure::Usage(match error.get_ref() {
+        None => format!("{path}: {error}"),
+        Some(_) => format!("{path}: {}", error.kind()),
+    })
+}
+
 /// A problem in one line: title, detail, field.
 fn words(problem: &Problem) -> String {
-    // A title such as "The event is refused" says nothing that isn't said already.
-    let title = (!problem.title.ends_with(" is refused")).then_some(problem.title.as_str());
+    // A title such as "The event is refused" or "Not found" says nothing that isn't said anyway.
+    let is_said = problem.title.ends_with(" is refused") || problem.title == "Not found";
+    let title = (!is_said).then_some(problem.title.as_str());
     let detail = (!problem.detail.is_empty() && problem.detail != problem.title).then_some(&*problem.detail);
     let parts: Vec<&str> = ["refused"].into_iter().chain(title).chain(detail).collect();
     let mut text = parts.join(": ");
@@ -69,9 +95,7 @@ fn words(problem: &Problem) -> String {
 /// What a person can do about a refusal, where that isn't plain.
 fn advice(name: &str) -> Option<&'static str> {
     Some(match name {
-        "no-treats" => {
-            "granted treats pay for posts only; a keepsake releases them. See `pitpet account show`."
-        }
+        "no-treats" => "a keepsake releases granted treats. See `pitpet account show`.",
         "has-living-pet" => {
             "an account has one living pet in a kennel; use another account or another kennel."
         }
@@ -113,8 +137,33 @@ mod tests {
                 "refused: Not enough treats: amount 5 is above the 0 free treats (field: amount)"
             )
         );
-        assert!(text.contains("a keepsake releases them"));
+        assert!(text.contains("a keepsake releases granted treats"));
         assert_eq!(problem("/problems/no-treats").problem_name(), Some("no-treats"));
+    }
+
+    #[test]
+    fn what_is_not_there_is_said_once() {
+        let missing = Failure::from(pitpet_pipeline::problem::not_found("such kennel", "kennel"));
+        assert_eq!(missing.to_string(), "refused: There is no such kennel. (field: kennel)");
+    }
+
+    #[test]
+    fn a_program_reads_why_as_a_document() {
+        let refused = problem("/problems/no-treats").document();
+        assert_eq!((&refused["type"], &refused["field"]), (&"/problems/no-treats".into(), &"amount".into()));
+        let expected = json!({ "type": "/problems/usage", "title": "The command can't be carried out as given", "detail": "no" });
+        assert_eq!(Failure::usage("no").document(), expected);
+    }
+
+    #[test]
+    fn a_fault_of_a_file_names_no_other_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let nowhere = folder.path().join("nowhere");
+        let error = tempfile::NamedTempFile::new_in(&nowhere).unwrap_err();
+        let text = file_fault(&nowhere.join("out"), &error).to_string();
+        assert_eq!(text, format!("{}: entity not found", nowhere.join("out").display()));
+        let error = std::fs::read(&nowhere).unwrap_err();
+        assert!(file_fault(&nowhere, &error).to_string().ends_with("No such file or directory (os error 2)"));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use pitpet_chain::hash::{AccountId, PublicKey};
 pub use pitpet_keys::keyring::{Keyring as Account, public};
 use zeroize::Zeroizing;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, file_fault};
 
 /// Highest scrypt work factor (log2 N) that is accepted when a file is opened: about a minute.
 const LOG_N_MAX: u8 = 24;
@@ -233,10 +233,6 @@ fn read_public(path: &Path) -> Result<PublicAccount, Failure> {
     }
     let name = path.file_stem().and_then(|stem| stem.to_str()).ok_or_else(damaged)?.to_owned();
     Ok(PublicAccount { name, id, key })
-}
-
-fn file_fault(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::usage(format!("{}: {error}", path.display()))
 }
 
 fn taken(path: &Path) -> Failure {

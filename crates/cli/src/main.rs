@@ -2,7 +2,7 @@
 //!
 //! A new command is a variant of [`args::Command`], a module under `commands`, and a line in
 //! [`run`]. Results go to stdout, progress and errors to stderr; exit codes are 0 valid, 1 refused
-//! or invalid, 2 usage, 3 could not be checked.
+//! or invalid, 2 usage, 3 could not be checked; with `--json` stdout then has a problem document.
 
 mod args;
 mod commands;
@@ -40,7 +40,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::Unreachable(error.to_string()))?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         match command {
             Command::Serve(_) => unreachable!("handled above"),
             Command::Account(command) => commands::account::run(&context, command).await,
@@ -70,5 +70,6 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Admin(args) => commands::admin::run(&context, args).await,
             Command::Demo(args) => commands::demo::run(&context, args).await,
         }
-    })
+    });
+    ended.inspect_err(|failure| context.print_failure(failure))
 }

@@ -1,9 +1,9 @@
 //! `pitpet serve`, and what `pitpet` does without a command: the whole service in one process.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -15,6 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+use crate::args::URL;
 use crate::neighbours::{self, COUNT_MAX};
 
 /// Where the service listens when nothing is said.
@@ -116,6 +117,25 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
     runtime.block_on(serve(args))
 }
 
+/// The address by which this machine reaches a service: "any address" is none to open.
+fn to_open(listening: SocketAddr) -> SocketAddr {
+    let ip = match listening.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listening.port())
+}
+
+/// What a command in a second terminal has to be told, because it isn't what it takes for granted.
+fn elsewhere(url: &str, data_dir: &Path) -> String {
+    let mut options = if url == URL { String::new() } else { format!(" --url {url}") };
+    if data_dir != Path::new(DATA_DIR) {
+        options.push_str(&format!(" --data-dir {}", data_dir.display()));
+    }
+    options
+}
+
 fn cannot(error: impl std::fmt::Display) -> Failure {
     Failure::Unreachable(error.to_string())
 }
@@ -140,10 +160,15 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     }
     let service =
         Service::start(settings).await.map_err(|error| Failure::Unreachable(format!("{error:#}")))?;
-    let url = format!("http://{}", service.address());
-    let at = if service.address().port() == 8080 { String::new() } else { format!(" --url {url}") };
+    let listening = service.address();
+    let url = format!("http://{}", to_open(listening));
+    let at = elsewhere(&url, &data_dir);
+    let everywhere = match listening.ip().is_unspecified() {
+        true => "Other machines reach it by this one's address.\n",
+        false => "",
+    };
     let text = format!(
-        "PitPet runs at {url}; its data is in {}.\n\
+        "PitPet runs at {url}; its data is in {}.\n{everywhere}\
          Open that address in a browser, or try in a second terminal:\n  \
          cargo run --release -- demo{at}\n\
          Ctrl-C ends it; nothing that was answered is lost.\n",
@@ -168,4 +193,22 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     eprintln!("Stopping: batches being mined are finished first.");
     service.stop().await;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_it_says_to_open_and_to_type_works() {
+        let open = |listening: &str| to_open(listening.parse().unwrap()).to_string();
+        assert_eq!(open("0.0.0.0:8080"), "127.0.0.1:8080");
+        assert_eq!(open("[::]:9000"), "[::1]:9000");
+        assert_eq!(open("192.0.2.1:8080"), "192.0.2.1:8080");
+        assert_eq!(elsewhere("http://127.0.0.1:8080", Path::new("./pitpet-data")), "");
+        assert_eq!(
+            elsewhere("http://192.0.2.1:8080", Path::new("/srv/pitpet")),
+            " --url http://192.0.2.1:8080 --data-dir /srv/pitpet"
+        );
+    }
 }

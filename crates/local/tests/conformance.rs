@@ -1,11 +1,29 @@
 //! The embedded queue runs the suite of its port.
 
+use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use pitpet_local::queue::{FifoQueue, QueueSettings, Which};
+use pitpet_local::queue::{DeadLetterHandle, FifoQueue, QueueSettings, Which};
+use pitpet_pipeline::conformance::dead_letters;
 use pitpet_pipeline::conformance::queue::{Parameters, QueueUnderTest, Received, Sent, Time, all};
-use pitpet_pipeline::ports::{OutgoingMessage, QueueError};
+use pitpet_pipeline::ports::{Clock, OutgoingMessage, QueueError};
+
+const NOW_MS: u64 = 1_700_000_000_000;
+
+/// Dates what is buried.
+struct Standing;
+
+impl Clock for Standing {
+    fn now_ms(&self) -> u64 {
+        NOW_MS
+    }
+
+    fn sleep(&self, _duration_ms: u64) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(std::future::pending())
+    }
+}
 
 struct Embedded {
     queue: FifoQueue,
@@ -85,5 +103,8 @@ async fn the_embedded_queue_conforms() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let queue =
         FifoQueue::open(&folder.path().join("queue.sqlite"), QueueSettings::default()).expect("a new queue");
-    all(&Embedded { queue, now_ms: AtomicU64::new(1_700_000_000_000) }).await;
+    let port = DeadLetterHandle::new(queue.clone(), Arc::new(Standing));
+    let queue = Embedded { queue, now_ms: AtomicU64::new(NOW_MS) };
+    all(&queue).await;
+    dead_letters::all(&queue, &port).await;
 }

@@ -165,11 +165,12 @@ pub enum WriteError {
 /// Why a file is not a whole export.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The reader failed: nothing is known about the file.
+    /// The reader failed, or is older than the file's format (`Unsupported`): nothing is known
+    /// about the file.
     #[error(transparent)]
     Io(io::Error),
     /// It begins with other bytes.
-    #[error("not an export of PitPet, or of a version that this one can't read")]
+    #[error("not an export of PitPet")]
     NotAnExport,
     /// It ends before the closing frame does.
     #[error("the export is cut short: it ends within the frame at byte {offset}")]
@@ -385,7 +386,8 @@ impl<R: Read> ExportReader<R> {
         match input.read_exact(&mut magic) {
             Ok(()) if magic == *MAGIC || magic == *MAGIC_WITHOUT_MODULES => {}
             Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(ReadError::Io(error)),
-            _ => return Err(ReadError::NotAnExport),
+            Ok(()) => return Err(other_format(&magic)),
+            Err(_) => return Err(ReadError::NotAnExport),
         }
         let mut reader = Self {
             input,
@@ -500,6 +502,21 @@ impl<R: Read> ExportReader<R> {
         let mut bytes = Vec::new();
         self.input.by_ref().take(count as u64).read_to_end(&mut bytes).map_err(ReadError::Io)?;
         Ok(bytes)
+    }
+}
+
+/// Why a file that begins otherwise can't be read: it may be of a format that came after this one.
+fn other_format(magic: &[u8; MAGIC.len()]) -> ReadError {
+    let digit = MAGIC.len() - 2;
+    let is_newer = magic[..digit] == MAGIC[..digit]
+        && (MAGIC[digit] + 1..=b'9').contains(&magic[digit])
+        && magic[digit + 1] == b'\n';
+    match is_newer {
+        true => ReadError::Io(io::Error::new(
+            io::ErrorKind::Unsupported,
+            format!("an export of format {}, which a newer pitpet reads", char::from(magic[digit])),
+        )),
+        false => ReadError::NotAnExport,
     }
 }
 

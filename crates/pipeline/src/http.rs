@@ -8,6 +8,7 @@ use pitpet_chain::hash::EventId;
 use pitpet_chain::state::Side;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tracing::Instrument as _;
 
 use crate::api::*;
 use crate::ingest::Ingest;
@@ -21,6 +22,12 @@ pub const REQUEST_BYTES_MAX: usize = 512 * 1024;
 
 /// Entries of a page, unless asked otherwise.
 const PAGE: u32 = 30;
+
+/// Entries of a page, at most.
+const PAGE_MAX: u32 = 100;
+
+/// Lists and records within each other in a request, at most: `serde_json`'s own limit.
+const DEPTH_MAX: u32 = 128;
 
 /// A request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -109,23 +116,10 @@ impl HttpRequest {
 
     fn limit(&self) -> Result<u32, Problem> {
         let limit = self.number("limit", PAGE)?;
-        if (1..=100).contains(&limit) {
+        if (1..=PAGE_MAX).contains(&limit) {
             Ok(limit)
         } else {
-            Err(bad_field("limit", "limit must be 1 to 100."))
-        }
-    }
-
-    /// Where the page before ended.
-    ///
-    /// # Errors
-    /// A problem if it is none that this server gave.
-    pub fn cursor(&self) -> Result<Option<&str>, Problem> {
-        match self.parameter("cursor") {
-            Some(cursor) if cursor.len() > 128 || !cursor.is_ascii() => {
-                Err(bad_field("cursor", "The cursor must be one that this server gave."))
-            }
-            cursor => Ok(cursor),
+            Err(bad_field("limit", format!("limit must be 1 to {PAGE_MAX}.")))
         }
     }
 
@@ -146,10 +140,58 @@ impl HttpRequest {
             let detail = format!("A request has at most {REQUEST_BYTES_MAX} bytes.");
             return Err(problem(413, "request-too-large", "The request is too large", detail, Some("body")));
         }
-        serde_json::from_slice(&self.body).map_err(|error| {
-            problem(400, "not-json", "The body can't be read", error.to_string(), Some("body"))
-        })
+        read_json(&self.body)
     }
+}
+
+/// Reads JSON that a client sent.
+///
+/// # Errors
+/// `not-json` for what is none, `bad-request` with the field for JSON of another form.
+pub fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    // All of it is read before any field is looked at: what is broken is no JSON, wherever.
+    shaped(serde_json::from_slice(body).map_err(|error| not_json(&error))?)
+}
+
+/// Reads a record out of JSON.
+fn shaped<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, Problem> {
+    serde_path_to_error::deserialize(value).map_err(|error| misshapen(&error))
+}
+
+fn not_json(error: &serde_json::Error) -> Problem {
+    let (line, column) = (error.line(), error.column());
+    // The only word of it that the error gives.
+    let detail = if error.to_string().starts_with("recursion limit exceeded") {
+        format!("The body nests lists and records deeper than {DEPTH_MAX}.")
+    } else if error.is_eof() {
+        "The body ends before its JSON does.".to_owned()
+    } else {
+        format!("The body is no JSON from line {line}, column {column} on.")
+    };
+    problem(400, "not-json", "The body can't be read", detail, Some("body"))
+}
+
+/// What a client is told of JSON of another form: the field, in words of the API. The reader's own
+/// name the types of this program.
+fn misshapen(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
+    let said = error.inner().to_string();
+    let named = |of: &str| Some(said.strip_prefix(of)?.split('`').nth(1)?.to_owned());
+    let place = error.path().iter().next().is_some().then(|| error.path().to_string());
+    let within = |name: &str| match place.as_deref() {
+        Some(place) if place != name && !place.ends_with(&format!(".{name}")) => format!("{place}.{name}"),
+        _ => name.to_owned(),
+    };
+    let (field, what) = if let Some(name) = named("missing field ") {
+        (within(&name), "is missing")
+    } else if let Some(name) = named("unknown field ") {
+        (within(&name), "is not known here")
+    } else if let Some(name) = named("duplicate field ") {
+        (within(&name), "is there twice")
+    } else {
+        (place.unwrap_or_else(|| "body".to_owned()), "has another form than it must have")
+    };
+    let detail = format!("{field} {what}; GET /v1/openapi.json describes every request.");
+    bad_field(&field, detail)
 }
 
 /// What a route answers with, for the OpenAPI document.
@@ -161,6 +203,41 @@ pub enum Answer {
     Other(&'static str),
 }
 
+/// What a query parameter takes, for the OpenAPI document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// Any text that the description says.
+    Text,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+    /// `true` or `false`; without it this.
+    Flag(bool),
+    /// A whole number from 0.
+    Number,
+    /// A whole number from 1 to `max`; without it `default`.
+    Within {
+        /// The highest.
+        max: u32,
+        /// What it is unless asked otherwise.
+        default: u32,
+    },
+}
+
+/// A query parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// Name.
+    pub name: &'static str,
+    /// What it is for.
+    pub description: &'static str,
+    /// What it takes.
+    pub takes: Takes,
+}
+
+const fn parameter(name: &'static str, takes: Takes, description: &'static str) -> Parameter {
+    Parameter { name, description, takes }
+}
+
 /// A route of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
@@ -170,19 +247,25 @@ pub struct Route {
     pub path: &'static str,
     /// One line.
     pub summary: &'static str,
-    /// Query parameters with their descriptions.
-    pub parameters: &'static [(&'static str, &'static str)],
+    /// Query parameters.
+    pub parameters: &'static [Parameter],
     /// Schema of the request body.
     pub request: Option<&'static str>,
     /// Status and content of the answer.
     pub answer: (u16, Answer),
 }
 
-const PAGING: &[(&str, &str)] =
-    &[("cursor", "Where the page before ended."), ("limit", "Entries of the page, 1 to 100; default 30.")];
+const CURSOR: Parameter = parameter("cursor", Takes::Text, "Where the page before ended.");
 
-const MODERATION: &[(&str, &str)] =
-    &[("kennel", "Only this kennel, by id or label; else the 16 newest are merged."), PAGING[0], PAGING[1]];
+const LIMIT: Parameter =
+    parameter("limit", Takes::Within { max: PAGE_MAX, default: PAGE }, "Entries of the page.");
+
+const PAGING: &[Parameter] = &[CURSOR, LIMIT];
+
+const KENNEL: Parameter =
+    parameter("kennel", Takes::Text, "Only this kennel, by id or label; else the 16 newest are merged.");
+
+const OF_A_KENNEL: &[Parameter] = &[KENNEL, CURSOR, LIMIT];
 
 /// All routes of the API: the handlers serve exactly these, the OpenAPI document lists them.
 pub const ROUTES: &[Route] = &[
@@ -287,8 +370,12 @@ pub const ROUTES: &[Route] = &[
         path: "/v1/events/{id}",
         summary: "An event with its receipt and proof",
         parameters: &[
-            ("wait_ms", "Wait this long for the event to be mined or rejected."),
-            ("proof", "false leaves the proof out."),
+            parameter(
+                "wait_ms",
+                Takes::Number,
+                "Wait this long, ms, for the event to be mined or rejected; cut to 30,000, on AWS to 2,000.",
+            ),
+            parameter("proof", Takes::Flag(true), "false leaves the proof out."),
         ],
         request: None,
         answer: (200, Answer::Json("EventView")),
@@ -314,8 +401,12 @@ pub const ROUTES: &[Route] = &[
         path: "/v1/birthplace",
         summary: "The kennel in which a pet is to be born",
         parameters: &[
-            ("account", "Whose pet, by id or name: its own kennel first, if a place there is free."),
-            ("line", "The label of the first kennel of a line; default `town`."),
+            parameter(
+                "account",
+                Takes::Text,
+                "Whose pet, by id or name: its own kennel first, if a place there is free.",
+            ),
+            parameter("line", Takes::Text, "The label of the first kennel of a line; default `town`."),
         ],
         request: None,
         answer: (200, Answer::Json("KennelView")),
@@ -325,8 +416,16 @@ pub const ROUTES: &[Route] = &[
         path: "/v1/kennels/{kennel}",
         summary: "A kennel by id or label; to follow it, wait for its next block",
         parameters: &[
-            ("above", "Wait until a block above this height is published; then wait_ms is needed too."),
-            ("wait_ms", "How long, at most, ms; the answer is the kennel as it is then."),
+            parameter(
+                "above",
+                Takes::Number,
+                "Wait until a block above this height is published; then wait_ms is needed too.",
+            ),
+            parameter(
+                "wait_ms",
+                Takes::Number,
+                "How long, ms, cut to 30,000, on AWS to 2,000; the answer is the kennel as it is then.",
+            ),
         ],
         request: None,
         answer: (200, Answer::Json("KennelView")),
@@ -407,7 +506,11 @@ pub const ROUTES: &[Route] = &[
         method: "GET",
         path: "/v1/pets/{birth}/proof",
         summary: "Proof of a pet's record, or of its absence, at the newest head",
-        parameters: &[("kennel", "Which kennel, for a pet that the server doesn't know.")],
+        parameters: &[parameter(
+            "kennel",
+            Takes::Text,
+            "Which kennel, for a pet that the server doesn't know.",
+        )],
         request: None,
         answer: (200, Answer::Json("ProofView")),
     },
@@ -447,11 +550,7 @@ pub const ROUTES: &[Route] = &[
         method: "GET",
         path: "/v1/feed",
         summary: "Births and posts, newest first",
-        parameters: &[
-            ("kennel", "Only this kennel, by id or label; else the 16 newest are merged."),
-            PAGING[0],
-            PAGING[1],
-        ],
+        parameters: OF_A_KENNEL,
         request: None,
         answer: (200, Answer::Json("EntriesView")),
     },
@@ -459,7 +558,7 @@ pub const ROUTES: &[Route] = &[
         method: "GET",
         path: "/v1/moderation/queue",
         summary: "What was reported and no moderator has decided on, most reported first",
-        parameters: MODERATION,
+        parameters: OF_A_KENNEL,
         request: None,
         answer: (200, Answer::Json("QueueView")),
     },
@@ -467,7 +566,7 @@ pub const ROUTES: &[Route] = &[
         method: "GET",
         path: "/v1/moderation/log",
         summary: "What moderators did and why, newest first",
-        parameters: MODERATION,
+        parameters: OF_A_KENNEL,
         request: None,
         answer: (200, Answer::Json("ModerationLogView")),
     },
@@ -484,15 +583,16 @@ pub const ROUTES: &[Route] = &[
         path: "/v1/market",
         summary: "Open offers and bids",
         parameters: &[
-            ("kennel", "Only this kennel, by id or label; else the 16 newest are merged."),
-            ("side", "Only `offer` or only `bid`."),
-            ("pet", "Only for this pet, by its birth hash."),
-            (
+            KENNEL,
+            parameter("side", Takes::OneOf(&["offer", "bid"]), "Only offers or only bids."),
+            parameter("pet", Takes::Text, "Only for this pet, by its birth hash."),
+            parameter(
                 "by",
+                Takes::OneOf(&["price", "age"]),
                 "`price` (default): offers from the lowest, then bids from the highest; `age`: the newest first.",
             ),
-            PAGING[0],
-            PAGING[1],
+            CURSOR,
+            LIMIT,
         ],
         request: None,
         answer: (200, Answer::Json("OrdersView")),
@@ -501,11 +601,7 @@ pub const ROUTES: &[Route] = &[
         method: "GET",
         path: "/v1/market/trades",
         summary: "What was sold, newest first, with the exact split of each price",
-        parameters: &[
-            ("kennel", "Only this kennel, by id or label; else the 16 newest are merged."),
-            PAGING[0],
-            PAGING[1],
-        ],
+        parameters: OF_A_KENNEL,
         request: None,
         answer: (200, Answer::Json("TradesView")),
     },
@@ -551,6 +647,17 @@ pub const ROUTES: &[Route] = &[
     },
 ];
 
+/// Where a ticket of `POST /v1/media` leads, where the server keeps the photos itself: on AWS they
+/// go to S3.
+pub const UPLOAD: Route = Route {
+    method: "PUT",
+    path: "/media/uploads/{token}",
+    summary: "Upload a photo by a ticket whose url is a path: with its headers, once; elsewhere tickets lead to S3",
+    parameters: &[],
+    request: None,
+    answer: (200, Answer::Other("text/plain; charset=utf-8")),
+};
+
 /// The answer to a path or method that isn't served.
 pub fn no_route(request: &HttpRequest) -> HttpResponse {
     let path: Vec<&str> = request.path.split('/').collect();
@@ -573,9 +680,15 @@ pub fn no_route(request: &HttpRequest) -> HttpResponse {
     response
 }
 
+/// What a request is about, in every line that is logged while it is served: most paths name a
+/// kennel or an event.
+pub fn span(request: &HttpRequest) -> tracing::Span {
+    tracing::error_span!("request", path = request.path, kennel = request.parameter("kennel"))
+}
+
 /// Serves every write.
 pub async fn ingest(ingest: &Ingest, request: &HttpRequest) -> HttpResponse {
-    write(ingest, request).await.unwrap_or_else(HttpResponse::from)
+    write(ingest, request).instrument(span(request)).await.unwrap_or_else(HttpResponse::from)
 }
 
 async fn write(ingest: &Ingest, request: &HttpRequest) -> Result<HttpResponse, Problem> {
@@ -663,11 +776,8 @@ async fn submit(
     let list = read.as_ref().ok().and_then(|value| value.get("events")).and_then(serde_json::Value::as_array);
     count_address(counting, request, list.map_or(1, |events| events.len().max(1))).await?;
     let value = read?;
-    let shape = |error: serde_json::Error| {
-        problem(400, "bad-request", "The body has not the shape of an event", error.to_string(), Some("body"))
-    };
     if value.get("events").is_none() {
-        let event: SubmittedEvent = serde_json::from_value(value).map_err(shape)?;
+        let event: SubmittedEvent = shaped(value)?;
         return match ingest.submit(vec![event], counting).await?.pop() {
             Some(Ok(id)) => {
                 let mut response = HttpResponse::json(202, &queued(id));
@@ -678,7 +788,7 @@ async fn submit(
             None => Err(bad_field("events", "One answer for each event.")),
         };
     }
-    let SubmittedEvents { events } = serde_json::from_value(value).map_err(shape)?;
+    let SubmittedEvents { events } = shaped(value)?;
     let results: Vec<Submission> = ingest
         .submit(events, counting)
         .await?
@@ -716,7 +826,8 @@ pub async fn query(queries: &Queries, request: &HttpRequest) -> Option<HttpRespo
     if request.method != "GET" && request.method != "HEAD" {
         return Some(no_route(request));
     }
-    answer(queries, request, &path).await.unwrap_or_else(|problem| Some(problem.into()))
+    let answer = answer(queries, request, &path).instrument(span(request)).await;
+    answer.unwrap_or_else(|problem| Some(problem.into()))
 }
 
 async fn answer(
@@ -734,7 +845,7 @@ async fn answer(
             HttpResponse::json(200, &queries.event(id, request.number("wait_ms", 0)?, with_proof).await?)
         }
         ["v1", "events", id, "visits"] => {
-            HttpResponse::json(200, &queries.visits(id, request.cursor()?, request.limit()?).await?)
+            HttpResponse::json(200, &queries.visits(id, request.parameter("cursor"), request.limit()?).await?)
         }
         ["v1", "kennels"] => HttpResponse::json(200, &queries.kennels().await?),
         ["v1", "birthplace"] => {
@@ -742,12 +853,10 @@ async fn answer(
             HttpResponse::json(200, &queries.birthplace(line, account).await?)
         }
         ["v1", "kennels", kennel] => {
+            let wait_ms = request.number("wait_ms", 0)?;
             let view = match request.parameter("above") {
                 None => queries.kennel(kennel).await?,
-                Some(above) => {
-                    let wait_ms = request.number("wait_ms", 0)?;
-                    queries.kennel_above(kennel, height_of("above", above)?, wait_ms).await?
-                }
+                Some(above) => queries.kennel_above(kennel, height_of("above", above)?, wait_ms).await?,
             };
             HttpResponse::json(200, &view)
         }
@@ -755,9 +864,10 @@ async fn answer(
         ["v1", "kennels", kennel, "checkpoint"] => {
             HttpResponse::new(200, "text/plain; charset=utf-8", queries.checkpoint(kennel).await?)
         }
-        ["v1", "kennels", kennel, "blocks"] => {
-            HttpResponse::json(200, &queries.blocks(kennel, request.cursor()?, request.limit()?).await?)
-        }
+        ["v1", "kennels", kennel, "blocks"] => HttpResponse::json(
+            200,
+            &queries.blocks(kennel, request.parameter("cursor"), request.limit()?).await?,
+        ),
         ["v1", "kennels", kennel, "blocks", height] => {
             HttpResponse::json(200, &queries.block(kennel, height_of("height", height)?).await?)
         }
@@ -771,9 +881,10 @@ async fn answer(
             HttpResponse::new(200, "application/cbor", segment)
         }
         ["v1", "pets", birth] => HttpResponse::json(200, &queries.pet(birth).await?),
-        ["v1", "pets", birth, "events"] => {
-            HttpResponse::json(200, &queries.timeline(birth, request.cursor()?, request.limit()?).await?)
-        }
+        ["v1", "pets", birth, "events"] => HttpResponse::json(
+            200,
+            &queries.timeline(birth, request.parameter("cursor"), request.limit()?).await?,
+        ),
         ["v1", "pets", birth, "proof"] => {
             HttpResponse::json(200, &queries.pet_proof(birth, request.parameter("kennel")).await?)
         }
@@ -783,30 +894,39 @@ async fn answer(
         ["v1", "accounts", account, "notices"] => HttpResponse::json(200, &queries.notices(account).await?),
         ["v1", "feed"] => {
             let kennel = request.parameter("kennel");
-            HttpResponse::json(200, &queries.feed(kennel, request.cursor()?, request.limit()?).await?)
+            HttpResponse::json(
+                200,
+                &queries.feed(kennel, request.parameter("cursor"), request.limit()?).await?,
+            )
         }
         ["v1", "moderation", "queue"] => {
             let kennel = request.parameter("kennel");
             HttpResponse::json(
                 200,
-                &queries.moderation_queue(kennel, request.cursor()?, request.limit()?).await?,
+                &queries.moderation_queue(kennel, request.parameter("cursor"), request.limit()?).await?,
             )
         }
         ["v1", "moderation", "log"] => {
             let kennel = request.parameter("kennel");
             HttpResponse::json(
                 200,
-                &queries.moderation_log(kennel, request.cursor()?, request.limit()?).await?,
+                &queries.moderation_log(kennel, request.parameter("cursor"), request.limit()?).await?,
             )
         }
         ["v1", "moderation", "moderators"] => HttpResponse::json(200, &queries.moderators().await?),
         ["v1", "market"] => {
             let filter = orders_asked(request)?;
-            HttpResponse::json(200, &queries.market(&filter, request.cursor()?, request.limit()?).await?)
+            HttpResponse::json(
+                200,
+                &queries.market(&filter, request.parameter("cursor"), request.limit()?).await?,
+            )
         }
         ["v1", "market", "trades"] => {
             let kennel = request.parameter("kennel");
-            HttpResponse::json(200, &queries.trades(kennel, request.cursor()?, request.limit()?).await?)
+            HttpResponse::json(
+                200,
+                &queries.trades(kennel, request.parameter("cursor"), request.limit()?).await?,
+            )
         }
         ["v1", "market", order] => HttpResponse::json(200, &queries.order(order).await?),
         ["v1", "rules", file] => {

@@ -14,9 +14,11 @@ use pitpet_chain::limits;
 use pitpet_chain::reject::Reject;
 use pitpet_chain::request::{Request, SignedRequest, Wish};
 use pitpet_keys::server::Setup;
+use tracing::Instrument as _;
 
 use crate::api::{ErasedView, NameView, Problem, ReportedView, SubmittedEvent, SubmittedRequest};
 use crate::erase::{self, EraseError};
+use crate::event_log;
 use crate::founding::Foundings;
 use crate::head::{Founding, LedgerError, read_head};
 use crate::items::{self, Fields, attributes};
@@ -106,13 +108,17 @@ impl Ingest {
             results.push(match read(submitted) {
                 Err(problem) => Err((None, problem)),
                 Ok((_, signed)) if !has_room => Err((Some(signed.id), busy())),
-                Ok((bytes, signed)) => match self.check(bytes, &signed, submitted, counting).await {
-                    Ok((kennel, entry)) => {
-                        by_kennel.entry(kennel).or_default().push((at, entry));
-                        Ok(signed.id)
+                Ok((bytes, signed)) => {
+                    let span =
+                        tracing::error_span!("event", kennel = %signed.event.kennel, event = %signed.id);
+                    match self.check(bytes, &signed, submitted, counting).instrument(span).await {
+                        Ok((kennel, entry)) => {
+                            by_kennel.entry(kennel).or_default().push((at, entry));
+                            Ok(signed.id)
+                        }
+                        Err(problem) => Err((Some(signed.id), problem)),
                     }
-                    Err(problem) => Err((Some(signed.id), problem)),
-                },
+                }
             });
         }
         let mut outgoing = Vec::new();
@@ -122,21 +128,22 @@ impl Ingest {
             let mut at = at.into_iter();
             for (message, count) in pack(kennel, entries) {
                 outgoing.push(message.write());
-                places.push(at.by_ref().take(count).collect::<Vec<usize>>());
+                places.push((kennel, at.by_ref().take(count).collect::<Vec<usize>>()));
             }
         }
         if outgoing.is_empty() {
             return Ok(results);
         }
-        for (outcome, places) in self.queue.send(&outgoing).await.into_iter().zip(places) {
-            if let Err(error) = outcome {
-                let problem = match error {
-                    QueueError::Throttled => busy(),
-                    error => unavailable(&error),
-                };
-                for at in places {
-                    let id = results[at].as_ref().ok().copied();
-                    results[at] = Err((id, problem.clone()));
+        for (outcome, (kennel, places)) in self.queue.send(&outgoing).await.into_iter().zip(places) {
+            for at in places {
+                let Ok(id) = results[at] else { continue };
+                match &outcome {
+                    Ok(()) => event_log::queued(&kennel, &id),
+                    Err(QueueError::Throttled) => results[at] = Err((Some(id), busy())),
+                    Err(error) => {
+                        let span = tracing::error_span!("event", %kennel, event = %id);
+                        results[at] = Err((Some(id), span.in_scope(|| unavailable(error))));
+                    }
                 }
             }
         }

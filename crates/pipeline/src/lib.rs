@@ -12,6 +12,7 @@ pub mod checkpoint;
 pub mod conformance;
 pub mod economy;
 pub mod erase;
+pub mod event_log;
 pub mod export_file;
 pub mod founding;
 pub mod fsck;

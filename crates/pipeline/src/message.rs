@@ -3,9 +3,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pitpet_chain::codec::{Bytes, Malformed, decode, encode};
+use pitpet_chain::event::SignedEvent;
 use pitpet_chain::hash::{KennelId, sha256};
 use pitpet_chain::limits::{MESSAGE_BYTES_MAX, MESSAGE_CANONICAL_BYTES_MAX, MESSAGE_EVENTS_MAX};
 use pitpet_chain::record;
+use serde::{Deserialize, Serialize};
 
 use crate::ports::OutgoingMessage;
 
@@ -65,6 +67,32 @@ impl Message {
             deduplication: hex::encode(sha256(body.as_bytes())),
             body,
         }
+    }
+}
+
+/// A dead letter as an operator sees it, wherever the queue is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetterView {
+    /// The queue's id of it.
+    pub id: String,
+    /// Its group: the kennel's id.
+    pub kennel: String,
+    /// When it was sent, ms since the Unix epoch.
+    pub sent_ms: u64,
+    /// Its length.
+    pub bytes: u64,
+    /// Ids of its events that can be read; none if it is no message of PitPet at all.
+    pub events: Option<Vec<String>>,
+}
+
+impl DeadLetterView {
+    /// Describes a message.
+    pub fn new(id: impl Into<String>, group: impl Into<String>, body: &str, sent_ms: u64) -> Self {
+        let events = Message::read(body).ok().map(|message| {
+            let events = message.entries.iter().filter_map(|entry| SignedEvent::read(&entry.event.0).ok());
+            events.map(|signed| signed.id.to_string()).collect()
+        });
+        Self { id: id.into(), kennel: group.into(), sent_ms, bytes: body.len() as u64, events }
     }
 }
 

@@ -17,8 +17,10 @@ use pitpet_chain::hash::{EventId, KennelId, RulesHash};
 use pitpet_chain::kennel::{NewBlock, Outcome};
 use pitpet_chain::reject::Reject;
 use pitpet_chain::state::PendingUpgrade;
+use tracing::Instrument as _;
 
 use crate::checkpoint::{self, Claim};
+use crate::event_log;
 use crate::founding::Foundings;
 use crate::head::{
     CheckpointKey, CommittedHead, Founding, LedgerError, block_item, commit_update, damaged, path_down,
@@ -191,7 +193,10 @@ impl Miner {
         for (group, messages) in groups {
             let ids: Vec<String> = messages.iter().map(|received| received.id.clone()).collect();
             let mut done = 0;
-            if let Err(error) = self.mine_group(&group, messages, &mut done, &mut report).await {
+            // For what is logged on the way by those who don't know for which kennel they work.
+            let span = tracing::error_span!("mine", kennel = %group);
+            let mined = self.mine_group(&group, messages, &mut done, &mut report).instrument(span).await;
+            if let Err(error) = mined {
                 if matches!(&error, MineError::Ledger(error) if error.is_of_the_rules()) {
                     tracing::error!(kennel = %group, %error, "alarm: this kennel stands still, because the module that decides next can't be run here; all others go on");
                     report.stopped += 1;
@@ -390,6 +395,7 @@ impl Miner {
                 return Ok(Attempt::Lost);
             }
             let accepted = self.count_accepted(works, &outcome);
+            log_accepted(&kennel_id, works, &outcome, block.head.height);
             report.blocks += 1;
             report.accepted += accepted;
             tracing::info!(kennel = %kennel_id, height = block.head.height, hash = %block.head.hash, events = accepted, "block committed");
@@ -687,7 +693,7 @@ impl Miner {
                 }
                 continue;
             }
-            tracing::info!(kennel = %founding.kennel, event = %id, reject = rejected.reject.name(), "event rejected");
+            event_log::rejected(&founding.kennel, &id, rejected.reject);
             let ttl_s = (self.clock.now_ms() + REJECT_KEPT_MS) / 1000;
             let set = attributes([
                 ("reject", u64::from(rejected.reject.number()).into()),
@@ -765,6 +771,21 @@ fn bodies_of(works: &[Work]) -> Bodies {
             Some((SignedEvent::read(&entry.event.0).ok()?.id, body))
         })
         .collect()
+}
+
+/// Logs every event that a committed block took of these messages.
+fn log_accepted(kennel: &KennelId, works: &[Work], outcome: &Outcome, height: u64) {
+    if !event_log::is_read() {
+        return;
+    }
+    let rejected: BTreeSet<_> = outcome.rejects.iter().map(|reject| (reject.message, reject.event)).collect();
+    for (message, work) in (0..outcome.consumed).zip(works) {
+        for (event, entry) in (0..).zip(&work.message.entries) {
+            if !rejected.contains(&(message, event)) {
+                event_log::committed(kennel, &identify(&entry.event), height);
+            }
+        }
+    }
 }
 
 /// An event's id; for bytes that are no event, a stand-in by their hash.

@@ -16,6 +16,7 @@ use pitpet_chain::codec::{Bytes, decode};
 use pitpet_chain::event::SignedEvent;
 use pitpet_chain::hash::{EventId, RulesHash, sha256};
 
+use crate::event_log;
 use crate::head::{CommittedHead, Founding, LedgerError, damaged, read_block, read_head};
 use crate::items;
 use crate::kennels::Kennels;
@@ -182,6 +183,7 @@ impl Offering<'_> {
         for outcome in self.queue.send(&[message]).await {
             outcome?;
         }
+        event_log::queued(&founding.kennel, &id);
         Ok(id)
     }
 }

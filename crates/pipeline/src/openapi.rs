@@ -8,7 +8,7 @@ use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{Paths, Ref, RefOr, Required, ResponseBuilder, Schema};
 
 use crate::api;
-use crate::http::{Answer, ROUTES, Route};
+use crate::http::{Answer, ROUTES, Route, Takes, UPLOAD};
 
 /// The records of the API.
 #[derive(OpenApi)]
@@ -90,6 +90,22 @@ fn schema(route: &Route, name: &str) -> RefOr<Schema> {
     RefOr::T(Schema::OneOf(OneOfBuilder::new().item(reference(name)).item(reference(several)).build()))
 }
 
+/// What a parameter takes. A longer wait than the server's longest is cut, so that it has no bound.
+fn takes(takes: Takes) -> ObjectBuilder {
+    let whole = || ObjectBuilder::new().schema_type(Type::Integer);
+    match takes {
+        Takes::Text => ObjectBuilder::new().schema_type(Type::String),
+        Takes::OneOf(words) => {
+            ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words.iter().copied()))
+        }
+        Takes::Flag(default) => ObjectBuilder::new().schema_type(Type::Boolean).default(Some(default.into())),
+        Takes::Number => whole().minimum(Some(0)),
+        Takes::Within { max, default } => {
+            whole().minimum(Some(1)).maximum(Some(max)).default(Some(default.into()))
+        }
+    }
+}
+
 fn add(paths: &mut Paths, route: &Route) {
     let text = || ObjectBuilder::new().schema_type(Type::String).build();
     let mut operation = OperationBuilder::new().summary(Some(route.summary));
@@ -100,23 +116,35 @@ fn add(paths: &mut Paths, route: &Route) {
                 .name(name)
                 .parameter_in(ParameterIn::Path)
                 .required(Required::True)
-                .schema(Some(text())),
+                .schema(Some(takes(if matches!(name, "height" | "from") {
+                    Takes::Number
+                } else {
+                    Takes::Text
+                }))),
         );
     }
-    for (name, description) in route.parameters {
+    for parameter in route.parameters {
         operation = operation.parameter(
             ParameterBuilder::new()
-                .name(*name)
+                .name(parameter.name)
                 .parameter_in(ParameterIn::Query)
                 .required(Required::False)
-                .description(Some(*description))
-                .schema(Some(text())),
+                .description(Some(parameter.description))
+                .schema(Some(takes(parameter.takes))),
         );
     }
     if let Some(name) = route.request {
         let content = ContentBuilder::new().schema(Some(schema(route, name))).build();
         let body =
             RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True));
+        operation = operation.request_body(Some(body.build()));
+    }
+    if route.method == "PUT" {
+        let body = ["image/jpeg", "image/png", "image/webp"]
+            .into_iter()
+            .fold(RequestBodyBuilder::new().required(Some(Required::True)), |body, media_type| {
+                body.content(media_type, ContentBuilder::new().schema(Some(text())).build())
+            });
         operation = operation.request_body(Some(body.build()));
     }
     let (status, answer) = route.answer;
@@ -136,7 +164,11 @@ fn add(paths: &mut Paths, route: &Route) {
         .content("application/problem+json", problem);
     let operation =
         operation.response(status.to_string(), response.build()).response("default", problem.build());
-    let method = if route.method == "POST" { HttpMethod::Post } else { HttpMethod::Get };
+    let method = match route.method {
+        "POST" => HttpMethod::Post,
+        "PUT" => HttpMethod::Put,
+        _ => HttpMethod::Get,
+    };
     let item = PathItem::new(method, operation.build());
     match paths.paths.get_mut(route.path) {
         Some(present) => present.merge_operations(item),
@@ -149,7 +181,7 @@ fn add(paths: &mut Paths, route: &Route) {
 /// The document, pretty-printed JSON.
 pub fn document() -> String {
     let mut document = Records::openapi();
-    for route in ROUTES {
+    for route in ROUTES.iter().chain([&UPLOAD]) {
         add(&mut document.paths, route);
     }
     let mut text = document.to_pretty_json().expect("the document is JSON");
@@ -164,13 +196,25 @@ mod tests {
     #[test]
     fn every_route_is_described_and_every_reference_resolves() {
         let document: serde_json::Value = serde_json::from_str(&document()).unwrap();
-        for route in ROUTES {
+        for route in ROUTES.iter().chain([&UPLOAD]) {
             let operation = &document["paths"][route.path][route.method.to_lowercase()];
             assert!(operation.is_object(), "{} {} is not described", route.method, route.path);
         }
         let count: usize =
             document["paths"].as_object().unwrap().values().map(|item| item.as_object().unwrap().len()).sum();
-        assert_eq!(count, ROUTES.len());
+        assert_eq!(count, ROUTES.len() + 1);
+        let parameter = |path: &str, name: &str| {
+            let all = document["paths"][path]["get"]["parameters"].as_array().unwrap();
+            all.iter().find(|parameter| parameter["name"] == name).unwrap()["schema"].clone()
+        };
+        let limit = serde_json::json!({ "type": "integer", "minimum": 1, "maximum": 100, "default": 30 });
+        assert_eq!(parameter("/v1/feed", "limit"), limit);
+        assert_eq!(
+            parameter("/v1/events/{id}", "wait_ms"),
+            serde_json::json!({ "type": "integer", "minimum": 0 })
+        );
+        assert_eq!(parameter("/v1/events/{id}", "proof")["type"], "boolean");
+        assert_eq!(parameter("/v1/market", "by")["enum"], serde_json::json!(["price", "age"]));
         let text = document.to_string();
         for reference in text.split("\"#/components/schemas/").skip(1) {
             let name = reference.split('"').next().unwrap();

@@ -113,13 +113,14 @@ pub(crate) struct Seen {
 /// Prepares the next kennel of every line that needs one; gives how many are being opened.
 ///
 /// # Errors
-/// [`LedgerError`]; the next run goes on where this one ended.
+/// The kennel whose successor it is about, and the [`LedgerError`]; the next run goes on where
+/// this one ended.
 pub(crate) async fn prepare(
     table: &dyn Table,
     queue: &dyn Queue,
     now_ms: u64,
     kennels: &[Seen],
-) -> Result<u64, LedgerError> {
+) -> Result<u64, (KennelId, LedgerError)> {
     let mut lines: Vec<Vec<&Seen>> = Vec::new();
     let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for kennel in kennels {
@@ -155,7 +156,8 @@ pub(crate) async fn prepare(
             tracing::error!(kennel = %founding.kennel, label = founding.label, places, "alarm: places run out, and this server has as many kennels as it may: {KENNELS_MAX}");
             continue;
         }
-        prepare_successor(table, queue, now_ms, founding, *rules).await?;
+        let prepared = prepare_successor(table, queue, now_ms, founding, *rules).await;
+        prepared.map_err(|error| (founding.kennel, error))?;
         opening += 1;
     }
     Ok(opening)

@@ -98,7 +98,7 @@ pub fn rejected(reject: Reject) -> Problem {
         Reject::StaleAnchor => "The birth is not bound to a head of the last hour. Take the kennel's anchor and stamp again.".into(),
         Reject::KennelFull => "The kennel has no free place (parameter living_max). GET /v1/birthplace names one that has.".into(),
         Reject::AccountsFull => "The kennel has as many accounts as it takes (parameter accounts_max). GET /v1/birthplace names one that takes more.".into(),
-        Reject::NoTreats => "The account has not enough treats; granted ones pay for posts and own comments only.".into(),
+        Reject::NoTreats => "The account has not enough treats; granted ones pay only for posts and for comments on one's own pet's posts.".into(),
         Reject::UnknownAccount => "The account has no record in this kennel.".into(),
         Reject::SelfTransfer => "A transfer needs another account.".into(),
         Reject::NotDead => "The pet is alive.".into(),

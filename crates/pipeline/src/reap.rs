@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
 use pitpet_chain::codec::Bytes;
-use pitpet_chain::event::{Event, Payload, VERSION};
+use pitpet_chain::event::{Event, Payload, SignedEvent, VERSION};
 use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, Digest32, KennelId, PublicKey};
 use pitpet_chain::state::Phase;
 
+use crate::event_log;
 use crate::founding::Foundings;
 use crate::head::{CommittedHead, Founding, LedgerError, damaged, read_head};
 use crate::items::{self, DAY_MS, Fields as _, attributes};
@@ -124,8 +125,8 @@ impl Reaper {
         let (table, queue) = (self.table.as_ref(), self.queue.as_ref());
         match opening::prepare(table, queue, self.clock.now_ms(), &kennels).await {
             Ok(opening) => report.opening += opening,
-            Err(error) => {
-                tracing::error!(%error, "the reaper could not prepare the next kennel");
+            Err((kennel, error)) => {
+                tracing::error!(%kennel, %error, "the reaper could not prepare the kennel after this one");
                 report.failed += 1;
             }
         }
@@ -207,6 +208,7 @@ impl Reaper {
     }
 
     async fn send(&self, founding: &Founding, events: Vec<Vec<u8>>) -> Result<(), LedgerError> {
+        let ids: Vec<_> = events.iter().filter_map(|event| Some(SignedEvent::read(event).ok()?.id)).collect();
         let entries = events.into_iter().map(|event| Entry { event: Bytes(event), body: None }).collect();
         let messages: Vec<_> =
             pack(founding.kennel, entries).into_iter().map(|(message, _)| message.write()).collect();
@@ -214,6 +216,7 @@ impl Reaper {
             // The next run sends it again.
             outcome.map_err(|error| TableError::Unavailable { message: error.to_string() })?;
         }
+        ids.iter().for_each(|id| event_log::queued(&founding.kennel, id));
         Ok(())
     }
 

@@ -256,7 +256,10 @@ impl Queue for MemoryQueue {
 #[async_trait]
 impl DeadLetters for MemoryQueue {
     async fn bury(&self, message: &OutgoingMessage) -> Result<(), QueueError> {
-        self.state().dead.push(message.clone());
+        let mut state = self.state();
+        if !state.dead.contains(message) {
+            state.dead.push(message.clone());
+        }
         Ok(())
     }
 }

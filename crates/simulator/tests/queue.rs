@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use pitpet_pipeline::conformance::dead_letters;
 use pitpet_pipeline::conformance::queue::{Parameters, QueueUnderTest, Received, Sent, Time, all};
 use pitpet_pipeline::ports::{OutgoingMessage, QueueError};
 use pitpet_simulator::queue::{QueueSettings, id_of};
@@ -70,5 +71,7 @@ impl QueueUnderTest for InMemory {
 async fn the_queue_in_memory_conforms() {
     let clock = Arc::new(TestClock::new(1_795_000_000_000));
     let queue = MemoryQueue::new(clock.clone(), QueueSettings::default());
-    all(&InMemory { clock, queue }).await;
+    let queue = InMemory { clock, queue };
+    all(&queue).await;
+    dead_letters::all(&queue, &queue.queue).await;
 }

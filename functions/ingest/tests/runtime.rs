@@ -50,13 +50,19 @@ async fn an_event_goes_into_the_queue() {
         serde_json::from_str(include_str!("events/apigw-v2.json")).expect("a recorded event");
     event["body"] = json!(STANDARD.encode(serde_json::to_vec(&submitted(&birth)).expect("JSON")));
     let mut api = RuntimeApi::start().await;
-    let _function = api.spawn(BINARY, &variables);
+    let mut function = api.spawn(BINARY, &variables);
     let answer = api.invoke(event).await;
     assert_eq!(answer["statusCode"], 202, "{answer}");
     let id = id_of(&birth).to_string();
     assert_eq!(answer["body"], json!(json!({ "id": id, "status": "queued" }).to_string()));
     let batch = batches.recv().await.expect("a batch");
     assert_eq!(batch["Entries"][0]["MessageGroupId"], json!(founding.kennel.to_string()));
+
+    function.start_kill().expect("it runs");
+    let log = runtime_api::lines(&function.wait_with_output().await.expect("it ended").stdout);
+    let line = log.iter().find(|line| line["message"] == "event queued").expect("a line of the event");
+    assert_eq!((&line["kennel"], &line["event"]), (&json!(founding.kennel.to_string()), &json!(id)));
+    assert_eq!((&line["level"], &line["target"]), (&json!("INFO"), &json!("pitpet::event")));
 }
 
 #[tokio::test]
@@ -70,8 +76,6 @@ async fn a_missing_variable_is_named() {
     for missing in ["PITPET_TABLE", "PITPET_QUEUE_URL", "PITPET_OBJECTS", "PITPET_SIGN_IN_SECRET_FILE"] {
         let rest: Vec<_> = all.iter().filter(|(name, _)| *name != missing).cloned().collect();
         let output = api.spawn(BINARY, &rest).wait_with_output().await.expect("it ends");
-        assert!(!output.status.success(), "{missing}");
-        let log = String::from_utf8_lossy(&output.stdout);
-        assert!(log.contains(missing), "{missing} is named in {log}");
+        runtime_api::assert_says_once(&output, missing);
     }
 }

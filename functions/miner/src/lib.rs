@@ -47,15 +47,6 @@ pub async fn handle(miner: &Miner, event: SqsEvent) -> SqsBatchResponse {
     for (reason, events) in &report.reasons {
         metrics::count_rejected(reason, *events);
     }
-    tracing::info!(
-        blocks = report.blocks,
-        accepted = report.accepted,
-        rejected = report.rejected,
-        lost = report.lost,
-        buried = report.buried,
-        failed = report.failed.len(),
-        "batch mined"
-    );
     let mut response = SqsBatchResponse::default();
     for id in report.failed {
         let mut failure = BatchItemFailure::default();

@@ -15,7 +15,7 @@ use pitpet_pipeline::head::{read_founding, read_head};
 use pitpet_pipeline::message::Message;
 use pitpet_pipeline::ports::{Consistency, OutgoingMessage};
 use pitpet_simulator::Player;
-use pitpet_simulator::town::{QUICK, checkpoint_key, found_with, genesis};
+use pitpet_simulator::town::{QUICK, checkpoint_key, found_with, genesis, id_of};
 use runtime_api::RuntimeApi;
 use serde_json::json;
 
@@ -52,6 +52,7 @@ async fn a_batch_becomes_a_block_in_the_table() {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
     let mut anna = Player::of(&founding, 1, u64::try_from(now).expect("this age"));
     let entries = vec![anna.birth("Kitty", head.hash)];
+    let id = id_of(&entries[0]);
     let birth = Message { version: 1, kennel: founding.kennel, entries }.write();
     let poison = OutgoingMessage { group: "0".repeat(64), deduplication: "p".into(), body: "rubbish".into() };
 
@@ -73,11 +74,12 @@ async fn a_batch_becomes_a_block_in_the_table() {
     // What CloudWatch makes metrics of: a line for each invocation.
     function.start_kill().expect("it runs");
     let log = function.wait_with_output().await.expect("it ended").stdout;
-    let metrics: Vec<serde_json::Value> = String::from_utf8_lossy(&log)
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .filter(|line: &serde_json::Value| line.get("_aws").is_some())
-        .collect();
+    let (metrics, lines): (Vec<_>, Vec<_>) =
+        runtime_api::lines(&log).into_iter().partition(|line| line.get("_aws").is_some());
+    let told: Vec<_> = lines.iter().filter(|line| line.get("event").is_some()).collect();
+    let [line] = told.as_slice() else { panic!("one line of the event: {lines:?}") };
+    assert_eq!((&line["message"], &line["event"]), (&json!("event committed"), &json!(id.to_string())));
+    assert_eq!((&line["kennel"], &line["height"]), (&json!(founding.kennel.to_string()), &json!(1)));
     let (reasons, metrics): (Vec<_>, Vec<_>) =
         metrics.into_iter().partition(|line| line.get("Reason").is_some());
     assert_eq!(reasons.len(), 1, "the message that came again: {reasons:?}");
@@ -107,9 +109,7 @@ async fn a_missing_variable_is_named() {
     ] {
         let rest: Vec<_> = all.iter().filter(|(name, _)| *name != missing).cloned().collect();
         let output = api.spawn(BINARY, &rest).wait_with_output().await.expect("it ends");
-        assert!(!output.status.success(), "{missing}");
-        let log = String::from_utf8_lossy(&output.stdout);
-        assert!(log.contains(missing), "{missing} is named in {log}");
+        runtime_api::assert_says_once(&output, missing);
     }
 }
 

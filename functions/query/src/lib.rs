@@ -10,13 +10,14 @@ use pitpet_aws::gateway;
 use pitpet_pipeline::http;
 use pitpet_pipeline::native::released_rules;
 use pitpet_pipeline::query::{Queries, QuerySettings, SiteSettings};
+use tracing::Instrument as _;
 
 /// Answers one event.
 pub async fn handle(queries: &Queries, event: ApiGatewayV2httpRequest) -> ApiGatewayV2httpResponse {
     let request = gateway::request(event);
     let response = match http::query(queries, &request).await {
         Some(response) => response,
-        None => pitpet_web::page(queries, &request).await,
+        None => pitpet_web::page(queries, &request).instrument(http::span(&request)).await,
     };
     gateway::response(response)
 }

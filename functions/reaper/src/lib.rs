@@ -12,7 +12,16 @@ use pitpet_pipeline::reap::{ReapReport, Reaper};
 /// [`LedgerError`] if the kennels can't be listed: the schedule tries again.
 pub async fn handle(reaper: &Reaper, _event: serde_json::Value) -> Result<ReapReport, LedgerError> {
     let report = reaper.reap().await?;
-    tracing::info!(?report, "reaped");
+    tracing::info!(
+        times = report.times,
+        stories = report.stories,
+        published = report.published,
+        garbage = report.garbage,
+        uploads = report.uploads,
+        opening = report.opening,
+        failed = report.failed,
+        "reaped"
+    );
     Ok(report)
 }
 

@@ -35,6 +35,9 @@ use super::traffic::Crowd;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
+/// A line of the log about one event: its id and kennel, and the span around it.
+const EVENT_LOG_BYTES: u64 = 320;
+
 /// Between two runs of the reaper, ms: `reaperMinutes` in `infra/lib/settings.ts`.
 const REAP_MS: u64 = 5 * 60 * 1_000;
 
@@ -290,6 +293,7 @@ impl World {
     }
 
     async fn post(&mut self, events: Vec<pitpet_pipeline::api::SubmittedEvent>) -> anyhow::Result<()> {
+        let count = events.len() as u64;
         let body = match events.as_slice() {
             [one] => serde_json::to_vec(one)?,
             _ => serde_json::to_vec(&SubmittedEvents { events })?,
@@ -304,8 +308,8 @@ impl World {
         self.day.sends += sent;
         let ingest = self.day.functions.entry("ingest").or_default();
         ingest.waits += sent;
-        // Its metric, `EventsTaken`, as a line of its own.
-        ingest.log_bytes += 260;
+        // `event queued`, and its metric, `EventsTaken`, as a line of its own.
+        ingest.log_bytes += EVENT_LOG_BYTES * count + 260;
         Ok(())
     }
 
@@ -356,8 +360,9 @@ impl World {
             self.day.blocks += report.blocks;
             self.day.mined += report.accepted;
             self.day.rejected += report.rejected;
-            // `block committed`, `batch mined`, and the line of metrics.
-            self.day.functions.entry("miner").or_default().log_bytes += 350 * report.blocks + 260 + 1_100;
+            // `block committed`, `event committed` or `event rejected`, and the line of metrics.
+            self.day.functions.entry("miner").or_default().log_bytes +=
+                600 * report.blocks + EVENT_LOG_BYTES * (report.accepted + report.rejected) + 1_100;
         }
         Ok(())
     }

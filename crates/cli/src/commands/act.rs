@@ -10,6 +10,7 @@ use pitpet_cli::failure::Failure;
 use pitpet_cli::kennel::Kennel;
 use pitpet_cli::keys::{Account, public};
 use pitpet_cli::photo::Photo;
+use pitpet_pipeline::problem::not_found;
 use pitpet_pipeline::verify::report::many;
 use serde_json::{Value, json};
 
@@ -61,9 +62,9 @@ impl Actor {
     }
 
     async fn kennel_of_post(&self, post: &EventId) -> Result<Kennel, Failure> {
-        let view = self.client.event(post, 0).await?.ok_or_else(|| {
-            Failure::usage(format!("no event {post} on {}; `pitpet feed` lists posts", self.client.server()))
-        })?;
+        let view = self.client.event(post, 0).await?;
+        let view =
+            view.ok_or_else(|| Failure::from(not_found("such post; `pitpet feed` lists them", "post")))?;
         match view.place.as_ref().map(|place| place.kind.as_str()) {
             Some("post") => {}
             Some(kind) => {

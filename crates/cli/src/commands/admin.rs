@@ -8,8 +8,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use pitpet_chain::hash::EventId;
 use pitpet_cli::failure::Failure;
+use pitpet_local::queue::DEAD_LIST_MAX;
 use pitpet_local::service::{ADMIN_TOKEN_FILE, NewKennel, NewRules};
 use pitpet_pipeline::api::{ErasedView, Problem};
+use pitpet_pipeline::message::DeadLetterView;
+use pitpet_pipeline::verify::report::many;
 use serde_json::Value;
 
 use crate::args::{AdminArgs, AdminCommand, AdminKennelCommand};
@@ -94,12 +97,21 @@ pub(crate) async fn run(context: &Context, args: AdminArgs) -> Result<(), Failur
             let answer = send(request.json(&serde_json::json!({ "account": account }))).await?;
             print_erased_profile(context, text(&answer, "account"));
         }
-        // `DeadLetters` and `Redrive`; the others are upkeep.
-        _ => {
-            return Err(Failure::usage(
-                "dead letters can be looked at and redriven on AWS: name the deployment's outputs with --deployment",
-            ));
+        AdminCommand::DeadLetters => {
+            let answer = send(http.get(format!("{url}/admin/dead-letters")).bearer_auth(token()?)).await?;
+            let letters: Vec<DeadLetterView> = serde_json::from_value(answer)
+                .map_err(|error| Failure::Unreachable(format!("the answer can't be read: {error}")))?;
+            print_dead_letters(context, &letters, &format!("the first {DEAD_LIST_MAX} at most"));
         }
+        AdminCommand::Redrive => {
+            let answer = send(http.post(format!("{url}/admin/redrive")).bearer_auth(token()?)).await?;
+            print_redriven(context, answer["redriven"].as_u64().unwrap_or_default());
+        }
+        AdminCommand::Kennel(AdminKennelCommand::List)
+        | AdminCommand::Moderators(_)
+        | AdminCommand::Verify { .. }
+        | AdminCommand::Repair { .. }
+        | AdminCommand::Snapshot { .. } => unreachable!("handled above"),
     }
     Ok(())
 }
@@ -113,6 +125,26 @@ pub(super) fn print_erased(context: &Context, erased: &ErasedView) {
         ));
     }
     context.print(serde_json::json!(erased), &text);
+}
+
+/// Lists dead letters; `which` says how many of them at most.
+pub(super) fn print_dead_letters(context: &Context, letters: &[DeadLetterView], which: &str) {
+    let mut text = format!("{}; {which}\n", many(letters.len() as u64, "dead letter"));
+    for letter in letters {
+        let kennel = letter.kennel.get(..16).unwrap_or(&letter.kennel);
+        let about = match &letter.events {
+            Some(events) => format!("kennel {kennel}…, {}", many(events.len() as u64, "event")),
+            None => format!("group {kennel}…, no message of PitPet"),
+        };
+        text.push_str(&format!("  {}  {about}, {} bytes\n", letter.id, letter.bytes));
+    }
+    context.print(serde_json::json!(letters), &text);
+}
+
+/// Says how many dead letters were sent to be mined again.
+pub(super) fn print_redriven(context: &Context, count: u64) {
+    let text = format!("Back in the queue: {}\n", many(count, "message"));
+    context.print(serde_json::json!({ "redriven": count }), &text);
 }
 
 /// Says whose profile was erased.

@@ -11,16 +11,14 @@ use ed25519_dalek::SigningKey;
 use pitpet_aws::dead_letters::{DeadLetter, counts};
 use pitpet_aws::environment::secret_key;
 use pitpet_aws::{DeadLetterQueue, DynamoTable, Settings, SqsQueue, SystemClock};
-use pitpet_chain::event::SignedEvent;
 use pitpet_cli::failure::Failure;
 use pitpet_local::service::{
     FoundingKeys, NewKennel, modules, modules_to_try, open_kennel, public, store_rules,
 };
-use pitpet_pipeline::message::Message;
+use pitpet_pipeline::message::DeadLetterView;
 use pitpet_pipeline::offer::{Offering, When};
 use pitpet_pipeline::ports::{Clock as _, Objects, Table};
-use pitpet_pipeline::verify::report::many;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::args::{AdminCommand, AdminKennelCommand};
 use crate::context::Context;
@@ -241,42 +239,12 @@ fn dead_letter_queue(deployment: &Deployment) -> Result<DeadLetterQueue, Failure
 
 async fn dead_letters(context: &Context, deployment: &Deployment) -> Result<(), Failure> {
     let letters = dead_letter_queue(deployment)?.look().await.map_err(unreachable)?;
-    let mut text =
-        format!("{}; of a kennel the first ten at most\n", many(letters.len() as u64, "dead letter"));
-    for letter in &letters {
-        text.push_str(&format!("  {}  {}\n", letter.id, about(letter)));
-    }
-    context.print(Value::Array(letters.iter().map(view).collect()), &text);
+    let view = |letter: DeadLetter| {
+        DeadLetterView::new(letter.id, letter.message.group, &letter.message.body, letter.sent_ms)
+    };
+    let letters: Vec<DeadLetterView> = letters.into_iter().map(view).collect();
+    super::admin::print_dead_letters(context, &letters, "of a kennel the first ten at most");
     Ok(())
-}
-
-/// What a message is, in a line.
-fn about(letter: &DeadLetter) -> String {
-    let kennel = letter.message.group.get(..16).unwrap_or(&letter.message.group);
-    let bytes = letter.message.body.len();
-    match Message::read(&letter.message.body) {
-        Ok(message) => {
-            let events = many(message.entries.len() as u64, "event");
-            format!("kennel {kennel}…, {events}, {bytes} bytes")
-        }
-        Err(_) => format!("group {kennel}…, no message of PitPet, {bytes} bytes"),
-    }
-}
-
-fn view(letter: &DeadLetter) -> Value {
-    let events: Vec<String> = Message::read(&letter.message.body)
-        .map(|message| {
-            let events = message.entries.iter().filter_map(|entry| SignedEvent::read(&entry.event.0).ok());
-            events.map(|signed| signed.id.to_string()).collect()
-        })
-        .unwrap_or_default();
-    json!({
-        "id": letter.id,
-        "kennel": letter.message.group,
-        "sent_ms": letter.sent_ms,
-        "bytes": letter.message.body.len(),
-        "events": events,
-    })
 }
 
 async fn redrive(context: &Context, deployment: &Deployment) -> Result<(), Failure> {
@@ -289,9 +257,6 @@ async fn redrive(context: &Context, deployment: &Deployment) -> Result<(), Failu
     };
     let dead = dead_letter_queue(deployment)?;
     let count = dead.redrive(&queue, SystemClock.now_ms(), progress).await.map_err(unreachable)?;
-    context.print(
-        json!({ "redriven": count }),
-        &format!("Back in the queue: {}\n", many(count as u64, "message")),
-    );
+    super::admin::print_redriven(context, count as u64);
     Ok(())
 }

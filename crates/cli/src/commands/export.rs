@@ -10,6 +10,7 @@ use pitpet_chain::hash::{PublicKey, RulesHash};
 use pitpet_chain_host::Releases;
 use pitpet_cli::client::Client;
 use pitpet_cli::failure::Failure;
+pub(super) use pitpet_cli::failure::file_fault;
 use pitpet_cli::kennel::Kennel;
 use pitpet_pipeline::export_file::{ExportWriter, Module, Opening, WriteError, rules_of};
 use serde_json::json;
@@ -86,8 +87,4 @@ pub(super) async fn opening(
         )));
     }
     Ok(Opening { genesis: Bytes(genesis), checkpoint: manifest.checkpoint, height: manifest.height })
-}
-
-pub(super) fn file_fault(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::usage(format!("{}: {error}", path.display()))
 }

@@ -17,6 +17,7 @@ use pitpet_pipeline::fsck::Mode;
 use pitpet_pipeline::head::{Founding, LedgerError, read_head};
 use pitpet_pipeline::kennels::Kennels;
 use pitpet_pipeline::ports::{Consistency, Objects, Table};
+use pitpet_pipeline::problem::not_found;
 use pitpet_pipeline::search::WORDS_MAX;
 use pitpet_pipeline::verify::report::many;
 use pitpet_pipeline::{publisher, snapshots};
@@ -96,8 +97,7 @@ async fn erase(
         EraseError::Ledger(error) => failed(error),
         error => Failure::Unreachable(error.to_string()),
     })?;
-    let erased = erased
-        .ok_or_else(|| Failure::usage(format!("there is no event {event} with a text (field: event)")))?;
+    let erased = erased.ok_or_else(|| Failure::from(not_found("such event with a text", "event")))?;
     super::admin::print_erased(context, &erased);
     Ok(())
 }

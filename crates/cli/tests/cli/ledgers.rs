@@ -62,6 +62,13 @@ fn a_ledger_is_exported_and_verified() {
     let ledger = &second["ledgers"][0];
     assert_eq!((&ledger["kennel_trust"], &ledger["extends"]), (&"remembered".into(), &3.into()));
     assert_eq!((&ledger["height"], &ledger["events"]), (&3.into(), &3.into()));
+    // The older export is honest: the message says how to check it all the same.
+    assert_eq!(runner.run(&["verify"]).code, 0);
+    let backup = runner.run(&["verify", "classic.pitpet"]);
+    assert_eq!(backup.code, 1);
+    assert!(backup.err.contains("pitpet verify FILE --keys NEW-FOLDER"), "{}", backup.err);
+    let alone = runner.run(&["verify", "classic.pitpet", "--keys", "new-folder"]);
+    assert_eq!(alone.code, 0, "{}", alone.err);
 }
 
 #[test]
@@ -143,9 +150,17 @@ fn a_damaged_file_is_refused() {
     expect![[r#"
         exit 1
         --- err
-        pitpet: other.pitpet: not an export of PitPet, or of a version that this one can't read
+        pitpet: other.pitpet: not an export of PitPet
     "#]]
     .assert_eq(&verify(b"").shown());
+    let mut newer = honest.clone();
+    newer[14] = b'3';
+    expect![[r#"
+        exit 3
+        --- err
+        pitpet: other.pitpet: an export of format 3, which a newer pitpet reads
+    "#]]
+    .assert_eq(&verify(&newer).shown());
     let cut = verify(&honest[..honest.len() - 1]);
     assert!(cut.code == 1 && cut.err.contains("cut short"), "{}", cut.err);
     let longer = verify(&[&*honest, b"\n"].concat());

@@ -1,5 +1,6 @@
 //! The binary from outside: help, errors, exit codes, accounts, a life on a ledger, lies.
 
+mod dead_letters;
 mod ledgers;
 mod market;
 mod mine;
@@ -184,6 +185,27 @@ fn usage_errors_name_the_field_and_end_with_2() {
 }
 
 #[test]
+fn a_program_is_told_why_on_its_output() {
+    let ran = Runner::new(&nowhere()).run(&["feed", "--json"]);
+    assert_eq!(ran.code, 3);
+    let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(document["type"], "/problems/unreachable");
+    let server = Server::start(12);
+    let runner = Runner::new(&server.url());
+    let ran = runner.run(&["kennel", "nowhere", "--json"]);
+    assert_eq!(ran.code, 1);
+    let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((&document["status"], &document["field"]), (&404.into(), &"kennel".into()));
+}
+
+#[test]
+fn a_variable_that_is_set_to_nothing_is_not_set() {
+    // Whatever runs at the default address, or nothing: it is no fault of the variable.
+    let ran = Runner::new("").run(&["feed"]);
+    assert_ne!(ran.code, 2, "{}", ran.err);
+}
+
+#[test]
 fn a_server_that_is_not_there_ends_with_3() {
     check(
         &["feed"],
@@ -347,7 +369,7 @@ fn a_life_from_birth_to_post_and_pat() {
         queued [hash]
         mined in block 2, proof checked
     "#]]
-    .assert_eq(&without_hashes(&post.shown()));
+    .assert_eq(&without_hashes(&post.refusal()));
     let post = runner.act("bella", &["post", "--pet", &mochi, "--text", "And more."]).id();
     runner.act("carla", &["pat", &post]).json();
     runner.act("carla", &["share", &post]).json();
@@ -499,7 +521,7 @@ fn lies_are_found_out() {
         --- err
         pitpet: checkpoint of kennel classic: note has no verifiable signatures
     "#]]
-    .assert_eq(&without_hashes(&post.shown()));
+    .assert_eq(&without_hashes(&post.refusal()));
     expect![[r#"
         exit 1
         --- err
@@ -518,7 +540,7 @@ fn lies_are_found_out() {
         --- err
         pitpet: queued, but in no block after 1 s. It isn't lost: `pitpet event [hash]` shows it later.
     "#]]
-    .assert_eq(&without_hashes(&late.shown()));
+    .assert_eq(&without_hashes(&late.refusal()));
 }
 
 #[test]
@@ -633,6 +655,12 @@ fn the_demonstration_ends_well() {
             assert!(ran.out.contains(part), "{part} is missing in\n{}", ran.out);
         }
         assert!(!ran.out.contains("busy"), "{}", ran.out);
+        let next = ran.out.split("Now try:\n").nth(1).unwrap();
+        let at = format!(" --url {}", runner.url());
+        for line in next.lines().filter(|line| line.starts_with("  pitpet")) {
+            assert!(line.ends_with(&at) || line.starts_with("  pitpet verify "), "{line}");
+        }
+        assert!(!next.contains("moderate"), "it was left out: {next}");
     }
     assert!(!runner.home().join(".pitpet").exists(), "throw-away accounts leave nothing");
     let kept =

@@ -29,6 +29,18 @@ impl Ran {
         text
     }
 
+    /// The same of a failure with `--json`, whose output is the reason as a document.
+    pub(crate) fn refusal(&self) -> String {
+        // What the arguments alone say is refused before `--json` is read.
+        if !self.err.contains("\nFor more information, try '--help'.") {
+            let document: serde_json::Value =
+                serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}", self.out));
+            let (kind, detail) = (document["type"].as_str().unwrap(), document["detail"].as_str().unwrap());
+            assert!(kind.starts_with("/problems/") && self.err.contains(detail), "{document}\n{}", self.err);
+        }
+        format!("exit {}\n--- err\n{}", self.code, self.err)
+    }
+
     pub(crate) fn json(&self) -> serde_json::Value {
         assert_eq!(self.code, 0, "{}", self.err);
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}", self.out))

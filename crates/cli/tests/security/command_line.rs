@@ -36,7 +36,7 @@ fn mistakes(runner: &Runner, url: &str) {
     }
     let check = |account: &str, args: &[&str], expected: Expect| {
         let ran = runner.act(account, args);
-        expected.assert_eq(&without_hashes(&ran.shown()));
+        expected.assert_eq(&without_hashes(&ran.refusal()));
     };
     let nobody = "7".repeat(64);
     check(
@@ -64,8 +64,8 @@ fn mistakes(runner: &Runner, url: &str) {
         expect![[r#"
         exit 1
         --- err
-        pitpet: refused: The account has not enough treats; granted ones pay for posts and own comments only. (field: amount)
-          granted treats pay for posts only; a keepsake releases them. See `pitpet account show`.
+        pitpet: refused: The account has not enough treats; granted ones pay only for posts and for comments on one's own pet's posts. (field: amount)
+          a keepsake releases granted treats. See `pitpet account show`.
     "#]],
     );
     check(
@@ -74,16 +74,34 @@ fn mistakes(runner: &Runner, url: &str) {
         expect![[r#"
         exit 1
         --- err
-        pitpet: refused: Not found: There is no such pet. (field: birth)
+        pitpet: refused: There is no such pet. (field: birth)
     "#]],
     );
     check(
         "bella",
         &["pat", &nobody],
         expect![[r#"
-        exit 2
+        exit 1
         --- err
-        pitpet: no event [hash] on [url]; `pitpet feed` lists posts
+        pitpet: refused: There is no such post; `pitpet feed` lists them. (field: post)
+    "#]],
+    );
+    check(
+        "bella",
+        &["event", &nobody],
+        expect![[r#"
+        exit 1
+        --- err
+        pitpet: refused: There is no such event (yet). (field: id)
+    "#]],
+    );
+    check(
+        "bella",
+        &["pet", &nobody],
+        expect![[r#"
+        exit 1
+        --- err
+        pitpet: refused: There is no such pet. (field: birth)
     "#]],
     );
     check(
@@ -140,7 +158,7 @@ fn mistakes(runner: &Runner, url: &str) {
         expect![[r#"
         exit 1
         --- err
-        pitpet: refused: Not found: There is no such account. (field: account)
+        pitpet: refused: There is no such account. (field: account)
     "#]],
     );
     check(
@@ -168,7 +186,7 @@ fn mistakes(runner: &Runner, url: &str) {
         expect![[r#"
         exit 1
         --- err
-        pitpet: refused: Not found: There is no such kennel. (field: kennel)
+        pitpet: refused: There is no such kennel. (field: kennel)
     "#]],
     );
     let text = runner.file("cat.txt", b"no picture");

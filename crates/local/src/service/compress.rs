@@ -57,7 +57,8 @@ mod tests {
     /// What somebody who takes `accept` is answered.
     async fn answer(media: &str, text: &[u8], accept: Option<&str>) -> (HeaderMap, Vec<u8>) {
         let service = compression().layer(tower::service_fn(async |_: Request<Body>| {
-            let response = Response::builder().header("content-type", media).header("vary", "accept-language");
+            let response =
+                Response::builder().header("content-type", media).header("vary", "accept-language");
             Ok::<_, Infallible>(response.body(Body::from(text.to_vec())).expect("a response"))
         }));
         let mut request = Request::new(Body::empty());

@@ -16,8 +16,9 @@ use pitpet_pipeline::belongings::erase_profile_of;
 use pitpet_pipeline::erase::erase_by_operator;
 use pitpet_pipeline::founding::KENNELS_MAX;
 use pitpet_pipeline::head::write_founding;
-use pitpet_pipeline::http::HttpResponse;
+use pitpet_pipeline::http::{HttpResponse, read_json};
 use pitpet_pipeline::items;
+use pitpet_pipeline::message::DeadLetterView;
 use pitpet_pipeline::ports::{
     Clock, Consistency, ModuleHost, Objects, Order, Query, Queue, Table, TableError,
 };
@@ -25,6 +26,7 @@ use pitpet_pipeline::problem::{bad_field, not_found, problem, unavailable};
 use serde::{Deserialize, Serialize};
 
 use super::{Keys, NewRules};
+use crate::queue::{DEAD_LIST_MAX, DeadLetter, Which};
 
 /// Sets of parameters with a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -247,7 +249,7 @@ pub(super) async fn admin(
         return problem(401, "not-the-operator", "Not the operator", detail, Some("authorization")).into();
     }
     match (method, path) {
-        ("POST", "/admin/kennels") => match serde_json::from_slice::<NewKennel>(body) {
+        ("POST", "/admin/kennels") => match read_json::<NewKennel>(body) {
             Ok(new) => match shared.admin.open(&new).await {
                 Ok(kennel) => HttpResponse::json(
                     201,
@@ -255,22 +257,37 @@ pub(super) async fn admin(
                 ),
                 Err(error) => bad_field("label", error.to_string()).into(),
             },
-            Err(error) => bad_field("body", error.to_string()).into(),
+            Err(problem) => problem.into(),
         },
-        ("POST", "/admin/upgrades") => match serde_json::from_slice::<NewRules>(body) {
+        ("POST", "/admin/upgrades") => match read_json::<NewRules>(body) {
             Ok(new) => super::upgrades::offer(&shared.admin, &new).await,
-            Err(error) => bad_field("body", error.to_string()).into(),
+            Err(problem) => problem.into(),
         },
-        ("POST", "/admin/erasures") => match serde_json::from_slice::<Erasure>(body) {
+        ("POST", "/admin/erasures") => match read_json::<Erasure>(body) {
             Ok(Erasure { event }) => match event.parse() {
                 Ok(event) => erased(shared, &event).await,
                 Err(_) => bad_field("event", "event must be 64 lower-case hexadecimal digits.").into(),
             },
-            Err(error) => bad_field("body", error.to_string()).into(),
+            Err(problem) => problem.into(),
         },
-        ("POST", "/admin/profile-erasures") => match serde_json::from_slice::<ProfileErasure>(body) {
+        ("POST", "/admin/profile-erasures") => match read_json::<ProfileErasure>(body) {
             Ok(ProfileErasure { account }) => profile_erased(shared, &account).await,
-            Err(error) => bad_field("body", error.to_string()).into(),
+            Err(problem) => problem.into(),
+        },
+        ("GET", "/admin/dead-letters") => {
+            match shared.queue.dead_letters(0, DEAD_LIST_MAX, shared.clock.now_ms()).await {
+                Ok(letters) => {
+                    let view = |letter: DeadLetter| {
+                        DeadLetterView::new(letter.message_id, letter.group, &letter.body, letter.sent_ms)
+                    };
+                    HttpResponse::json(200, &letters.into_iter().map(view).collect::<Vec<_>>())
+                }
+                Err(error) => unavailable(&error).into(),
+            }
+        }
+        ("POST", "/admin/redrive") => match shared.queue.redrive(Which::All, shared.clock.now_ms()).await {
+            Ok(count) => HttpResponse::json(200, &serde_json::json!({ "redriven": count })),
+            Err(error) => unavailable(&error).into(),
         },
         ("GET", "/admin/queue") => match shared.queue.counts(shared.clock.now_ms()).await {
             Ok(counts) => HttpResponse::json(

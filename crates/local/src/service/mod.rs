@@ -93,15 +93,6 @@ impl ServiceSettings {
     }
 }
 
-/// How durable the two stores are, as read back from them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Durability {
-    /// `journal_mode` and `synchronous` of the table's file.
-    pub table: (String, u64),
-    /// Of the queue's file.
-    pub queue: (String, u64),
-}
-
 /// A running service.
 pub struct Service {
     address: SocketAddr,
@@ -111,7 +102,6 @@ pub struct Service {
     reaper: JoinHandle<()>,
     queue: FifoQueue,
     engine: Engine,
-    durability: Durability,
     _lock: std::fs::File,
 }
 
@@ -153,13 +143,11 @@ impl Service {
                 .context("can't open the queue")?;
         // This process is the only consumer: whatever was in flight was in flight in one that is gone.
         queue.release_in_flight(InterruptedReceives::TakeBack, clock.now_ms()).await?;
-        let durability = Durability {
-            table: engine.durability()?,
-            queue: {
-                let found = queue.durability().await?;
-                (found.journal_mode.to_string(), u64::from(found.synchronous))
-            },
-        };
+        for (store, found) in [("table", engine.durability()?), ("queue", queue.durability().await?)] {
+            if !found.survives_power_cut() {
+                tracing::warn!(store, ?found, "what is answered may not survive a power cut");
+            }
+        }
 
         let upload_secret = UploadSecret::new(keys.upload_secret);
         let objects = Arc::new(FolderObjects::open(&folder.join("objects"), upload_secret)?);
@@ -230,17 +218,12 @@ impl Service {
         ));
         let reaper = tokio::spawn(schedule(reaper, settings.reap_every, stop.child_token()));
         let front = tokio::spawn(front::serve(listener, shared, settings.front, stop.child_token()));
-        Ok(Self { address, stop, front, source, reaper, queue, engine, durability, _lock: lock })
+        Ok(Self { address, stop, front, source, reaper, queue, engine, _lock: lock })
     }
 
     /// Where the HTTP front listens.
     pub fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    /// How durable the stores are.
-    pub fn durability(&self) -> &Durability {
-        &self.durability
     }
 
     /// Stops: no more requests, batches in flight are finished, stores are closed. A client that

@@ -4,6 +4,7 @@
 //! absent: faults. What an adapter does when its service throttles or vanishes is for its own
 //! tests, because a suite can't cause it.
 
+pub mod dead_letters;
 pub mod objects;
 pub mod queue;
 pub mod table;

@@ -109,13 +109,13 @@ pub async fn all<Q: QueueUnderTest>(queue: &Q) {
     moves_a_poisoned_message_aside_and_back(queue).await;
 }
 
-struct Case<'a, Q> {
-    queue: &'a Q,
-    prefix: String,
+pub(super) struct Case<'a, Q> {
+    pub(super) queue: &'a Q,
+    pub(super) prefix: String,
 }
 
 impl<'a, Q: QueueUnderTest> Case<'a, Q> {
-    fn new(queue: &'a Q, name: &str) -> Self {
+    pub(super) fn new(queue: &'a Q, name: &str) -> Self {
         Self { queue, prefix: format!("{}-{name}", queue.parameters().run) }
     }
 
@@ -124,7 +124,7 @@ impl<'a, Q: QueueUnderTest> Case<'a, Q> {
     }
 
     /// A message whose deduplication id is its body.
-    fn message(&self, group: &str, body: &str) -> OutgoingMessage {
+    pub(super) fn message(&self, group: &str, body: &str) -> OutgoingMessage {
         OutgoingMessage {
             group: self.group(group),
             deduplication: format!("{}-{body}", self.prefix),
@@ -155,7 +155,7 @@ impl<'a, Q: QueueUnderTest> Case<'a, Q> {
     }
 
     /// Receives and deletes until so many messages have come.
-    async fn drain(&self, count: usize) -> Vec<Received> {
+    pub(super) async fn drain(&self, count: usize) -> Vec<Received> {
         let mut drained = Vec::new();
         while drained.len() < count {
             for message in self.receive(10).await {
@@ -167,7 +167,7 @@ impl<'a, Q: QueueUnderTest> Case<'a, Q> {
         drained
     }
 
-    async fn assert_nothing_comes(&self, why: &str) {
+    pub(super) async fn assert_nothing_comes(&self, why: &str) {
         let received = self.queue.receive(10).await;
         assert!(received.is_empty(), "{}: {why}, but there came {received:?}", self.prefix);
     }

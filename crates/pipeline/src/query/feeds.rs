@@ -5,7 +5,7 @@ use pitpet_chain::event::Kind;
 use pitpet_chain::hash::{AccountId, BirthHash, EventId, KennelId};
 
 use super::texts::Texts;
-use super::{Queries, cards, parse_id};
+use super::{Queries, cards, cursor as cursors, parse_id};
 use crate::api::{EntriesView, EntryView, PetView, Problem};
 use crate::head::{CommittedHead, Founding, damaged};
 use crate::items::{self, Fields};
@@ -61,6 +61,7 @@ impl Queries {
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<EntriesView, Problem> {
+        cursors::check(cursor, &[cursors::FEED, cursors::TIME])?;
         let limit = limit.clamp(1, PAGE_MAX);
         let foundings = match kennel {
             Some(name) => vec![self.founding(name).await?],
@@ -153,6 +154,7 @@ impl Queries {
     }
 
     async fn entries_of(&self, pk: String, cursor: Option<&str>, limit: u32) -> Result<EntriesView, Problem> {
+        cursors::check(cursor, &[cursors::ENTRY])?;
         let limit = limit.clamp(1, PAGE_MAX);
         let found = self.table.query(&before(cursor, pk, "E#", limit)).await?;
         let found = found.into_iter().filter(|item| Some(item.key.sk.as_str()) != cursor).collect();

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use pitpet_chain::hash::AccountId;
 
 use super::pages::{CARDS_MAX, Card, Cards};
-use super::{Queries, feeds};
+use super::{Queries, cursor as cursors, feeds};
 use crate::api::{PetView, Problem};
 use crate::items::Fields;
 use crate::ports::{Consistency, Item, Order, Query};
@@ -89,6 +89,7 @@ impl Queries {
         if !sound {
             return Err(bad_field("tag", "A tag is made of letters, digits and hyphens."));
         }
+        cursors::check(cursor, &[cursors::FEED])?;
         let word = Word { class: Class::Tag, word: tag.to_lowercase() };
         let cursor = cursor.map(|place| format!("{}{place}", word.exactly()));
         let from = word.exactly();

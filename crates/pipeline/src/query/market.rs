@@ -18,12 +18,12 @@ use pitpet_chain::market::cut;
 use pitpet_chain::state::{Order, Pet, Phase, Side, State};
 
 use super::texts::Texts;
-use super::{Queries, cards, feeds, parse_id};
+use super::{Queries, cards, cursor as cursors, feeds, parse_id};
 use crate::api::{OrderView, OrdersView, Problem, TradeView, TradesView};
 use crate::head::{CommittedHead, Founding, LedgerError, damaged};
 use crate::items::{self, Fields};
 use crate::ports::{Attributes, Consistency, Item};
-use crate::problem::{bad_field, not_found, rules_unavailable};
+use crate::problem::{not_found, rules_unavailable};
 
 /// By what open orders are sorted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -190,12 +190,9 @@ impl Queries {
     ) -> Result<OrdersView, Problem> {
         let limit = limit.clamp(1, feeds::PAGE_MAX) as usize;
         let pet: Option<BirthHash> = filter.pet.map(|pet| parse_id("pet", pet)).transpose()?;
-        let is_own = |cursor: &str| match filter.sort {
-            OrderSort::Price => cursor.starts_with("1#") || cursor.starts_with("2#"),
-            OrderSort::Age => cursor.starts_with("3#"),
-        };
-        if cursor.is_some_and(|cursor| !is_own(cursor)) {
-            return Err(bad_field("cursor", "The cursor must be one that this server gave for this order."));
+        match filter.sort {
+            OrderSort::Price => cursors::check(cursor, &[cursors::OFFER, cursors::BID])?,
+            OrderSort::Age => cursors::check(cursor, &[cursors::AGE])?,
         }
         let kennels = self.markets(filter.kennel).await?;
         let mut found = Vec::new();
@@ -311,6 +308,7 @@ impl Queries {
         limit: u32,
     ) -> Result<TradesView, Problem> {
         let limit = limit.clamp(1, feeds::PAGE_MAX);
+        cursors::check(cursor, &[cursors::FEED])?;
         let mut found: Vec<(Item, usize)> = Vec::new();
         let kennels = self.markets(kennel).await?;
         for (at, (founding, _)) in kennels.iter().enumerate() {

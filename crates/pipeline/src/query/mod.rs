@@ -7,6 +7,7 @@
 mod belongings;
 mod birthplace;
 mod cards;
+mod cursor;
 mod evidence;
 mod export;
 mod feeds;
@@ -322,9 +323,9 @@ impl Queries {
     pub async fn blocks(&self, name: &str, cursor: Option<&str>, limit: u32) -> Result<BlocksView, Problem> {
         let founding = self.founding(name).await?;
         let below = match cursor {
-            Some(cursor) => cursor
-                .parse::<u64>()
-                .map_err(|_| bad_field("cursor", "The cursor must be one that this server gave."))?,
+            Some(cursor) => cursor.parse::<u64>().map_err(|_| {
+                bad_field("cursor", "The cursor must be one that this server gave for this list.")
+            })?,
             None => u64::MAX,
         };
         let query = Query {

@@ -10,7 +10,7 @@ use pitpet_chain::hash::{EventId, KennelId};
 use pitpet_chain::request::ReportReason;
 use pitpet_chain::state::Keys;
 
-use super::{Queries, feeds};
+use super::{Queries, cursor as cursors, feeds};
 use crate::api::{
     KennelModeratorsView, ModerationLogView, ModeratorsView, Problem, QueueView, QueuedView, VerdictView,
 };
@@ -61,6 +61,7 @@ impl Queries {
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<QueueView, Problem> {
+        cursors::check(cursor, &[cursors::QUEUE])?;
         let partitions = self.moderated(kennel).await?;
         let partitions = partitions.iter().map(|founding| items::queue_pk(&founding.kennel)).collect();
         let (found, is_more) = self.highest(partitions, cursor, LOOKED_MAX).await?;
@@ -109,6 +110,7 @@ impl Queries {
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<ModerationLogView, Problem> {
+        cursors::check(cursor, &[cursors::FEED])?;
         let limit = limit.clamp(1, feeds::PAGE_MAX);
         let partitions = self.moderated(kennel).await?;
         let partitions = partitions.iter().map(|founding| items::verdicts_pk(&founding.kennel)).collect();

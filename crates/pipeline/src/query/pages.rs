@@ -10,7 +10,7 @@ use pitpet_chain::event::Kind;
 use pitpet_chain::hash::{AccountId, BirthHash, EventId, KennelId};
 use pitpet_chain::state::Post;
 
-use super::{Queries, cards, feeds, parse_id, texts};
+use super::{Queries, cards, cursor as cursors, feeds, parse_id, texts};
 use crate::api::{EntriesView, EntryView, PetView, Problem};
 use crate::head::{CommittedHead, Founding, LedgerError, damaged, head_of};
 use crate::items::{self, Fields};
@@ -100,6 +100,7 @@ impl Queries {
     /// # Errors
     /// A problem.
     pub async fn feed_cards(&self, cursor: Option<&str>, limit: u32) -> Result<Cards, Problem> {
+        cursors::check(cursor, &[cursors::FEED, cursors::TIME])?;
         let limit = limit.clamp(1, CARDS_MAX);
         let kennels = self.heads().await?;
         let found = try_join_all(kennels.iter().map(|(founding, head)| async move {

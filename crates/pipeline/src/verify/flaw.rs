@@ -45,7 +45,9 @@ pub enum VerifyError {
         computed: Digest32,
     },
     /// Blocks that were seen before are gone.
-    #[error("the ledger has lost blocks: it holds {size}, a checkpoint over {remembered} was seen before")]
+    #[error(
+        "the ledger has lost blocks: it holds {size}, a checkpoint over {remembered} was seen before; a backup of those {size} is checked where nothing newer was seen: pitpet verify FILE --keys NEW-FOLDER"
+    )]
     Shorter {
         /// Blocks of the checkpoint remembered.
         remembered: u64,

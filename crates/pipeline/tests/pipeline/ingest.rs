@@ -220,8 +220,9 @@ async fn bad_requests_are_refused_by_name() {
             (400, "not-json", "body"),
         ),
         ("a list", "[]".to_owned(), (400, "bad-request", "body")),
-        ("a number", "{\"event\":5}".to_owned(), (400, "bad-request", "body")),
-        ("an unknown field", "{\"event\":\"AAAA\",\"evnet\":1}".to_owned(), (400, "bad-request", "body")),
+        ("a number", "{\"event\":5}".to_owned(), (400, "bad-request", "event")),
+        ("an unknown field", "{\"event\":\"AAAA\",\"evnet\":1}".to_owned(), (400, "bad-request", "evnet")),
+        ("in a list", "{\"events\":[{\"event\":5}]}".to_owned(), (400, "bad-request", "events[0].event")),
         ("no events", "{\"events\":[]}".to_owned(), (400, "bad-request", "events")),
         ("oversized", format!("\"{}\"", "a".repeat(REQUEST_BYTES_MAX)), (413, "request-too-large", "body")),
     ] {
@@ -247,6 +248,38 @@ async fn bad_requests_are_refused_by_name() {
     ] {
         let request = HttpRequest { method: method.into(), path: path.into(), ..HttpRequest::default() };
         refused(&town, path, &http::ingest(&town.ingest(), &request).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn every_write_tells_broken_json_from_json_of_another_form() {
+    let town = town().await;
+    let writes: Vec<&str> =
+        http::ROUTES.iter().filter(|route| route.method == "POST").map(|route| route.path).collect();
+    assert!(writes.contains(&"/v1/accounts") && writes.contains(&"/v1/media"), "{writes:?}");
+    let asked = async |path: &str, body: &str| {
+        let request = HttpRequest {
+            method: "POST".to_owned(),
+            path: path.to_owned(),
+            content_type: Some("application/json".to_owned()),
+            body: body.as_bytes().to_vec(),
+            ..HttpRequest::default()
+        };
+        http::ingest(&town.ingest(), &request).await
+    };
+    for path in writes {
+        refused(&town, path, &asked(path, "{\"x\":").await, (400, "not-json", "body"));
+        refused(&town, path, &asked(path, "[]").await, (400, "bad-request", "body"));
+        let deep = asked(path, &format!("{}{}", "[".repeat(200), "]".repeat(200))).await;
+        refused(&town, path, &deep, (400, "not-json", "body"));
+        let problem: Problem = serde_json::from_slice(&deep.body).expect("a problem");
+        assert!(problem.detail.contains("deeper than 128"), "{path}: {}", problem.detail);
+        let unknown = asked(path, "{\"nothing-of-ours\":1}").await;
+        let problem: Problem = serde_json::from_slice(&unknown.body).expect("a problem");
+        assert_eq!((unknown.status, problem.kind.as_str()), (400, "/problems/bad-request"), "{path}");
+        let field = problem.field.expect("a field");
+        assert!(problem.detail.starts_with(&format!("{field} is ")), "{path}: {}", problem.detail);
+        assert!(!problem.detail.contains("struct"), "{path}: {}", problem.detail);
     }
 }
 

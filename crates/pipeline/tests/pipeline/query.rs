@@ -57,7 +57,8 @@ async fn with_posts(count: u64) -> (Town, Vec<EventId>) {
 
 #[tokio::test]
 async fn what_is_not_there_is_named() {
-    let (town, _) = with_posts(1).await;
+    let (town, ids) = with_posts(1).await;
+    let (pet, post) = (ids[0], ids[1]);
     let queries = town.queries();
     let none = "ab".repeat(32);
     for (target, status, name, field) in [
@@ -79,6 +80,16 @@ async fn what_is_not_there_is_named() {
         (format!("/v1/pets/{none}/proof"), 404, "not-found", "birth"),
         ("/v1/accounts/nobody".to_owned(), 404, "not-found", "account"),
         (format!("/v1/feed?cursor={}", "a".repeat(129)), 400, "bad-request", "cursor"),
+        ("/v1/feed?cursor=abc".to_owned(), 400, "bad-request", "cursor"),
+        ("/v1/feed?kennel=first&cursor=1".to_owned(), 400, "bad-request", "cursor"),
+        (format!("/v1/pets/{pet}/events?cursor=abc"), 400, "bad-request", "cursor"),
+        (format!("/v1/events/{post}/visits?cursor=E%230"), 400, "bad-request", "cursor"),
+        ("/v1/market/trades?cursor=abc".to_owned(), 400, "bad-request", "cursor"),
+        ("/v1/moderation/log?cursor=abc".to_owned(), 400, "bad-request", "cursor"),
+        ("/v1/moderation/queue?cursor=abc".to_owned(), 400, "bad-request", "cursor"),
+        ("/v1/kennels/first?wait_ms=soon".to_owned(), 400, "bad-request", "wait_ms"),
+        ("/v1/kennels/first?above=0&wait_ms=-1".to_owned(), 400, "bad-request", "wait_ms"),
+        ("/v1/kennels/first?above=0&wait_ms=1.5".to_owned(), 400, "bad-request", "wait_ms"),
         ("/v1/feed?kennel=nowhere".to_owned(), 404, "not-found", "kennel"),
         (format!("/v1/rules/{none}.wasm"), 404, "not-found", "key"),
         (format!("/media/{none}"), 404, "not-found", "key"),

@@ -119,7 +119,8 @@ async fn what_is_alive_and_on_offer_is_listed_across_a_change_of_rules() {
         let until_ms = town.clock.now_ms() + 3_600_000;
         let birth = owner.birth("Kitty", town.head().await.hash);
         let pet = id_of(&birth);
-        let offer = |owner: &mut Player, price| owner.act(Payload::Offer { pet: pet.into(), price, until_ms });
+        let offer =
+            |owner: &mut Player, price| owner.act(Payload::Offer { pet: pet.into(), price, until_ms });
         let before = offer(&mut owner, 7);
         town.send(vec![birth, before.clone(), decision(&town, NEXT, 3)]);
         town.mine_all(&miner).await;

@@ -1,9 +1,9 @@
 //! The export file: what is written is read back, and nothing else is.
 
-use pitpet_chain::codec::encode;
-use pitpet_chain::hash::sha256;
+use pitpet_chain::codec::{Bytes, encode};
+use pitpet_chain::hash::{RulesHash, sha256};
 use pitpet_pipeline::export_file::{
-    ExportReader, ExportWriter, MAGIC, Opening, ReadError, WriteError, check,
+    ExportReader, ExportWriter, MAGIC, Module, Opening, ReadError, WriteError, check,
 };
 use pitpet_pipeline::native::NativeHost;
 use pitpet_pipeline::query::Segment;
@@ -66,7 +66,13 @@ fn what_is_written_is_read_back() {
 
 #[test]
 fn any_changed_byte_is_refused_by_the_digests_alone_and_by_one_pass() {
-    let mut file = Builder::village(1).file();
+    let wasm = b"a tiny module".to_vec();
+    let module = Module { rules: RulesHash(sha256(&wasm)), wasm: Bytes(wasm) };
+    let mut frames = frames(&Builder::village(1).file());
+    frames.insert(1, (4, encode(&module)));
+    let mut file = joined(&frames);
+    assert_eq!(check(&*file).unwrap().1, [module]);
+    assert!(verdict(&file).is_some());
     for at in 0..file.len() {
         for flip in [0x01, 0x80, 0xff] {
             file[at] ^= flip;

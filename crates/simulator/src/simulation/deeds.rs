@@ -81,10 +81,8 @@ impl Persona {
             good.map(|pet| pet.birth).collect()
         };
         let is_brisk = world.scenario.is_brisk();
-        let mut ended = books
-            .pets
-            .values()
-            .filter(|pet| is_brisk && pet.owner == account && pet.phase == Phase::Ended);
+        let mut ended =
+            books.pets.values().filter(|pet| is_brisk && pet.owner == account && pet.phase == Phase::Ended);
         let (began, difficulty) = books.work();
         Sight {
             pet: books.living_pet(&account),

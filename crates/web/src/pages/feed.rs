@@ -23,7 +23,7 @@ const RANKED_MAX: usize = 2_000;
 pub(crate) async fn page(view: &View<'_>) -> Result<HttpResponse, Problem> {
     let t = view.t;
     let order = view.request.parameter("order").unwrap_or("newest");
-    let cursor = view.request.cursor()?;
+    let cursor = view.request.parameter("cursor");
     let (list, next, newest) = match order {
         "newest" => {
             let feed = view.queries.feed_cards(cursor, CARDS).await?;

@@ -57,7 +57,7 @@ pub(crate) async fn search(view: &View<'_>) -> Result<HttpResponse, Problem> {
 pub(crate) async fn tag(view: &View<'_>, tag: &str) -> Result<HttpResponse, Problem> {
     let t = view.t;
     let b = super::belongings::texts(view);
-    let found = view.queries.tagged(tag, view.request.cursor()?, CARDS).await?;
+    let found = view.queries.tagged(tag, view.request.parameter("cursor"), CARDS).await?;
     let cards = parts::cards(view, &found.cards).await?;
     let title = (t.tag_title)(tag);
     let path = format!("/tag/{}", encoded(tag));

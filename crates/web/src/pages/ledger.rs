@@ -118,7 +118,7 @@ pub(crate) async fn kennels(view: &View<'_>) -> Result<HttpResponse, Problem> {
 /// A problem with status 404 if there is no such kennel.
 pub(crate) async fn kennel(view: &View<'_>, name: &str) -> Result<HttpResponse, Problem> {
     let t = view.t;
-    let cursor = view.request.cursor()?;
+    let cursor = view.request.parameter("cursor");
     let kennel = view.queries.kennel(name).await?;
     let blocks = view.queries.blocks(name, cursor, BLOCKS).await?;
     let path = format!("/ledger/{}", kennel.label);

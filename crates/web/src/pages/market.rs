@@ -30,7 +30,7 @@ const OF_PET: u32 = 17;
 /// A problem.
 pub(crate) async fn page(view: &View<'_>) -> Result<HttpResponse, Problem> {
     let t = view.t.market;
-    let cursor = view.request.cursor()?;
+    let cursor = view.request.parameter("cursor");
     let shown = view.request.parameter("show").unwrap_or("all");
     if !matches!(shown, "all" | "offers" | "bids" | "trades") {
         return Err(bad_field("show", "show is all, offers, bids or trades."));

@@ -48,7 +48,7 @@ fn place(view: &View<'_>, kind: Option<&str>, event: &str) -> String {
 /// A problem.
 pub(crate) async fn log(view: &View<'_>) -> Result<HttpResponse, Problem> {
     let t = texts(view);
-    let log = view.queries.moderation_log(None, view.request.cursor()?, ENTRIES).await?;
+    let log = view.queries.moderation_log(None, view.request.parameter("cursor"), ENTRIES).await?;
     let offices = view.queries.moderators().await?.kennels;
     let row = |entry: &VerdictView| {
         let kind = entry.target_kind.as_deref();
@@ -92,7 +92,7 @@ pub(crate) async fn log(view: &View<'_>) -> Result<HttpResponse, Problem> {
 /// A problem.
 pub(crate) async fn queue(view: &View<'_>) -> Result<HttpResponse, Problem> {
     let t = texts(view);
-    let queue = view.queries.moderation_queue(None, view.request.cursor()?, ENTRIES).await?;
+    let queue = view.queries.moderation_queue(None, view.request.parameter("cursor"), ENTRIES).await?;
     let main = html! {
         h1 { (t.queue_title) }
         p.lead { (t.queue_lead) }

@@ -26,7 +26,7 @@ const POSTS: u32 = 6;
 /// A problem with status 404 if there is no such pet.
 pub(crate) async fn page(view: &View<'_>, birth: &str) -> Result<HttpResponse, Problem> {
     let t = view.t;
-    let cursor = view.request.cursor()?;
+    let cursor = view.request.parameter("cursor");
     let pet = view.queries.pet(birth).await?;
     let timeline = view.queries.timeline(birth, cursor, EVENTS).await?;
     let hash: BirthHash =

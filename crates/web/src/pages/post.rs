@@ -18,7 +18,7 @@ const VISITS: u32 = 50;
 /// A problem with status 404 if there is no such post.
 pub(crate) async fn page(view: &View<'_>, id: &str) -> Result<HttpResponse, Problem> {
     let t = view.t;
-    let cursor = view.request.cursor()?;
+    let cursor = view.request.parameter("cursor");
     let found = view.queries.post_page(id, cursor, VISITS).await?;
     let (card, pet) = (&found.card, &found.card.pet);
     if card.entry.kind == "birth" {

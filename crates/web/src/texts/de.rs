@@ -55,7 +55,9 @@ fn parameter(name: &str) -> &'static str {
         "accounts_max" => "Konten mit einem Eintrag zur gleichen Zeit.",
         "visits_per_post_max" => "Streicheln, Teilen und Kommentare, die ein Beitrag fasst.",
         "open_posts_max" => "Offene Beiträge eines Tiers.",
-        "birth_grant" => "Leckerlis zu jeder Geburt; sie bezahlen Beiträge.",
+        "birth_grant" => {
+            "Leckerlis zu jeder Geburt; sie bezahlen Beiträge, und Kommentare zu denen des eigenen Tiers."
+        }
         "post_cost" => "Leckerlis, die ein Beitrag kostet; sie kommen in den Napf des Tiers.",
         "seal_reward" => "Leckerlis für das erste Siegel eines Alters.",
         "time_reward" => "Leckerlis für ein Siegel, das Zeit schürft.",

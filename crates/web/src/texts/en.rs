@@ -43,7 +43,9 @@ fn parameter(name: &str) -> &'static str {
         "accounts_max" => "Accounts with a record at one time.",
         "visits_per_post_max" => "Pats, shares and comments that one post takes.",
         "open_posts_max" => "Open posts of one pet.",
-        "birth_grant" => "Treats granted at each birth; they pay for posts.",
+        "birth_grant" => {
+            "Treats granted at each birth; they pay for posts, and for comments on your own pet's."
+        }
         "post_cost" => "Treats that a post costs, paid into the pet's wallet.",
         "seal_reward" => "Treats for the first seal of an age.",
         "time_reward" => "Treats for a seal that mines time.",

@@ -90,6 +90,22 @@ impl RuntimeApi {
     }
 }
 
+/// The lines of a function's log, each of which must be JSON.
+pub fn lines(stdout: &[u8]) -> Vec<Value> {
+    let text = String::from_utf8_lossy(stdout);
+    text.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+}
+
+/// Asserts that a function that can't start says why once, as JSON, and nothing else.
+pub fn assert_says_once(output: &std::process::Output, missing: &str) {
+    assert!(!output.status.success(), "{missing}");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{missing}");
+    let log = lines(&output.stdout);
+    let [line] = log.as_slice() else { panic!("{missing}: one line, not {log:?}") };
+    assert_eq!(line["message"], "the function can't start");
+    assert!(line["error"].as_str().is_some_and(|error| error.contains(missing)), "{missing} in {line}");
+}
+
 fn next(event: &Value) -> Response {
     Response::builder()
         .header("content-type", "application/json")

@@ -22,7 +22,7 @@ use pitpet_cli::pins::Pins;
 use pitpet_pipeline::api::PetView;
 
 use super::look::meter;
-use crate::args::DemoArgs;
+use crate::args::{DemoArgs, URL};
 use crate::context::{Ask, Context, plain, show};
 use cast::{CAST, Character};
 
@@ -470,8 +470,13 @@ impl Demo {
             ));
         }
         let (_, head) = self.client.checkpoint(&self.kennel).await?;
+        // As a person here has to type them.
+        let server = self.client.server();
+        let at = if server == URL { String::new() } else { format!(" --url {server}") };
+        let moderated =
+            if kennels.len() > 1 { format!("  pitpet moderate log{at}\n") } else { String::new() };
         tell(&format!(
-            "\nEvery event above was shown to be in {}, up to the signed checkpoint {} of {}. It took {} s.\nNow try:\n  pitpet feed --kennel {}\n  pitpet pet {} --events\n  pitpet market trades\n  pitpet moderate log\n  pitpet economy --kennel {}\n  pitpet verify {}",
+            "\nEvery event above was shown to be in {}, up to the signed checkpoint {} of {}. It took {} s.\nNow try:\n  pitpet feed --kennel {}{at}\n  pitpet pet {} --events{at}\n  pitpet market trades{at}\n{moderated}  pitpet economy --kennel {}{at}\n  pitpet verify {server}",
             kennels.join(" and "),
             head.size,
             self.kennel.label,
@@ -479,7 +484,6 @@ impl Demo {
             self.kennel.label,
             self.neighbours[0].birth,
             self.kennel.label,
-            self.client.server()
         ));
         Ok(())
     }
