@@ -36,7 +36,7 @@ pub(crate) async fn page(view: &View<'_>, birth: &str) -> Result<HttpResponse, P
     posts.truncate(POSTS as usize);
     let mut others = view.queries.pets_of(&pet.owner).await?;
     let homes = view.queries.homes(&hash).await?;
-    others.retain(|other| other.birth != pet.birth);
+    others.retain(|other| other.birth != pet.birth && other.owner == pet.owner);
     let accounts = timeline.entries.iter().map(|entry| entry.account.as_str()).chain([pet.owner.as_str()]);
     let accounts = accounts.chain(homes.iter().map(|home| home.account.as_str()));
     let names = view.queries.names_of(accounts).await?;

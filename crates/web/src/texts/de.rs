@@ -253,6 +253,8 @@ pub(super) static DE: Texts = Texts {
     account_description: |name| format!("Die Tiere von {name} auf PitPet."),
     account_pets: "Tiere",
     account_no_pets: "Hier hat noch kein Tier gelebt.",
+    account_none_now: "Zurzeit lebt hier kein Tier.",
+    account_before: "Hat früher hier gelebt",
     account_free: "Leckerlis zum Geben",
     account_granted: "Leckerlis für Beiträge",
     account_where: "in",

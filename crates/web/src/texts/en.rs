@@ -229,6 +229,8 @@ pub(super) static EN: Texts = Texts {
     account_description: |name| format!("The pets of {name} on PitPet."),
     account_pets: "Pets",
     account_no_pets: "No pet has lived here yet.",
+    account_none_now: "No pet lives here now.",
+    account_before: "Lived here before",
     account_free: "Treats to give",
     account_granted: "Treats for posts",
     account_where: "in",

@@ -193,6 +193,8 @@ pub struct Texts {
     pub account_description: fn(&str) -> String,
     pub account_pets: &'static str,
     pub account_no_pets: &'static str,
+    pub account_none_now: &'static str,
+    pub account_before: &'static str,
     pub account_free: &'static str,
     pub account_granted: &'static str,
     pub account_where: &'static str,
