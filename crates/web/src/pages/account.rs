@@ -48,7 +48,7 @@ pub(crate) async fn page(view: &View<'_>, account: &str) -> Result<HttpResponse,
             div {
                 h1 dir="auto" { (who.name) }
                 @if !profile.bio.is_empty() { p.lead.text dir="auto" { (profile.bio) } }
-                p { button.button.quiet type="button" data-mute="accounts" data-subject=(found.id) hidden { (b.mute_account) } }
+                p { button.button.quiet type="button" data-mute="accounts" data-subject=(found.id) data-off { (b.mute_account) } }
             }
         }
         dl.facts {

@@ -182,6 +182,7 @@ pub(super) static DE: Texts = Texts {
     act_pat: "Streicheln",
     act_share: "Teilen",
     act_comment: "Kommentieren",
+    act_bookmark: "Lesezeichen",
     act_gift: "Leckerlis geben",
     act_post: "Schreiben",
     act_keepsake: "Andenken machen",
@@ -217,6 +218,7 @@ pub(super) static DE: Texts = Texts {
             "Jeder Punkt ist ein Moment, in dem sich jemand gekümmert hat und das Leben wieder bei {of} war."
         )
     },
+    pet_life_newest: |n| format!("Gezeichnet sind nur die neuesten {n} Ereignisse."),
     pet_timeline: "Die ganze Geschichte",
     pet_other_lives: "Andere Geschichten aus demselben Zuhause",
     pet_end_title: "Hier endet die Geschichte",
@@ -275,6 +277,9 @@ pub(super) static DE: Texts = Texts {
     bad_text: "Die Adresse dieser Seite hat einen Teil, der sich nicht lesen lässt.",
     down_title: "Macht ein Nickerchen",
     down_text: "PitPet kann gerade nicht antworten. Nichts geht verloren; versuch es gleich noch einmal.",
+    offline_title: "Kein Weg zu PitPet",
+    offline_text: "Dieses Gerät ist offline, oder PitPet ist nicht zu erreichen. Nichts geht verloren.",
+    reload: "Noch einmal versuchen",
     back_home: "Zu den Tieren",
     ledger_title: "Das Kassenbuch",
     ledger_lead: "Jedes Ereignis ist von seinem Konto signiert, von einem Programm, das jeder ausführen kann, in einen Block geschürft, und beweisbar, ohne diesem Server zu vertrauen. Ein Kennel ist eine Kette solcher Blöcke.",
