@@ -112,6 +112,16 @@ test("another browser buys it, and it is theirs", async () => {
   await open(ben.page, `/pet/${pets.rex}`);
   assert.ok(await petActions(ben.page).locator("[data-act=post]").isHidden());
   assert.equal((await post(anna.page, pets.rex, "A new home.")).state, "mined");
+  // It lives with Anna now, and what it posts there is nothing of Ben's.
+  const living = (page) => page.locator(`[data-pets=here] a.name[href="/pet/${pets.rex}"]`).count();
+  await open(ben.page, "/@ben");
+  assert.equal(await living(ben.page), 0);
+  assert.equal(await ben.page.locator(`[data-pets=before] a.name[href="/pet/${pets.rex}"]`).count(), 1);
+  assert.doesNotMatch(await ben.page.textContent("main"), /A new home\./);
+  await open(anna.page, "/@anna");
+  assert.equal(await living(anna.page), 1);
+  assert.match(await anna.page.textContent("main"), /A new home\./);
+  assert.doesNotMatch(await (await fetch(`${service.url}/@ben/feed.atom`)).text(), /A new home\./);
   assertQuiet(anna);
 });
 
@@ -176,5 +186,5 @@ test("what somebody else took first is taken back with the reason", async () => 
   await place.locator("form button[type=submit]").click();
   const late = await settled(place);
   assert.equal(late.state, "failed");
-  assert.match(late.words, /^Taken back: No such open order/);
+  assert.match(late.words, /^Taken back: There is no such open order/);
 });

@@ -101,3 +101,24 @@ test("whoever is signed in is shown so, and in their language", async () => {
   assertQuiet(ben);
   await ben.context.close();
 });
+
+test("a page says so when the site can't be reached, and is the site's own again after", async () => {
+  const visitor = await device(browser, service);
+  await open(visitor.page, "/");
+  await visitor.page.evaluate(() => navigator.serviceWorker.ready);
+  await service.kill();
+  await visitor.page.goto("/rules");
+  assert.match(await visitor.page.locator("h1").innerText(), /No way to PitPet/);
+  await service.up();
+  await open(visitor.page, "/rules");
+  assert.match(await visitor.page.locator("h1").innerText(), /How to play/);
+  await visitor.context.close();
+});
+
+test("a page whose scripts don't come says so", async () => {
+  const visitor = await device(browser, service);
+  await visitor.page.route("**/app.js", (route) => route.abort());
+  await visitor.page.goto("/join");
+  await visitor.page.locator(".stuck").waitFor({ state: "visible" });
+  await visitor.context.close();
+});

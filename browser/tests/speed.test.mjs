@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { device, launch, ready, shot } from "../lib/browser.mjs";
+import { device, joinWith, launch, ready, shot } from "../lib/browser.mjs";
 import { Service } from "../lib/service.mjs";
 
 /** As Lighthouse has it for a phone: 150 ms there and back, 1.6 Mbit/s down, 750 kbit/s up. */
@@ -89,6 +89,34 @@ for (const [size, viewport] of [["phone", { width: 390, height: 844 }], ["deskto
       assert.ok(found.largestMs > 0 && found.largestMs <= LARGEST_MS_MAX, `${name}: largest paint after ${found.largestMs} ms`);
     }
   });
+}
+
+for (const locale of ["en", "de"]) {
+  for (const width of [360, 1280]) {
+    test(`nothing moves once somebody is signed in, ${locale}, ${width} px`, async () => {
+      const player = await device(browser, service, { locale, viewport: { width, height: 760 } });
+      await joinWith(player.page, { user: `anna-${locale}-${width}`, pet: "Mochi" });
+      await player.page.addInitScript(() => {
+        globalThis.found = { shift: 0, moved: [] };
+        new PerformanceObserver((list) => list.getEntries().forEach((entry) => {
+          if (entry.hadRecentInput) return;
+          globalThis.found.shift += entry.value;
+          for (const { node } of entry.sources) globalThis.found.moved.push(node?.outerHTML?.slice(0, 100) ?? String(node?.nodeName));
+        })).observe({ type: "layout-shift", buffered: true });
+      });
+      for (const path of ["/", paths.pet, paths.post, paths.account, "/me"]) {
+        await player.page.goto(path);
+        await ready(player.page);
+        if (path === "/me") await player.page.locator("html[data-shown=true]").waitFor({ state: "attached" });
+        const found = await player.page.evaluate(() => globalThis.found);
+        assert.ok(found.shift <= SHIFT_MAX, `${path} shifts by ${found.shift}: ${found.moved.join(" | ")}`);
+        const header = await player.page.locator("header.top").evaluate((element) => element.offsetHeight);
+        assert.ok(header <= 120, `the header takes ${header} px`);
+      }
+      await shot(player.page, `me-${locale}-${width}`);
+      await player.context.close();
+    });
+  }
 }
 
 test("a full feed looks as it should", async () => {

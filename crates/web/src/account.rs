@@ -30,12 +30,18 @@ fn needs_scripts(t: &AccountTexts) -> Markup {
     html! { noscript { p { (t.no_script) } } }
 }
 
+/// Shown by the style sheet alone, after a while, if no script has turned the page on.
+fn stuck(t: &AccountTexts) -> Markup {
+    html! { p.stuck.problem { (t.stuck) " " a href="" { (t.reload) } } }
+}
+
 /// `/join`.
 fn join(t: &AccountTexts) -> Markup {
     html! {
         h1 { (t.join_title) }
         p.lead { (t.join_lead) }
         (needs_scripts(t))
+        (stuck(t))
         form #join data-off {
             p #again hidden { (t.again) " " strong data-own-name {} "." }
             fieldset {
@@ -97,6 +103,7 @@ fn signin(t: &AccountTexts) -> Markup {
     html! {
         h1 { (t.signin_title) }
         (needs_scripts(t))
+        (stuck(t))
         form #by-password data-off {
             h2 { (t.by_password) }
             p { (t.by_password_hint) }
@@ -178,14 +185,16 @@ fn me(view: &View<'_>, t: &AccountTexts) -> Markup {
     html! {
         h1 { (t.me_title) }
         (needs_scripts(t))
+        (stuck(t))
         section #signed-out hidden {
             p { (t.me_signed_out) " " a href=(view.href("/signin")) { (t.signin_title) } " · " a href=(view.href("/join")) { (t.join_title) } }
         }
-        section #signed-in hidden {
+        section #signed-in data-off {
             dl.pairs {
                 dt { (t.user) } dd { strong #me-name {} }
                 dt { (t.me_account) } dd { a #me-page href="" { code #me-id {} } }
             }
+            div #own-pets {}
             ul #holdings {}
             p.row { button.button.quiet #sign-out type="button" { (t.sign_out) } small.soft { (t.sign_out_hint) } }
             (belongings(view))

@@ -51,6 +51,7 @@ const SCRIPTS: &[Asset] = files! {
     "bytes.js", "text/javascript; charset=utf-8";
     "check-worker.js", "text/javascript; charset=utf-8";
     "check.js", "text/javascript; charset=utf-8";
+    "deeds.js", "text/javascript; charset=utf-8";
     "dom.js", "text/javascript; charset=utf-8";
     "endless.js", "text/javascript; charset=utf-8";
     "join.js", "text/javascript; charset=utf-8";
@@ -68,6 +69,8 @@ const SCRIPTS: &[Asset] = files! {
     "pages.js", "text/javascript; charset=utf-8";
     "photo.js", "text/javascript; charset=utf-8";
     "pins.js", "text/javascript; charset=utf-8";
+    "reasons.js", "text/javascript; charset=utf-8";
+    "refresh.js", "text/javascript; charset=utf-8";
     "signin.js", "text/javascript; charset=utf-8";
     "strength.js", "text/javascript; charset=utf-8";
     "texts.js", "text/javascript; charset=utf-8";
@@ -105,6 +108,15 @@ fn sets() -> &'static [Set] {
 pub fn asset(name: &str) -> Option<String> {
     let set = sets().iter().find(|set| set.files.iter().any(|file| file.name == name))?;
     Some(format!("/static/{}/{name}", set.directory))
+}
+
+/// The service worker: at the root, because it is for all pages, and asked for anew each time.
+pub(crate) fn service_worker() -> HttpResponse {
+    let mut response =
+        HttpResponse::new(200, "text/javascript; charset=utf-8", &include_bytes!("../static/sw.js")[..]);
+    response.headers.insert("content-security-policy", SCRIPT_POLICY.to_owned());
+    response.headers.insert("cache-control", "no-cache".to_owned());
+    response
 }
 
 /// A file by its address.

@@ -68,7 +68,7 @@ pub(crate) async fn account(view: &View<'_>, name: &str) -> Result<HttpResponse,
     let found = view.queries.account(name).await?;
     let pets = view.queries.pets_of(&found.id).await?;
     let births: Vec<BirthHash> = pets.iter().take(LOOKED).filter_map(|pet| pet.birth.parse().ok()).collect();
-    let cards = view.queries.posts_of(&births, ITEMS).await?;
+    let cards = view.queries.posts_by(&found.id, &births, ITEMS).await?;
     let (title, page) = match found.names.first() {
         Some(name) => (format!("@{name} – PitPet"), format!("/@{name}")),
         None => (format!("{} – PitPet", found.id), format!("/account/{}", found.id)),

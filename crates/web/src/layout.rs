@@ -122,14 +122,17 @@ fn top(view: &View<'_>, kind: &str) -> Markup {
                 nav aria-label=(t.nav_main) {
                     ul {
                         (link("/", t.nav_feed, &["feed"]))
-                        (link("/mine", mine(view.lang).nav, &["mine"]))
                         (link("/market", t.market.nav, &["market"]))
                         (link("/rules", t.nav_rules, &["rules"]))
-                        (link("/ledger", t.nav_ledger, &["ledger", "kennel", "block"]))
-                        li data-signed-out { a href=(view.href("/signin")) aria-current=[(kind == "signin").then_some("page")] { (t.nav_signin) } }
-                        li data-signed-out { a href=(view.href("/join")) aria-current=[(kind == "join").then_some("page")] { (t.nav_join) } }
-                        li data-signed-in hidden { a href=(view.href("/me")) aria-current=[(kind == "me").then_some("page")] { (t.nav_me) } }
                     }
+                }
+                // Both have the same place, so that nothing moves when scripts know which one is shown.
+                nav.either.account aria-label=(t.account) {
+                    ul data-signed-out {
+                        (link("/signin", t.nav_signin, &["signin"]))
+                        (link("/join", t.nav_join, &["join"]))
+                    }
+                    ul data-signed-in hidden { (link("/me", t.nav_me, &["me"])) }
                 }
                 form.find role="search" action="/search" method="get" {
                     label.vh for="q" { (t.search_label) }
@@ -151,7 +154,7 @@ fn bottom(view: &View<'_>) -> Markup {
             div.wide {
                 nav aria-label=(t.nav_more) {
                     ul {
-                        @for (path, label) in [("/about", t.nav_about), ("/rules", t.nav_rules), ("/help", t.nav_help), ("/privacy", t.nav_privacy), ("/ledger", t.nav_ledger), ("/moderation", moderation.nav)] {
+                        @for (path, label) in [("/about", t.nav_about), ("/rules", t.nav_rules), ("/help", t.nav_help), ("/privacy", t.nav_privacy), ("/ledger", t.nav_ledger), ("/mine", mine(view.lang).nav), ("/moderation", moderation.nav)] {
                             li { a href=(view.href(path)) { (label) } }
                         }
                         li { a href="/feed.atom" { "Atom" } }

@@ -57,6 +57,9 @@ async fn route(view: &View<'_>) -> Result<HttpResponse, Problem> {
         ["rules"] => pages::prose::rules(view).await,
         ["help"] => Ok(pages::prose::help(view)),
         ["privacy"] => Ok(pages::prose::privacy(view)),
+        ["reasons", lang] => reasons(lang),
+        ["offline"] => Ok(pages::trouble::offline(view)),
+        ["sw.js"] => Ok(assets::service_worker()),
         ["thumb", sha256] => photos::small(view.queries, sha256).await,
         ["static", directory, name] => {
             assets::serve(directory, name).ok_or_else(|| not_found("such file", "path"))
@@ -81,6 +84,17 @@ async fn route(view: &View<'_>) -> Result<HttpResponse, Problem> {
         }
         _ => Err(not_found("such page", "path")),
     }
+}
+
+/// Why things are refused, by code, for scripts: `{language}.json`.
+fn reasons(file: &str) -> Result<HttpResponse, Problem> {
+    let lang = file.strip_suffix(".json").and_then(texts::Lang::from_code);
+    let lang = lang.ok_or_else(|| not_found("such language", "path"))?;
+    let all: std::collections::BTreeMap<_, _> = texts::reasons::all(lang).into_iter().collect();
+    let body = serde_json::to_string(&all).expect("strings are JSON");
+    let mut response = HttpResponse::new(200, "application/json", body);
+    response.headers.insert("cache-control", "public, max-age=3600".to_owned());
+    Ok(response)
 }
 
 /// Leads to another page of this site.

@@ -69,13 +69,13 @@ pub(crate) async fn life(view: &View<'_>, pet: &PetView) -> Result<Markup, Probl
             "kept" => t.phase_kept,
             _ => t.phase_dead,
         };
-        return Ok(html! { div.life { (bar(0, pet.ttl)) p.state { (state) } } });
+        return Ok(html! { div.life data-life=(pet.birth) { (bar(0, pet.ttl)) p.state { (state) } } });
     }
     let kennel =
         pet.kennel.parse().map_err(|_| pitpet_pipeline::problem::not_found("such kennel", "kennel"))?;
     let left_ms = pet.remaining.saturating_mul(view.queries.pace_ms(&kennel).await?);
     let words = (t.life)(pet.remaining, pet.ttl, &(t.about)(left_ms));
-    Ok(html! { div.life { (bar(pet.remaining, pet.ttl)) p { (words) } } })
+    Ok(html! { div.life data-life=(pet.birth) { (bar(pet.remaining, pet.ttl)) p { (words) } } })
 }
 
 /// The bar, whose words stand beside it.
@@ -146,6 +146,7 @@ fn deeds(view: &View<'_>, of: &Deeds<'_>) -> Markup {
                 (counted("pat", t.act_pat, card.pats, &(t.pats)(card.pats)))
                 (counted("share", t.act_share, card.shares, &(t.shares)(card.shares)))
                 (counted("comment", t.act_comment, card.comments, &(t.comments)(card.comments)))
+                button type="button" data-bookmark data-off { (icon("bookmark")) span.vh { (t.act_bookmark) } }
             }
             @if is_living {
                 @if of.more || of.post.is_none() { (named("gift", t.act_gift, true)) }

@@ -5,6 +5,7 @@ import { get, outcome, post } from "./api.js";
 import { fromBase64, fromHex, random, toBase64, toHex } from "./bytes.js";
 import { keys, searchStamp } from "./keys.js";
 import { Refusal } from "./modules.js";
+import { reason } from "./reasons.js";
 import { sign } from "./wallet.js";
 
 /** How long an event stays good: an hour, of the day that the rules allow. */
@@ -85,7 +86,7 @@ export async function mined(id, onWaiting) {
   const event = await outcome(id, onWaiting);
   if (event.status === "rejected") {
     const code = event.reject.type.replace("/problems/", "");
-    throw Object.assign(new Refusal(code, event.reject.detail), { isReject: true });
+    throw Object.assign(new Refusal(code, await reason(code, event.reject.detail)), { isReject: true });
   }
   return event.place.height;
 }

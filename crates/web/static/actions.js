@@ -6,7 +6,9 @@ import { fromHex, number } from "./bytes.js";
 import { labelled, make } from "./dom.js";
 import { keys } from "./keys.js";
 import { ACCEPT, prepare } from "./photo.js";
+import { refresh } from "./refresh.js";
 import { T, words } from "./texts.js";
+import { did } from "./deeds.js";
 import { upload } from "./upload.js";
 
 /** Counts up what a button shows beside it, and gives what takes it back. */
@@ -18,19 +20,32 @@ function countUp(place, kind) {
   return () => (count.textContent = before);
 }
 
-/** A small form in the place of the action; gives its values, or nothing if it was cancelled. `notes` stand below. */
-export function ask(place, fields, ...notes) {
+/** Ends the form that is open, if one is: there is one at a time. */
+let close = () => {};
+
+/**
+ * A small form in the place of the action; gives its values, or nothing if it was cancelled. `notes` stand below, `sure`
+ * is on its button. However it ends, the focus goes back to where it came from.
+ */
+export function ask(place, sure, fields, ...notes) {
+  close();
+  const from = document.activeElement;
   return new Promise((resolve) => {
     const cancel = make("button", { type: "button", textContent: T.cancel });
-    const submit = make("button", { type: "submit", textContent: T.send });
+    const submit = make("button", { type: "submit", textContent: sure });
     const form = make(
       "form", { className: "act" }, ...fields.map(([label, control]) => labelled(label, control)), ...notes,
       make("p", {}, submit, " ", cancel),
     );
     const end = (answer) => {
+      const isIn = form.contains(document.activeElement);
       form.remove();
+      close = () => {};
+      if (isIn) from?.focus();
       resolve(answer);
     };
+    close = () => end(undefined);
+    form.addEventListener("keydown", (event) => event.key === "Escape" && end(undefined));
     cancel.addEventListener("click", () => end(undefined));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -62,7 +77,7 @@ async function askOrder(place) {
   };
   price.addEventListener("input", show);
   await show();
-  const given = await ask(place, [[T.priceLabel, price], [T.daysLabel, days]], make("p", {}, note));
+  const given = await ask(place, T.send, [[T.priceLabel, price], [T.daysLabel, days]], make("p", {}, note));
   return given && [hex(place.dataset.pet), Number(price.value), Date.now() + Number(days.value) * DAY_MS - LEEWAY_MS];
 }
 
@@ -83,16 +98,16 @@ async function fieldsOf(kind, place, own, say) {
     case "share":
       return [hex(post)];
     case "comment": {
-      const given = await ask(place, [[T.commentLabel, make("textarea", { required: true, maxLength: 2000, rows: 3 })]]);
+      const given = await ask(place, T.send, [[T.commentLabel, make("textarea", { required: true, maxLength: 2000, rows: 3 })]]);
       return given && [hex(post), given[0].value];
     }
     case "gift": {
       const amount = make("input", { type: "number", min: "1", max: "1000000", value: "1", required: true });
-      const given = await ask(place, [[T.giftLabel, amount]]);
+      const given = await ask(place, T.send, [[T.giftLabel, amount]]);
       return given && [hex(pet), Number(given[0].value)];
     }
     case "post": {
-      const given = await ask(place, [
+      const given = await ask(place, T.send, [
         [T.postLabel, make("textarea", { required: true, maxLength: 2000, rows: 3 })],
         [T.tagsLabel, make("input", { type: "text", maxLength: 200 })],
         [T.photoLabel, make("input", { type: "file", accept: ACCEPT })],
@@ -113,7 +128,7 @@ async function fieldsOf(kind, place, own, say) {
     case "take": {
       const { order, price, toSeller, toHouse, side } = place.dataset;
       const deal = side === "offer" ? T.buying(price) : T.selling(price);
-      const given = await ask(place, [], make("p", {}, deal, " ", T.split(toSeller, toHouse)));
+      const given = await ask(place, side === "offer" ? T.buy : T.sell, [], make("p", {}, deal, " ", T.split(toSeller, toHouse)));
       return given && [hex(order), Number(price)];
     }
     case "cancel":
@@ -129,17 +144,22 @@ async function fieldsOf(kind, place, own, say) {
 /** Whether an account does this once per post or order. */
 const isOnce = (kind) => kind === "pat" || kind === "share" || kind === "take" || kind === "cancel";
 
-/** Does it; the button and what stands beside it show how far it is. */
-export async function act(kind, place, button, own) {
+/** Does it; the button and what stands beside it show how far it is. `use` is for what then comes into the page. */
+export async function act(kind, place, button, own, use) {
   let status = place.querySelector("output.status");
   if (!status) place.append((status = make("output", { className: "status" })));
   const say = (text) => (status.textContent = text);
   let takeBack = () => {};
+  // A button that is disabled loses the focus; this one keeps it, and does nothing.
+  if (button.getAttribute("aria-disabled") === "true") return;
+  const wait = (isWaiting) => button.setAttribute("aria-disabled", String(isWaiting));
   try {
-    button.disabled = true;
+    wait(true);
+    delete status.dataset.state;
+    say("");
     const fields = await fieldsOf(kind, place, own, say);
     if (!fields) {
-      button.disabled = false;
+      wait(false);
       return;
     }
     const back = [countUp(place, kind), kind === "comment" ? showComment(fields[1]) : () => {}];
@@ -152,13 +172,15 @@ export async function act(kind, place, button, own) {
     const height = await mined(id, (code) => say(code === "offline" ? T.away : T.queued));
     status.dataset.state = "mined";
     say(T.mined(height));
-    if (!isOnce(kind)) button.disabled = false;
-    document.dispatchEvent(new CustomEvent("pitpet-mined", { detail: { kind, id, height } }));
+    if (isOnce(kind)) await did(own, kind, place.dataset.post).catch(() => {});
+    else wait(false);
+    // What else it changed is shown as the page has it now; the page itself, if anything fails.
+    await refresh(place, kind, id, use).catch(() => {});
   } catch (error) {
     takeBack();
     if (isOnce(kind)) button.setAttribute("aria-pressed", "false");
     status.dataset.state = "failed";
     say(error.isReject ? T.takenBack(error.message) : words(error));
-    button.disabled = false;
+    wait(false);
   }
 }

@@ -1,12 +1,13 @@
 // The HTTP API: JSON, and problem documents in words.
 
 import { Refusal } from "./modules.js";
+import { reason } from "./reasons.js";
 
 async function answer(response) {
   const body = await response.json().catch(() => ({}));
   if (!response.ok) {
     const code = (body.type ?? "").replace("/problems/", "") || String(response.status);
-    throw Object.assign(new Refusal(code, body.detail ?? response.statusText), {
+    throw Object.assign(new Refusal(code, await reason(code, body.detail ?? response.statusText)), {
       status: response.status,
       field: body.field,
     });

@@ -12,7 +12,7 @@ async function start() {
   const list = account && (await import("./list.js").then(({ read }) => read(account)).catch(() => undefined));
   /** Makes of a part of the page what scripts make of it. */
   const use = async (root) => {
-    if (root.querySelector("[data-actions]")) (await import("./buttons.js")).enable(root, account);
+    if (root.querySelector("[data-actions]")) await (await import("./buttons.js")).enable(root, account, use);
     for (const place of root.querySelectorAll("[data-wishes]")) (await import("./moderation.js")).wishes(place, account);
     if (list) (await import("./belongings.js")).belong(root, account, list, page);
   };
@@ -28,6 +28,7 @@ async function start() {
   if (page === "me") (await import("./me.js")).me(use);
   document.documentElement.dataset.ready = "true";
   // What can wait until the page can be used.
+  import("./workers.js").then(({ keepOffline }) => keepOffline()).catch(() => {});
   if (account && page !== "me") (await import("./notices.js")).badge(account).catch(() => {});
 }
 

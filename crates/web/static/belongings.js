@@ -6,18 +6,6 @@ import { T, words } from "./texts.js";
 /** Pages on which what is muted isn't shown. On an account's own page, or a pet's, one went to see just that. */
 const MUTED_ON = ["feed", "search", "tag", "post"];
 
-const SVG = "http://www.w3.org/2000/svg";
-
-function icon(name) {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("class", "i");
-  svg.setAttribute("aria-hidden", "true");
-  const use = document.createElementNS(SVG, "use");
-  use.setAttribute("href", `#i-${name}`);
-  svg.append(use);
-  return svg;
-}
-
 /** A button that puts an entry into the list, or takes it out; it shows at once, and is taken back if that fails. */
 export function toggle(button, own, part, entry, isIn, place, after) {
   button.setAttribute("aria-pressed", String(isIn));
@@ -59,16 +47,15 @@ export function belong(root, own, list, page) {
     for (const item of items) item.hidden = item.dataset.by !== own.account && isMuted(item, list, ownPage);
   }
   for (const place of root.querySelectorAll("[data-actions][data-post]")) {
-    const button = make("button", { type: "button", title: T.bookmark }, icon("bookmark"), make("span", { className: "vh", textContent: T.bookmark }));
-    button.dataset.bookmark = "";
+    const button = place.querySelector("[data-bookmark]");
     const { post } = place.dataset;
+    button.removeAttribute("data-off");
     toggle(button, own, "bookmarks", post, list.bookmarks.includes(post), place);
-    place.append(button);
   }
   for (const button of root.querySelectorAll("[data-mute]")) {
     const { mute: part, subject } = button.dataset;
     if (subject === own.account) continue;
-    button.hidden = false;
+    button.removeAttribute("data-off");
     toggle(button, own, part, subject, list[part].includes(subject), button.parentElement);
   }
 }

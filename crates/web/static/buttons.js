@@ -1,6 +1,7 @@
 // Which buttons of posts, pets and orders are there for whom. What they do is loaded for whoever is signed in, while the
 // page can be used already; others are led to where one joins.
 
+import { deeds } from "./deeds.js";
 import { path } from "./dom.js";
 import { T } from "./texts.js";
 
@@ -26,8 +27,9 @@ function isShown(kind, { side, maker, owner }, own) {
 /** Whether it can be done to a pet that is no more. */
 const outlives = (kind) => ["keepsake", "offer", "bid", "take", "cancel"].includes(kind);
 
-/** Enables the buttons of a part of the page. */
-export function enable(root, own) {
+/** Enables the buttons of a part of the page; `use` is for what an action brings into it. */
+export async function enable(root, own, use) {
+  const done = own ? await deeds(own) : new Set();
   const actions = own && import("./actions.js");
   // What fails here is said when a button is pressed, if it fails then too.
   actions?.catch(() => {});
@@ -39,9 +41,13 @@ export function enable(root, own) {
       button.hidden = !isShown(kind, place.dataset, own);
       const isOver = place.dataset.phase !== "living" && !outlives(kind);
       button.disabled = isOver || Boolean(isOwner && (kind === "pat" || kind === "share"));
+      if (done.has(`${kind} ${place.dataset.post}`)) {
+        button.setAttribute("aria-pressed", "true");
+        button.setAttribute("aria-disabled", "true");
+      }
       if (own) button.addEventListener("click", async () => {
         const { act } = await actions.catch(() => import("./actions.js"));
-        await act(kind, place, button, own);
+        await act(kind, place, button, own, use);
       });
       else {
         button.title = T.joinFirst;

@@ -50,7 +50,7 @@ async function check(button, verdict) {
     const found = await run(kennel, Number(height));
     const took = performance.now() - began;
     const memory = found.seen ? await compare(kennel, found.seen) : {};
-    const why = found.why ?? memory.why;
+    const why = T.check.whys[found.why] ?? found.why ?? memory.why;
     const isGood = found.good && !why;
     verdict.dataset.verdict = isGood ? "good" : "bad";
     verdict.dataset.ms = String(Math.round(took));

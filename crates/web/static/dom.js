@@ -10,6 +10,7 @@ export function path(to) {
 export function showAccount(account) {
   for (const element of document.querySelectorAll("[data-signed-in]")) element.hidden = !account;
   for (const element of document.querySelectorAll("[data-signed-out]")) element.hidden = Boolean(account);
+  for (const element of document.querySelectorAll("[data-owner-only]")) element.hidden = element.dataset.ownerOnly !== account?.account;
   for (const element of document.querySelectorAll("[data-own-name]")) element.textContent = account?.name ?? "";
 }
 

@@ -5,8 +5,12 @@ import { keyFile, openVault, setPassword } from "./act.js";
 import { get } from "./api.js";
 import { byId, make, path } from "./dom.js";
 import { belongings } from "./own.js";
+import { load, taken } from "./pages.js";
 import { T, words } from "./texts.js";
 import { own, signOut } from "./wallet.js";
+
+/** How long the page waits for all of its parts, ms. */
+const PATIENCE_MS = 3_000;
 
 async function holdings(account) {
   const list = byId("holdings");
@@ -14,16 +18,19 @@ async function holdings(account) {
     if (error.status === 404) return { kennels: [] };
     throw error;
   });
-  let living = 0;
-  for (const holding of known.kennels) {
-    const item = make("li");
-    if (holding.pet) {
-      living += 1;
-      item.append(make("a", { href: path(`/pet/${holding.pet}`), textContent: T.living }), ": ");
-    }
-    item.append(T.treats(holding.granted, holding.free));
-    list.append(item);
-  }
+  const living = known.kennels.filter((holding) => holding.pet).length;
+  for (const holding of known.kennels) list.append(make("li", {}, T.treats(holding.granted, holding.free)));
+  // Name, photo and life as the pet's own page has them.
+  await Promise.all(known.kennels.filter((holding) => holding.pet).map(async ({ pet }) => {
+    const place = make("div", { className: "own-pet" });
+    byId("own-pets").append(place);
+    const link = make("a", { className: "name", href: path(`/pet/${pet}`), textContent: T.living });
+    place.append(link);
+    const page = await load(path(`/pet/${pet}`));
+    const [photo, life] = [page.querySelector(".frame > .photo"), page.querySelector(".frame .life")];
+    link.textContent = page.querySelector("h1").textContent;
+    place.replaceChildren(...taken(photo ? [photo] : []), make("div", {}, make("h2", {}, link), ...taken(life ? [life] : [])));
+  }));
   if (living === 0) {
     list.append(make("li", {}, `${T.noPet} `, make("a", { href: path("/join"), textContent: T.newStory })));
   }
@@ -47,8 +54,13 @@ function onSubmit(form, problem, action) {
 
 export async function me(use) {
   const account = await own();
-  byId(account ? "signed-in" : "signed-out").hidden = false;
-  if (!account) return;
+  if (!account) {
+    byId("signed-out").hidden = false;
+    return;
+  }
+  // What it shows comes from several places: it is seen once all of it is there, or after a while.
+  const see = () => byId("signed-in").removeAttribute("data-off");
+  const patience = setTimeout(see, PATIENCE_MS);
   byId("me-name").textContent = account.name;
   byId("me-id").textContent = account.account;
   byId("me-page").href = path(`/account/${account.account}`);
@@ -82,5 +94,7 @@ export async function me(use) {
     byId("holdings").append(make("li", { textContent: words(error) }));
   }
   await shown;
+  clearTimeout(patience);
+  see();
   document.documentElement.dataset.shown = "true";
 }

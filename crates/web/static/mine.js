@@ -115,7 +115,7 @@ class Miner {
     return new Promise((resolve, reject) => {
       this.checker.onmessage = ({ data }) => {
         if (data.code !== undefined) reject(Object.assign(new Error(data.message), { code: data.code }));
-        else resolve(data.good ? undefined : data.why ?? data.differences.join("; "));
+        else resolve(data.good ? undefined : T.check.whys[data.why] ?? data.why ?? data.differences.join("; "));
       };
       this.checker.onerror = () => {
         this.checker = undefined;

@@ -18,11 +18,13 @@ function status(place) {
 async function run(place, button, action) {
   const shown = status(place);
   const say = (text) => (shown.textContent = text);
-  button.disabled = true;
+  if (button.getAttribute("aria-disabled") === "true") return;
+  const wait = (isWaiting) => button.setAttribute("aria-disabled", String(isWaiting));
+  wait(true);
   try {
     const done = await action(say);
     if (done === undefined) {
-      button.disabled = false;
+      wait(false);
       say("");
       return;
     }
@@ -31,7 +33,7 @@ async function run(place, button, action) {
   } catch (error) {
     shown.dataset.state = "failed";
     say(words(error));
-    button.disabled = false;
+    wait(false);
   }
 }
 
@@ -40,7 +42,7 @@ async function report(place, own, say) {
     "select", { required: true },
     ...Object.entries(T.reasons).map(([value, textContent]) => make("option", { value, textContent })),
   );
-  const given = await ask(place, [[T.reportLabel, choice]]);
+  const given = await ask(place, T.report, [[T.reportLabel, choice]]);
   if (!given) return undefined;
   say(T.preparing);
   await post("/v1/reports", { request: await request(own, "report", fromHex(place.dataset.event), choice.value) });
@@ -48,7 +50,7 @@ async function report(place, own, say) {
 }
 
 async function erase(place, own, say) {
-  const given = await ask(place, [[T.eraseLabel, make("input", { type: "checkbox", required: true })]]);
+  const given = await ask(place, T.erase, [[T.eraseLabel, make("input", { type: "checkbox", required: true })]]);
   if (!given) return undefined;
   say(T.preparing);
   await post("/v1/erasures", { request: await request(own, "erase", fromHex(place.dataset.event)) });
@@ -71,7 +73,7 @@ export function wishes(place, own) {
 
 async function decide(place, own, verdict, say) {
   const reason = make("textarea", { required: true, maxLength: 1000, rows: 2 });
-  const given = await ask(place, [[T.verdictLabel, reason]]);
+  const given = await ask(place, T.send, [[T.verdictLabel, reason]]);
   if (!given) return undefined;
   say(T.preparing);
   const fields = [fromHex(place.dataset.event), verdict, reason.value];

@@ -22,7 +22,7 @@ export async function badge(own) {
     await remember(place(own), known);
   }
   const count = known.times.filter((time) => time > known.readMs).length + known.fading;
-  const link = document.querySelector("nav [data-signed-in] > a");
+  const link = document.querySelector("nav [data-signed-in] a");
   link?.querySelector(".count")?.remove();
   if (count > 0 && link) {
     link.append(make("span", { className: "count" }, String(count), make("span", { className: "vh", textContent: ` ${T.news}` })));

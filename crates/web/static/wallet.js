@@ -71,7 +71,7 @@ export async function own() {
 export async function signOut() {
   const account = (await own())?.account;
   await run("wallet", "readwrite", (store) => store.delete("own"));
-  for (const what of ["list", "notices"]) await run("seen", "readwrite", (store) => store.delete(`${what} ${account}`));
+  for (const what of ["list", "notices", "deeds"]) await run("seen", "readwrite", (store) => store.delete(`${what} ${account}`));
 }
 
 export const sign = async ({ signer }, bytes) =>

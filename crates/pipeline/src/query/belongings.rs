@@ -111,7 +111,13 @@ impl Queries {
             try_join_all(births.iter().map(|birth| async move {
                 let limit = NOTICES_MAX as u32;
                 let query = feeds::before(None, items::pet(birth).pk, "E#", limit);
-                Ok::<_, Problem>(self.table.query(&query).await?)
+                let mut newest = self.table.query(&query).await?;
+                // What was done before its sale was done for another home.
+                let take = u64::from(Kind::Take as u8);
+                if let Some(at) = newest.iter().position(|item| item.attributes.number("kind") == Ok(take)) {
+                    newest.truncate(at + 1);
+                }
+                Ok::<_, Problem>(newest)
             })),
             try_join_all(births.iter().map(|birth| async move { self.pet(&birth.to_string()).await })),
             self.pets_of(&own),

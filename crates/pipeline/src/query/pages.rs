@@ -10,7 +10,7 @@ use pitpet_chain::event::Kind;
 use pitpet_chain::hash::{AccountId, BirthHash, EventId, KennelId};
 use pitpet_chain::state::Post;
 
-use super::{Queries, cards, cursor as cursors, feeds, parse_id, texts};
+use super::{Queries, cards, cursor as cursors, feeds, parse_id, read_account, texts};
 use crate::api::{EntriesView, EntryView, PetView, Problem};
 use crate::head::{CommittedHead, Founding, LedgerError, damaged, head_of};
 use crate::items::{self, Fields};
@@ -22,6 +22,9 @@ pub(super) const CARDS_MAX: u32 = 25;
 
 /// Pets of an account that its page shows, at most.
 const PETS_OF_ACCOUNT_MAX: u32 = 24;
+
+/// Pets that an account bought and that its page shows, at most: one a kennel in which it plays.
+const BOUGHT_MAX: usize = 8;
 
 /// Accounts whose names are looked up for one page, at most.
 const NAMED_MAX: usize = 48;
@@ -261,6 +264,29 @@ impl Queries {
     /// # Errors
     /// A problem.
     pub async fn posts_of(&self, births: &[BirthHash], limit: u32) -> Result<Vec<Card>, Problem> {
+        self.posts_for(births, None, limit).await
+    }
+
+    /// Those of them that an account wrote: a pet that was sold posts for another one.
+    ///
+    /// # Errors
+    /// A problem.
+    pub async fn posts_by(
+        &self,
+        account: &str,
+        births: &[BirthHash],
+        limit: u32,
+    ) -> Result<Vec<Card>, Problem> {
+        let account: AccountId = parse_id("account", account)?;
+        self.posts_for(births, Some(account), limit).await
+    }
+
+    async fn posts_for(
+        &self,
+        births: &[BirthHash],
+        by: Option<AccountId>,
+        limit: u32,
+    ) -> Result<Vec<Card>, Problem> {
         let queries = births.iter().map(|birth| async move {
             let query = feeds::before(None, items::pet(birth).pk, "E#", feeds::PAGE_MAX);
             self.table.query(&query).await
@@ -268,7 +294,8 @@ impl Queries {
         let mut found: Vec<Item> = try_join_all(queries).await?.into_iter().flatten().collect();
         found.retain(|item| {
             let kind = item.attributes.number("kind").unwrap_or(0);
-            kind == u64::from(Kind::Post as u8) || kind == u64::from(Kind::Birth as u8)
+            (kind == u64::from(Kind::Post as u8) || kind == u64::from(Kind::Birth as u8))
+                && by.is_none_or(|by| item.attributes.digest("account") == Ok(by.0))
         });
         found.sort_unstable_by_key(|item| {
             std::cmp::Reverse((item.attributes.number("timestamp_ms").unwrap_or(0), item.key.sk.clone()))
@@ -295,7 +322,8 @@ impl Queries {
         Ok(kennels)
     }
 
-    /// Pets born to an account, newest first.
+    /// Pets of an account: those that it bought and that live with it, and those that were born to
+    /// it, newest first. Of the latter some may have another owner by now.
     ///
     /// # Errors
     /// A problem.
@@ -309,9 +337,30 @@ impl Queries {
             limit: PETS_OF_ACCOUNT_MAX,
             consistency: Consistency::Eventual,
         };
-        let found = self.table.query(&query).await?;
+        let (found, holder) = futures::try_join!(
+            async { Ok::<_, Problem>(self.table.query(&query).await?) },
+            async { Ok::<_, Problem>(read_account(self.table.as_ref(), &account).await?) },
+        )?;
         let kennels = self.kennels_of(&found).await?;
-        Ok(self.cards(&found, &kennels).await?.into_iter().map(|card| card.pet).collect())
+        let born: Vec<PetView> =
+            self.cards(&found, &kennels).await?.into_iter().map(|card| card.pet).collect();
+        let living = holder.records.iter().filter_map(|(_, record)| record.pet).map(|pet| pet.to_string());
+        let bought = living.filter(|pet| !born.iter().any(|own| own.birth == *pet)).take(BOUGHT_MAX);
+        let mut pets = Vec::new();
+        for pet in try_join_all(bought.map(|pet| async move { self.pet_if_known(&pet).await })).await? {
+            pets.extend(pet);
+        }
+        pets.extend(born);
+        Ok(pets)
+    }
+
+    /// A pet; none while its card is being written.
+    async fn pet_if_known(&self, birth: &str) -> Result<Option<PetView>, Problem> {
+        match self.pet(birth).await {
+            Ok(pet) => Ok(Some(pet)),
+            Err(problem) if problem.status == 404 => Ok(None),
+            Err(problem) => Err(problem),
+        }
     }
 
     /// Registered names of accounts; those without one are left out.

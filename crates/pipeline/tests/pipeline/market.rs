@@ -218,6 +218,37 @@ async fn what_is_taken_or_cancelled_is_open_no_more_and_the_split_is_exact() {
     assert_eq!((&page.trades[..], page.cursor), (&all.trades[1..], None));
 }
 
+/// A sold pet lives with whoever bought it: their pages, posts and notices follow the owner, not the birth.
+#[tokio::test]
+async fn a_sold_pet_is_the_buyers() {
+    let mut fair = Fair::new().await;
+    let living = fair.living;
+    let (anna, cleo) = (fair.anna.account().to_string(), fair.cleo.account().to_string());
+    let bid = fair.bid(living, 3).await;
+    let offered = fair.offer(living, 11).await;
+    let entry = fair.anna.post(living, "With Anna");
+    let before = fair.done(entry).await.to_string();
+    let entry = fair.cleo.act(Payload::Take { order: offered, price: 11 });
+    fair.done(entry).await;
+    let entry = fair.cleo.post(living, "With Cleo");
+    let after = fair.done(entry).await.to_string();
+    let pets = async |account: &str| {
+        let pets = fair.queries.pets_of(account).await.expect("pets");
+        pets.into_iter().map(|pet| (pet.birth, pet.owner)).collect::<Vec<_>>()
+    };
+    assert_eq!(pets(&cleo).await, [(living.to_string(), cleo.clone())]);
+    let kept = (fair.kept.to_string(), anna.clone());
+    assert_eq!(pets(&anna).await, [(living.to_string(), cleo.clone()), kept], "both were born to her");
+    let posts = async |account: &str| {
+        let posts = fair.queries.posts_by(account, &[living.into()], 9).await.expect("posts");
+        let posts = posts.into_iter().filter(|card| card.entry.kind == "post");
+        posts.map(|card| card.entry.id).collect::<Vec<_>>()
+    };
+    assert_eq!((posts(&anna).await, posts(&cleo).await), (vec![before], vec![after]));
+    let told = fair.queries.notices(&cleo).await.expect("notices");
+    assert!(told.entries.iter().all(|entry| entry.id != bid.to_string()), "that was for Anna to know");
+}
+
 /// No receipt says that an order's time is up or that its pet is another's until a block ends it.
 #[tokio::test]
 async fn what_is_over_by_itself_is_open_no_more() {

@@ -27,15 +27,19 @@ pub(crate) async fn page(view: &View<'_>, account: &str) -> Result<HttpResponse,
     let pets = view.queries.pets_of(&found.id).await?;
     let profile = view.queries.profile(&found.id).await?;
     let births: Vec<BirthHash> = pets.iter().take(LOOKED).filter_map(|pet| pet.birth.parse().ok()).collect();
-    let mut posts = view.queries.posts_of(&births, POSTS).await?;
+    let mut posts = view.queries.posts_by(&found.id, &births, POSTS + 1).await?;
     posts.retain(|card| card.entry.kind == "post");
+    posts.truncate(POSTS as usize);
+    let (here, before): (Vec<_>, Vec<_>) = pets.into_iter().partition(|pet| pet.owner == found.id);
     let who = Who::of(view, &found.id, found.names.first());
     let mut holdings = Vec::new();
     for holding in &found.kennels {
         let label = view.queries.kennel(&holding.kennel).await?.label;
         holdings.push((label, holding));
     }
-    let (pet_cards, post_cards) = (parts::pet_cards(view, &pets).await?, parts::cards(view, &posts).await?);
+    let (here_cards, before_cards) =
+        (parts::pet_cards(view, &here).await?, parts::pet_cards(view, &before).await?);
+    let post_cards = parts::cards(view, &posts).await?;
     let main = html! {
         div.self {
             @if let Some(photo) = &profile.avatar_url {
@@ -44,7 +48,7 @@ pub(crate) async fn page(view: &View<'_>, account: &str) -> Result<HttpResponse,
             div {
                 h1 dir="auto" { (who.name) }
                 @if !profile.bio.is_empty() { p.lead.text dir="auto" { (profile.bio) } }
-                p { button.button.quiet type="button" data-mute="accounts" data-subject=(found.id) hidden { (b.mute_account) } }
+                p { button.button.quiet type="button" data-mute="accounts" data-subject=(found.id) data-off { (b.mute_account) } }
             }
         }
         dl.facts {
@@ -53,10 +57,12 @@ pub(crate) async fn page(view: &View<'_>, account: &str) -> Result<HttpResponse,
                 div { dt { (t.account_granted) ", " (t.account_where) " " (label) } dd { (holding.granted) } }
             }
         }
-        section {
+        section data-pets="here" {
             h2 { (t.account_pets) }
-            @if pets.is_empty() { p.soft { (t.account_no_pets) } } @else { (pet_cards) }
+            @if here.is_empty() { p.soft { (if before.is_empty() { t.account_no_pets } else { t.account_none_now }) } }
+            @else { (here_cards) }
         }
+        @if !before.is_empty() { section data-pets="before" { h2 { (t.account_before) } (before_cards) } }
         @if !posts.is_empty() { section { h2 { (t.account_activity) } (post_cards) } }
         p.small.soft { (t.account_id) " " code { (found.id) } }
     };
@@ -64,7 +70,7 @@ pub(crate) async fn page(view: &View<'_>, account: &str) -> Result<HttpResponse,
         Some(name) => format!("/@{name}"),
         None => format!("/account/{}", found.id),
     };
-    let picture = profile.avatar_url.or_else(|| pets.iter().find_map(|pet| pet.photo_url.clone()));
+    let picture = profile.avatar_url.or_else(|| here.iter().find_map(|pet| pet.photo_url.clone()));
     Ok(layout::page(
         view,
         &Page {

@@ -63,7 +63,10 @@ pub(crate) async fn page(view: &View<'_>) -> Result<HttpResponse, Problem> {
         @if cursor.is_none() {
             h1 { (t.feed_title) }
             p.lead { (t.feed_lead) }
-            p data-signed-out { a.button href=(view.href("/join")) { (t.nav_join) } }
+            p.either {
+                span data-signed-out { a.button href=(view.href("/join")) { (t.nav_join) } }
+                span data-signed-in hidden { a.button href=(view.href("/me")) { (t.nav_me) } }
+            }
         } @else {
             h1.vh { (t.feed_title) }
         }

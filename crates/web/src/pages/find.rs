@@ -62,8 +62,10 @@ pub(crate) async fn tag(view: &View<'_>, tag: &str) -> Result<HttpResponse, Prob
     let title = (t.tag_title)(tag);
     let path = format!("/tag/{}", encoded(tag));
     let main = html! {
-        h1 dir="auto" { (title) }
-        p { button.button.quiet type="button" data-mute="tags" data-subject=(tag.to_lowercase()) hidden { (b.mute_tag) } }
+        div.row {
+            h1 { (title) }
+            p { button.button.quiet type="button" data-mute="tags" data-subject=(tag.to_lowercase()) data-off { (b.mute_tag) } }
+        }
         @if found.cards.is_empty() { p.lead { (t.tag_none) } }
         @else { (parts::endless(view, &path, found.cursor.as_deref(), &cards)) }
     };

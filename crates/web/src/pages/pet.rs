@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use maud::{Markup, html};
 use pitpet_chain::hash::BirthHash;
-use pitpet_pipeline::api::{EntryView, PetView, Problem};
+use pitpet_pipeline::api::{EntriesView, EntryView, PetView, Problem};
 use pitpet_pipeline::http::HttpResponse;
 use pitpet_pipeline::query::Home;
 
@@ -36,7 +36,7 @@ pub(crate) async fn page(view: &View<'_>, birth: &str) -> Result<HttpResponse, P
     posts.truncate(POSTS as usize);
     let mut others = view.queries.pets_of(&pet.owner).await?;
     let homes = view.queries.homes(&hash).await?;
-    others.retain(|other| other.birth != pet.birth);
+    others.retain(|other| other.birth != pet.birth && other.owner == pet.owner);
     let accounts = timeline.entries.iter().map(|entry| entry.account.as_str()).chain([pet.owner.as_str()]);
     let accounts = accounts.chain(homes.iter().map(|home| home.account.as_str()));
     let names = view.queries.names_of(accounts).await?;
@@ -73,7 +73,7 @@ pub(crate) async fn page(view: &View<'_>, birth: &str) -> Result<HttpResponse, P
                     }
                     @if pet.name.is_some() || pet.hidden.is_some() { (wishes(view, &pet.birth, &pet.owner)) }
                     @if is_over { (end(view, &pet, name, &lived)) }
-                    dl.facts {
+                    dl.facts data-part="facts" {
                         div { dt { (t.pet_owner) } dd { a href=(owner.href) { (owner.name) } } }
                         @if !homes.is_empty() { (before(view, &homes, &names)) }
                         div { dt { (t.pet_born) } dd { (parts::date(view, pet.born_ms)) } }
@@ -85,14 +85,15 @@ pub(crate) async fn page(view: &View<'_>, birth: &str) -> Result<HttpResponse, P
                         div { dt { (t.pet_shares) } dd { (pet.shares) } }
                         div { dt { (t.pet_comments) } dd { (pet.comments) } }
                     }
-                    @if cursor.is_none() { (chart(view, &pet, &timeline.entries, until_ms)) }
+                    @if cursor.is_none() { (chart(view, &pet, &timeline, until_ms)) }
                 }
             }
-            @if cursor.is_none() { (market) }
-            @if !posts.is_empty() && cursor.is_none() {
-                section { h2 { (t.pet_posts) } (cards) }
+            @if cursor.is_none() { div data-part="market" { (market) } }
+            // Empty it is there for the first post, which scripts put in.
+            @if cursor.is_none() {
+                section data-grows="posts" hidden[posts.is_empty()] { h2 { (t.pet_posts) } (cards) }
             }
-            section aria-labelledby="story" {
+            section aria-labelledby="story" data-grows="story" {
                 h2 #story { (t.pet_timeline) }
                 (parts::endless(view, &path, timeline.cursor.as_deref(), &story))
             }
@@ -149,8 +150,9 @@ const WIDTH: u64 = 560;
 const HEIGHT: u64 = 120;
 
 /// What was left of the life over time: full at each event, lower by every age after it.
-fn chart(view: &View<'_>, pet: &PetView, newest_first: &[EntryView], until_ms: u64) -> Markup {
+fn chart(view: &View<'_>, pet: &PetView, timeline: &EntriesView, until_ms: u64) -> Markup {
     let t = view.t;
+    let newest_first: &[EntryView] = &timeline.entries;
     let ttl = u64::from(pet.ttl);
     // Kinds that set a life back to full; where the page begins later than the life, so does the chart.
     let cared: Vec<&EntryView> = newest_first
@@ -181,7 +183,7 @@ fn chart(view: &View<'_>, pet: &PetView, newest_first: &[EntryView], until_ms: u
     let label: Vec<String> = vec![(t.pet_life).to_owned(), (t.pet_life_caption)(pet.ttl)];
     let (title, caption) = (&label[0], &label[1]);
     html! {
-        figure.chart {
+        figure.chart data-part="chart" {
             svg viewBox="0 0 600 165" width="600" height="165" role="img" aria-labelledby="chart-title" {
                 title #chart-title { (title) ": " (caption) }
                 @for part in [0, ttl / 2, ttl] { line.grid x1="30" x2="590" y1=(y(part)) y2=(y(part)) {} text x="2" y=(y(part) + 5) { (part) } }
@@ -192,7 +194,7 @@ fn chart(view: &View<'_>, pet: &PetView, newest_first: &[EntryView], until_ms: u
                 text x="30" y="158" { (parts::date(view, from_ms)) }
                 text x="590" y="158" text-anchor="end" { ((t.ago)(view.now_ms.saturating_sub(to_ms))) }
             }
-            figcaption { (caption) }
+            figcaption { (caption) @if timeline.cursor.is_some() { " " ((t.pet_life_newest)(EVENTS)) } }
         }
     }
 }

@@ -56,9 +56,9 @@ pub(crate) async fn page(view: &View<'_>, id: &str) -> Result<HttpResponse, Prob
                 (parts::actions(view, card, true))
                 @if card.entry.text.is_some() || card.entry.hidden.is_some() { (wishes(view, id, &card.entry.account)) }
             }
-            section aria-labelledby="visits" {
+            section aria-labelledby="visits" data-grows="visits" {
                 h2 #visits { (t.post_visits) }
-                @if found.visits.entries.is_empty() { p.soft { (t.post_no_visits) } }
+                @if found.visits.entries.is_empty() { p.soft data-part="nobody" { (t.post_no_visits) } }
                 (parts::endless(view, &path, found.visits.cursor.as_deref(), &visits))
             }
             (parts::check(view, &card.entry.kennel, card.entry.height, Some(id)))

@@ -7,6 +7,17 @@ use crate::layout::{self, Page};
 use crate::parts;
 use crate::view::View;
 
+/// What the service worker keeps for when the site can't be reached.
+pub(crate) fn offline(view: &View<'_>) -> HttpResponse {
+    let t = view.t;
+    let main = parts::empty(t.offline_title, t.offline_text, Some((String::new(), t.reload)));
+    let title = t.offline_title;
+    layout::page(
+        view,
+        &Page { title, description: t.offline_text, kind: "offline", unlisted: true, main, ..Page::default() },
+    )
+}
+
 /// A page that says what is the matter.
 pub(crate) fn page(view: &View<'_>, problem: &Problem) -> HttpResponse {
     let t = view.t;

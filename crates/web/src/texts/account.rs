@@ -17,6 +17,8 @@ texts! {
     no_script:
         "This page needs JavaScript: your key is made and kept by your own browser, so the browser has to run something. Reading PitPet works without.",
         "Diese Seite braucht JavaScript: dein eigener Browser macht und behält deinen Schlüssel, also muss er etwas ausführen. Lesen geht ohne.";
+    stuck: "This page could not load its scripts.", "Diese Seite konnte ihre Skripte nicht laden.";
+    reload: "Reload", "Neu laden";
     join_title: "Join", "Mitmachen";
     join_lead:
         "A pet lives while others care. Give yours a name, a photo and a story.",

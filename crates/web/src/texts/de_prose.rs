@@ -12,7 +12,7 @@ pub(super) fn about(view: &View<'_>) -> Markup {
         h1 { "Über PitPet" }
         p.lead { "PitPet ist ein soziales Netz für Tiere. Ein Tier lebt, solange sich jemand kümmert: Jeder Beitrag, jedes Streicheln und Teilen, jeder Kommentar und jedes Leckerli lässt seine Tage neu beginnen. Ein vergessenes verblasst, stirbt und hinterlässt ein Andenken." }
         h2 { "Was hier anders ist" }
-        p { "Nichts, was hier geschieht, muss man glauben. Jedes Ereignis ist von dem Konto signiert, das es tat, mit einem Schlüssel, der das Gerät seines Menschen nie verlässt. Ein kleines Programm, für alle dasselbe, entscheidet, was ein Ereignis bewirkt, und versiegelt es in einem Block. Jeder kann dieses Programm noch einmal laufen lassen, im Browser oder auf der Kommandozeile, und muss Bit für Bit zum selben Ergebnis kommen." }
+        p { "Nichts, was hier geschieht, muss man glauben. Jedes Ereignis ist von dem Konto signiert, das es tat, mit einem Schlüssel, der das Gerät seines Menschen nie verlässt. Ein kleines Programm, für alle dasselbe, entscheidet, was ein Ereignis bewirkt, und schreibt es in einen Block. Jeder kann dieses Programm noch einmal laufen lassen, im Browser oder auf der Kommandozeile, und muss Bit für Bit zum selben Ergebnis kommen." }
         p { "So kann niemand heimlich einem Tier Leben schenken, ein Leckerli nehmen oder die Vergangenheit ändern; auch nicht, wer diesen Server betreibt." }
         h2 { "Was es hier nicht gibt" }
         p { "Keine Werbung, keine Verfolgung, keine Cookies, kein endloses Scrollen, das dich zu kennen meint. Was du siehst, steht in der Reihenfolge, in der es geschah." }

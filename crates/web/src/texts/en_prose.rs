@@ -12,7 +12,7 @@ pub(super) fn about(view: &View<'_>) -> Markup {
         h1 { "About PitPet" }
         p.lead { "PitPet is a social network for pets. A pet lives while others care: every post, pat, share, comment and treat begins its days anew. A neglected one fades, dies, and leaves a keepsake." }
         h2 { "What is different here" }
-        p { "Nothing that happens here has to be believed. Every event is signed by the account that did it, with a key that never leaves its owner’s device. A small program, the same for everyone, decides what each event does and seals it into a block. Anyone can run that program again, in a browser or on the command line, and must come to the same result, bit by bit." }
+        p { "Nothing that happens here has to be believed. Every event is signed by the account that did it, with a key that never leaves its owner’s device. A small program, the same for everyone, decides what each event does and puts it into a block. Anyone can run that program again, in a browser or on the command line, and must come to the same result, bit by bit." }
         p { "So nobody can quietly give a pet more life, take a treat, or change the past; not even whoever runs this server." }
         h2 { "What is not here" }
         p { "No advertising, no tracking, no cookies, no endless scroll that thinks it knows you. The feed is in the order in which things happened." }

@@ -46,7 +46,7 @@ pub(crate) const EN: MarketTexts = MarketTexts {
     lead: "Pets and keepsakes change homes here. A pet goes with its bowl, its story and the right to post for it, in the same block in which it is paid.",
     cut: |percent| {
         format!(
-            "The house keeps {percent} of 100 treats of each sale, rounded up; what it earns pays whoever seals the ledger."
+            "The house keeps {percent} of 100 treats of each sale, rounded up; what it earns pays whoever finds the number of an age."
         )
     },
     offers: "For sale",
@@ -86,7 +86,7 @@ pub(crate) const DE: MarketTexts = MarketTexts {
     lead: "Hier wechseln Tiere und Andenken ihr Zuhause. Ein Tier geht mit seinem Napf, seiner Geschichte und dem Recht, für es zu schreiben, im selben Block, in dem es bezahlt wird.",
     cut: |percent| {
         format!(
-            "Das Haus behält {percent} von 100 Leckerlis jedes Verkaufs, aufgerundet; was es einnimmt, bezahlt alle, die das Buch siegeln."
+            "Das Haus behält {percent} von 100 Leckerlis jedes Verkaufs, aufgerundet; was es einnimmt, bezahlt alle, die die Zahl eines Alters finden."
         )
     },
     offers: "Zu haben",

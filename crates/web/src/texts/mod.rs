@@ -13,6 +13,7 @@ mod en_prose;
 pub(crate) mod market;
 pub(crate) mod mine;
 pub(crate) mod moderation;
+pub(crate) mod reasons;
 
 use maud::Markup;
 use pitpet_chain::reject::Reject;
@@ -127,6 +128,7 @@ pub struct Texts {
     pub act_pat: &'static str,
     pub act_share: &'static str,
     pub act_comment: &'static str,
+    pub act_bookmark: &'static str,
     pub act_gift: &'static str,
     pub act_post: &'static str,
     pub act_keepsake: &'static str,
@@ -160,6 +162,8 @@ pub struct Texts {
     pub pet_comments: &'static str,
     pub pet_life: &'static str,
     pub pet_life_caption: fn(u32) -> String,
+    /// How many of the newest events a chart draws.
+    pub pet_life_newest: fn(u32) -> String,
     pub pet_timeline: &'static str,
     pub pet_other_lives: &'static str,
     pub pet_end_title: &'static str,
@@ -193,6 +197,8 @@ pub struct Texts {
     pub account_description: fn(&str) -> String,
     pub account_pets: &'static str,
     pub account_no_pets: &'static str,
+    pub account_none_now: &'static str,
+    pub account_before: &'static str,
     pub account_free: &'static str,
     pub account_granted: &'static str,
     pub account_where: &'static str,
@@ -215,6 +221,9 @@ pub struct Texts {
     pub bad_text: &'static str,
     pub down_title: &'static str,
     pub down_text: &'static str,
+    pub offline_title: &'static str,
+    pub offline_text: &'static str,
+    pub reload: &'static str,
     pub back_home: &'static str,
 
     pub ledger_title: &'static str,
