@@ -148,6 +148,10 @@ test("right-to-left, emoji and look-alike names are shown as they are", async ()
     await open(other.page, `/pet/${birth}`);
     assert.ok((await other.page.textContent("h1")).includes(pet));
     await shot(other.page, `name-${user}`);
+    // A name turns nothing around it, and in plain text holds no override.
+    assert.equal(await other.page.locator("[data-grows=story] li span[dir]").count(), 0);
+    assert.doesNotMatch(await other.page.title(), /[\u202a-\u202e]/);
+    assert.doesNotMatch(await (await fetch(`${service.url}/pet/${birth}/feed.atom`)).text(), /[\u202a-\u202e]/);
     assertQuiet(other);
     await other.context.close();
   }

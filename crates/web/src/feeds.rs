@@ -9,6 +9,7 @@ use pitpet_pipeline::problem::{bad_field, not_found};
 use pitpet_pipeline::query::Card;
 use serde_json::json;
 
+use crate::bidi::plain;
 use crate::pages::account::LOOKED;
 use crate::parts;
 use crate::view::{View, encoded, rfc3339};
@@ -44,7 +45,7 @@ pub(crate) async fn pet(view: &View<'_>, birth: &str) -> Result<HttpResponse, Pr
     let pet = view.queries.pet(birth).await?;
     let hash: BirthHash = pet.birth.parse().map_err(|_| not_found("such pet", "birth"))?;
     let cards = view.queries.posts_of(&[hash], ITEMS).await?;
-    let title = format!("{} – PitPet", parts::name(view, &pet));
+    let title = format!("{} – PitPet", parts::named(view, &pet));
     Ok(write(view, &Feed { title, page: parts::pet_path(&pet), cards }))
 }
 
@@ -88,7 +89,8 @@ fn write(view: &View<'_>, feed: &Feed) -> HttpResponse {
 
 /// What a card is called and says, where it is, and its picture.
 fn item(view: &View<'_>, card: &Card) -> (String, String, String, Option<String>) {
-    let name = parts::name(view, &card.pet);
+    let name = parts::named(view, &card.pet);
+    let name = name.as_str();
     let t = view.t;
     let (title, text, path) = match card.entry.kind.as_str() {
         "birth" => {
@@ -135,12 +137,12 @@ fn atom(view: &View<'_>, feed: &Feed) -> String {
     let entries = feed.cards.iter().map(|card| {
         let (title, text, url, photo) = item(view, card);
         let proof = view.absolute(&format!("/v1/events/{}", card.entry.id));
-        let content = html! { @if let Some(photo) = photo { p { img src=(photo) alt=(parts::name(view, &card.pet)) width="480"; } } p { (sound(&text)) } p { a href=(proof) { (view.t.check_receipt) } } };
+        let content = html! { @if let Some(photo) = photo { p { img src=(photo) alt=(plain(parts::name(view, &card.pet))) width="480"; } } p { (sound(&text)) } p { a href=(proof) { (view.t.check_receipt) } } };
         let entry = html! {
             (element("id", &html! { "urn:sha256:" (card.entry.id) }))
             (element("title", &html! { (sound(&title)) }))
             (element("updated", &html! { (rfc3339(card.entry.timestamp_ms)) }))
-            (element("author", &element("name", &html! { (sound(parts::name(view, &card.pet))) })))
+            (element("author", &element("name", &html! { (sound(&plain(parts::name(view, &card.pet)))) })))
             (link("alternate", "text/html", &url))
             (link("related", "application/json", &proof))
             (PreEscaped(format!("<content type=\"html\">{}</content>", html! { (content.0) }.0)))
@@ -179,7 +181,7 @@ fn json_feed(view: &View<'_>, feed: &Feed) -> String {
                 "title": title,
                 "content_text": text,
                 "date_published": rfc3339(card.entry.timestamp_ms),
-                "authors": [{ "name": parts::name(view, &card.pet), "url": view.absolute(&parts::pet_path(&card.pet)) }],
+                "authors": [{ "name": plain(parts::name(view, &card.pet)), "url": view.absolute(&parts::pet_path(&card.pet)) }],
                 "tags": card.entry.tags,
             });
             if let Some(photo) = photo {

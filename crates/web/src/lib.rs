@@ -5,6 +5,7 @@
 
 mod account;
 pub mod assets;
+mod bidi;
 mod feeds;
 mod icons;
 pub mod layout;

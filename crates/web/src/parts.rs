@@ -4,6 +4,7 @@ use maud::{Markup, html};
 use pitpet_pipeline::api::{HiddenView, PetView, Problem};
 use pitpet_pipeline::query::Card;
 
+use crate::bidi::{isolated, told};
 use crate::icons::icon;
 use crate::view::{View, civil, encoded, rfc3339};
 
@@ -45,6 +46,11 @@ pub(crate) fn no_photo(view: &View<'_>) -> Markup {
 pub(crate) fn name<'a>(view: &View<'_>, pet: &'a PetView) -> &'a str {
     let absent = if pet.hidden.is_some() { view.t.hidden_name } else { view.t.erased_name };
     pet.name.as_deref().unwrap_or(absent)
+}
+
+/// The same for a place in a sentence.
+pub(crate) fn named(view: &View<'_>, pet: &PetView) -> String {
+    isolated(name(view, pet))
 }
 
 /// What stands where a text was: that a moderator hid it, and why, or that it was erased.
@@ -134,12 +140,12 @@ fn deeds(view: &View<'_>, of: &Deeds<'_>) -> Markup {
         }
     };
     // Those of the owner are shown by scripts to the owner.
-    let named = |act: &str, label: &str, is_shown: bool| {
+    let labelled = |act: &str, label: &str, is_shown: bool| {
         html! { button type="button" data-act=(act) disabled hidden[!is_shown] { (icon(act)) (label) } }
     };
     let is_living = pet.phase == "living" && pet.remaining > 0;
     html! {
-        div.actions role="group" aria-label=((t.actions_of)(name(view, pet))) data-actions data-pet=(pet.birth)
+        div.actions role="group" aria-label=((t.actions_of)(&named(view, pet))) data-actions data-pet=(pet.birth)
             data-kennel=(pet.kennel) data-owner=(pet.owner) data-phase=(pet.phase)
             data-post=[of.post.map(|card| &card.entry.id)] {
             @if let Some(card) = of.post {
@@ -149,15 +155,15 @@ fn deeds(view: &View<'_>, of: &Deeds<'_>) -> Markup {
                 button type="button" data-bookmark data-off { (icon("bookmark")) span.vh { (t.act_bookmark) } }
             }
             @if is_living {
-                @if of.more || of.post.is_none() { (named("gift", t.act_gift, true)) }
-                @if of.more && of.post.is_none() { (named("post", t.act_post, false)) }
+                @if of.more || of.post.is_none() { (labelled("gift", t.act_gift, true)) }
+                @if of.more && of.post.is_none() { (labelled("post", t.act_post, false)) }
             } @else if pet.phase == "ended" && of.more && of.post.is_none() {
-                (named("keepsake", t.act_keepsake, false))
+                (labelled("keepsake", t.act_keepsake, false))
             }
             // A living pet and a keepsake can be traded.
             @if of.more && of.post.is_none() && (is_living || pet.phase == "kept") {
-                (named("offer", t.market.act_offer, false))
-                (named("bid", t.market.act_bid, true))
+                (labelled("offer", t.market.act_offer, false))
+                (labelled("bid", t.market.act_bid, true))
             }
         }
     }
@@ -186,7 +192,7 @@ pub(crate) fn tags(view: &View<'_>, tags: &[String]) -> Markup {
 pub(crate) fn words(view: &View<'_>, card: &Card) -> Markup {
     let t = view.t;
     match (card.entry.kind.as_str(), &card.entry.text) {
-        ("birth", _) => html! { p.text.born dir="auto" { ((t.born)(name(view, &card.pet))) } },
+        ("birth", _) => html! { p.text.born { (told(&(t.born)(&named(view, &card.pet)))) } },
         (_, Some(text)) => html! { p.text dir="auto" { (text) } },
         (_, None) => html! { p.text.soft dir="auto" { (absent(view, card.entry.hidden.as_ref())) } },
     }
@@ -213,11 +219,11 @@ pub(crate) async fn card(view: &View<'_>, card: &Card, lazy: bool) -> Result<Mar
     Ok(html! {
         li data-by=(card.entry.account) {
             article class={ "card " (ended(pet).unwrap_or_default()) } {
-                a href=(view.href(&at)) { (photo(view, shown, &(t.photo_of)(name(view, pet)), lazy)) }
+                a href=(view.href(&at)) { (photo(view, shown, &(t.photo_of)(&named(view, pet)), lazy)) }
                 div.body {
                     div.head {
-                        h2.vh { (name(view, pet)) }
-                        a.name href=(view.href(pet_path(pet))) dir="auto" { (name(view, pet)) }
+                        h2.vh { bdi { (name(view, pet)) } }
+                        a.name href=(view.href(pet_path(pet))) { bdi { (name(view, pet)) } }
                         a.small.soft href=(view.href(&at)) { (time(view, card.entry.timestamp_ms)) }
                     }
                     (words(view, card))
@@ -238,9 +244,9 @@ pub(crate) async fn pet_card(view: &View<'_>, pet: &PetView, lazy: bool) -> Resu
     Ok(html! {
         li data-by=(pet.owner) {
             article class={ "card " (ended(pet).unwrap_or_default()) } {
-                a href=(view.href(pet_path(pet))) { (photo(view, pet.photo_url.as_deref(), &(t.photo_of)(name(view, pet)), lazy)) }
+                a href=(view.href(pet_path(pet))) { (photo(view, pet.photo_url.as_deref(), &(t.photo_of)(&named(view, pet)), lazy)) }
                 div.body {
-                    h2.head { a.name href=(view.href(pet_path(pet))) dir="auto" { (name(view, pet)) } }
+                    h2.head { a.name href=(view.href(pet_path(pet))) { bdi { (name(view, pet)) } } }
                     @if let Some(story) = pet.story.as_deref().filter(|story| !story.is_empty()) { p.text dir="auto" { (story) } }
                     p.small.soft { (counts) }
                     (life)

@@ -337,10 +337,10 @@ impl Queries {
             limit: PETS_OF_ACCOUNT_MAX,
             consistency: Consistency::Eventual,
         };
-        let (found, holder) = futures::try_join!(
-            async { Ok::<_, Problem>(self.table.query(&query).await?) },
-            async { Ok::<_, Problem>(read_account(self.table.as_ref(), &account).await?) },
-        )?;
+        let (found, holder) =
+            futures::try_join!(async { Ok::<_, Problem>(self.table.query(&query).await?) }, async {
+                Ok::<_, Problem>(read_account(self.table.as_ref(), &account).await?)
+            },)?;
         let kennels = self.kennels_of(&found).await?;
         let born: Vec<PetView> =
             self.cards(&found, &kennels).await?.into_iter().map(|card| card.pet).collect();

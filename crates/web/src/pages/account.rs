@@ -46,7 +46,7 @@ pub(crate) async fn page(view: &View<'_>, account: &str) -> Result<HttpResponse,
                 img src=(photo.replace("/media/", "/thumb/")) width="96" height="96" alt={ (b.avatar_of) " " (who.name) };
             }
             div {
-                h1 dir="auto" { (who.name) }
+                h1 { bdi { (who.name) } }
                 @if !profile.bio.is_empty() { p.lead.text dir="auto" { (profile.bio) } }
                 p { button.button.quiet type="button" data-mute="accounts" data-subject=(found.id) data-off { (b.mute_account) } }
             }
@@ -77,7 +77,7 @@ pub(crate) async fn page(view: &View<'_>, account: &str) -> Result<HttpResponse,
             title: &(t.account_title)(&who.name),
             description: &match profile.bio.as_str() {
                 "" => (t.account_description)(&who.name),
-                bio => bio.chars().take(200).collect(),
+                bio => crate::bidi::plain(bio).chars().take(200).collect(),
             },
             kind: "account",
             canonical: Some(&path),

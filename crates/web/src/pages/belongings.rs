@@ -35,7 +35,7 @@ pub(crate) async fn notices(view: &View<'_>, account: &str) -> Result<HttpRespon
         fading.push((pet, parts::life(view, pet).await?));
     }
     let pet_link = |pet: &PetView| {
-        html! { a.name href=(view.href(parts::pet_path(pet))) dir="auto" { (parts::name(view, pet)) } }
+        html! { a.name href=(view.href(parts::pet_path(pet))) { bdi { (parts::name(view, pet)) } } }
     };
     let is_empty = told.entries.is_empty() && told.fading.is_empty() && told.ended.is_empty();
     let list = html! {

@@ -26,9 +26,10 @@ pub(crate) async fn search(view: &View<'_>) -> Result<HttpResponse, Problem> {
     let found = if is_asked { view.queries.find(&asked).await? } else { Found::default() };
     let is_empty = found.accounts.is_empty() && found.pets.is_empty() && found.posts.is_empty();
     let (pets, posts) = (parts::pet_cards(view, &found.pets).await?, parts::cards(view, &found.posts).await?);
-    let title = if is_asked { (t.search_for)(&asked) } else { t.search_title.to_owned() };
+    let title =
+        if is_asked { (t.search_for)(&crate::bidi::isolated(&asked)) } else { t.search_title.to_owned() };
     let main = html! {
-        h1 dir="auto" { (title) }
+        h1 { (crate::bidi::told(&title)) }
         @if is_asked && is_empty { p.lead { (t.search_none) } }
         @if is_empty { p.soft { (t.search_hint) } }
         @if !found.accounts.is_empty() {

@@ -11,6 +11,7 @@ use pitpet_pipeline::problem::{bad_field, unavailable};
 
 use crate::layout::{self, Page};
 use crate::parts;
+use crate::texts::ledger::texts;
 use crate::view::{View, rfc3339};
 
 /// Blocks of a page.
@@ -207,6 +208,7 @@ pub(crate) async fn block(view: &View<'_>, name: &str, height: &str) -> Result<H
     }
     let deaths: Vec<Death> = block.deaths.iter().filter_map(|death| decode(&death.0).ok()).collect();
     let header = &block.header;
+    let l = texts(view.lang);
     let main = html! {
         p { a href=(view.href("/ledger")) { (t.ledger_title) } " / " a href=(view.href(format!("/ledger/{}", founding.label))) { (founding.label) } }
         h1 { (title) }
@@ -220,10 +222,10 @@ pub(crate) async fn block(view: &View<'_>, name: &str, height: &str) -> Result<H
             dt { (t.size) } dd { (bytes) }
             dt { (t.hash) } dd { code { (found.hash) } }
             dt { (t.parent) } dd { code { (found.parent) } }
-            dt { "events root" } dd { code { (hex(&header.events_root)) } }
-            dt { "receipts root" } dd { code { (hex(&header.receipts_root)) } }
-            dt { "state root" } dd { code { (hex(&header.state_root)) } }
-            dt { "history root" } dd { code { (hex(&header.history_root)) } }
+            dt { (l.events_root) } dd { code { (hex(&header.events_root)) } }
+            dt { (l.receipts_root) } dd { code { (hex(&header.receipts_root)) } }
+            dt { (l.state_root) } dd { code { (hex(&header.state_root)) } }
+            dt { (l.history_root) } dd { code { (hex(&header.history_root)) } }
             dt { (t.rules_hash) } dd { code { (header.rules_hash.to_string()) } }
         }
         (parts::check(view, &founding.kennel.to_string(), height, None))
@@ -247,7 +249,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn event(view: &View<'_>, index: usize, signed: &SignedEvent, receipt: &Receipt) -> Markup {
-    let t = view.t;
+    let (t, l) = (view.t, texts(view.lang));
     let event = &signed.event;
     let pet = |id: &dyn std::fmt::Display| html! { dt { (t.pet) } dd { a href=(view.href(format!("/pet/{id}"))) { code { (id.to_string()) } } } };
     let post = |id: &dyn std::fmt::Display| html! { dt { (t.post) } dd { a href=(view.href(format!("/post/{id}"))) { code { (id.to_string()) } } } };
@@ -261,9 +263,9 @@ fn event(view: &View<'_>, index: usize, signed: &SignedEvent, receipt: &Receipt)
             pet(of)
         }
         Payload::Offer { pet: of, price, .. } | Payload::Bid { pet: of, price, .. } => {
-            html! { (pet(of)) dt { "price" } dd { (price) } }
+            html! { (pet(of)) dt { (l.price) } dd { (price) } }
         }
-        Payload::Take { price, .. } => html! { dt { "price" } dd { (price) } },
+        Payload::Take { price, .. } => html! { dt { (l.price) } dd { (price) } },
         Payload::Transfer { to, .. } => {
             html! { dt { (t.account) } dd { a href=(view.href(format!("/account/{to}"))) { code { (to.to_string()) } } } }
         }
@@ -275,10 +277,10 @@ fn event(view: &View<'_>, index: usize, signed: &SignedEvent, receipt: &Receipt)
             dl.pairs {
                 dt { (t.event) } dd { a href=(format!("/v1/events/{}", signed.id)) { code { (signed.id.to_string()) } } }
                 (subject)
-                @if let Some(amount) = event.payload.amount() { dt { "amount" } dd { (amount) } }
-                @if event.nonce > 0 { dt { "nonce" } dd { (event.nonce) } }
-                dt { "expires" } dd { (rfc3339(event.expires_ms)) }
-                dt { "stamp" } dd { (event.stamp) }
+                @if let Some(amount) = event.payload.amount() { dt { (l.amount) } dd { (amount) } }
+                @if event.nonce > 0 { dt { (l.nonce) } dd { (event.nonce) } }
+                dt { (l.expires) } dd { (rfc3339(event.expires_ms)) }
+                dt { (l.stamp) } dd { (event.stamp) }
             }
             details {
                 summary { (t.receipt) }
@@ -291,28 +293,28 @@ fn event(view: &View<'_>, index: usize, signed: &SignedEvent, receipt: &Receipt)
 
 /// A changed record, every field of it.
 fn changed(view: &View<'_>, change: &Change) -> Markup {
-    let t = view.t;
+    let (t, l) = (view.t, texts(view.lang));
     match change {
         Change::Pet(pet) => html! {
             (t.pet) " " code { (pet.birth.to_string()) } ": " (format!("{:?}", pet.phase).to_lowercase())
-            ", last age " (pet.last_age) ", wallet " (pet.wallet) ", posts " (pet.posts) ", pats " (pet.pats)
-            ", shares " (pet.shares) ", comments " (pet.comments)
+            ", " (l.last_age) " " (pet.last_age) ", " (l.bowl) " " (pet.wallet) ", " (l.posts) " " (pet.posts) ", " (l.pats) " " (pet.pats)
+            ", " (l.shares) " " (pet.shares) ", " (l.comments) " " (pet.comments)
         },
         Change::Account(account) => html! {
-            (t.account) " " code { (account.id.to_string()) } ": granted " (account.granted) ", free " (account.free)
-            ", nonce " (account.nonce) ", holdings " (account.holdings)
+            (t.account) " " code { (account.id.to_string()) } ": " (l.granted) " " (account.granted) ", " (l.free) " " (account.free)
+            ", " (l.nonce) " " (account.nonce) ", " (l.holdings) " " (account.holdings)
         },
         Change::Post(post) => html! {
-            (t.post) " " code { (post.id.to_string()) } ": pats " (post.pats) ", shares " (post.shares)
-            ", comments " (post.comments)
+            (t.post) " " code { (post.id.to_string()) } ": " (l.pats) " " (post.pats) ", " (l.shares) " " (post.shares)
+            ", " (l.comments) " " (post.comments)
         },
         Change::Order(order) => html! {
-            "order " code { (order.id.to_string()) } ": " (format!("{:?}", order.side).to_lowercase()) ", " (t.pet) " " code { (order.pet.to_string()) }
-            ", price " (order.price) ", until " (rfc3339(order.until_ms))
+            (l.order) " " code { (order.id.to_string()) } ": " (format!("{:?}", order.side).to_lowercase()) ", " (t.pet) " " code { (order.pet.to_string()) }
+            ", " (l.price) " " (order.price) ", " (l.until) " " (rfc3339(order.until_ms))
         },
         Change::Trade(trade) => html! {
             (t.pet) " " code { (trade.pet.to_string()) } ": " (t.market.from) " " code { (trade.seller.to_string()) } " " (t.market.to) " " code { (trade.buyer.to_string()) }
-            ", price " (trade.price) " (" ((t.market.split)(trade.price - trade.cut, trade.cut)) ")"
+            ", " (l.price) " " (trade.price) " (" ((t.market.split)(trade.price - trade.cut, trade.cut)) ")"
         },
         #[allow(unreachable_patterns, reason = "kinds of record to come are shown as they are")]
         other => html! { code { (format!("{other:?}")) } },

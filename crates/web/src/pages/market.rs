@@ -10,6 +10,7 @@ use pitpet_pipeline::problem::bad_field;
 use pitpet_pipeline::query::{OrderFilter, OrderSort};
 
 use super::post::Who;
+use crate::bidi::{isolated, told};
 use crate::icons::icon;
 use crate::layout::{self, Page};
 use crate::parts;
@@ -131,10 +132,10 @@ fn more_link(view: &View<'_>, path: &str, shown: &str, cursor: Option<&str>, lab
 }
 
 fn what(view: &View<'_>, order: &OrderView) -> String {
-    let name = order.pet_name.as_deref().unwrap_or(view.t.erased_name);
+    let name = isolated(order.pet_name.as_deref().unwrap_or(view.t.erased_name));
     match order.phase.as_str() {
-        "living" => name.to_owned(),
-        _ => (view.t.market.keepsake_of)(name),
+        "living" => name,
+        _ => (view.t.market.keepsake_of)(&name),
     }
 }
 
@@ -151,7 +152,7 @@ fn order_card(view: &View<'_>, order: &OrderView, names: &HashMap<String, String
                 }
             }
             div {
-                h3 { a.name href=(view.href(format!("/pet/{}", order.pet))) dir="auto" { (what) } }
+                h3 { a.name href=(view.href(format!("/pet/{}", order.pet))) { (told(&what)) } }
                 (terms(view, order))
                 p.small.soft { @if order.side == "bid" { (t.is_bid) " " } a href=(who.href) dir="auto" { (who.name) } }
                 (order_actions(view, order, &what))
@@ -173,7 +174,7 @@ fn terms(view: &View<'_>, order: &OrderView) -> Markup {
 fn order_actions(view: &View<'_>, order: &OrderView, what: &str) -> Markup {
     let t = view.t.market;
     // An offer is anyone's to take but its maker's; a bid only the owner's.
-    let (icon_name, label) = if order.side == "offer" { ("gift", t.act_buy) } else { ("offer", t.act_sell) };
+    let (icon_name, label) = if order.side == "offer" { ("offer", t.act_buy) } else { ("offer", t.act_sell) };
     html! {
         div.actions role="group" aria-label=((view.t.actions_of)(what)) data-actions data-kennel=(order.kennel)
             data-pet=(order.pet) data-owner=(order.owner) data-phase=(order.phase) data-order=(order.id)
@@ -195,7 +196,7 @@ fn sale(view: &View<'_>, trade: &TradeView, names: &HashMap<String, String>) -> 
     html! {
         li id=(format!("e-{}", trade.id)) {
             span.mark { (icon("offer")) }
-            a.name href=(view.href(format!("/pet/{}", trade.pet))) dir="auto" { (name) } ", "
+            a.name href=(view.href(format!("/pet/{}", trade.pet))) { bdi { (name) } } ", "
             (t.from) " " (who(&trade.seller)) " " (t.to) " " (who(&trade.buyer)) ": "
             strong { ((view.t.treats)(trade.price)) } " "
             span.small.soft { "(" ((t.split)(trade.to_seller, trade.to_house)) ") " (parts::time(view, trade.timestamp_ms)) }

@@ -10,6 +10,7 @@ use pitpet_pipeline::query::Home;
 
 use super::moderation::wishes;
 use super::post::{Who, large, visit};
+use crate::bidi::{plain, told};
 use crate::layout::{self, Page};
 use crate::parts;
 use crate::view::View;
@@ -58,21 +59,21 @@ pub(crate) async fn page(view: &View<'_>, birth: &str) -> Result<HttpResponse, P
             div.profile {
                 div.frame {
                     @match &pet.photo_url {
-                        Some(photo) => (large(photo, &(t.photo_of)(name))),
+                        Some(photo) => (large(photo, &(t.photo_of)(&parts::named(view, &pet)))),
                         None => (parts::no_photo(view)),
                     }
                     (life)
                     (parts::pet_actions(view, &pet))
                 }
                 div {
-                    h1 dir="auto" { (name) }
+                    h1 { bdi { (name) } }
                     @match pet.story.as_deref() {
                         Some("") => {}
                         Some(story) => { p.lead.text dir="auto" { (story) } }
                         None => { p.soft dir="auto" { (parts::absent(view, pet.hidden.as_ref())) } }
                     }
                     @if pet.name.is_some() || pet.hidden.is_some() { (wishes(view, &pet.birth, &pet.owner)) }
-                    @if is_over { (end(view, &pet, name, &lived)) }
+                    @if is_over { (end(view, &pet, &lived)) }
                     dl.facts data-part="facts" {
                         div { dt { (t.pet_owner) } dd { a href=(owner.href) { (owner.name) } } }
                         @if !homes.is_empty() { (before(view, &homes, &names)) }
@@ -102,12 +103,14 @@ pub(crate) async fn page(view: &View<'_>, birth: &str) -> Result<HttpResponse, P
         }
     };
     let description = pet.story.as_deref().filter(|story| !story.is_empty());
-    let description: String =
-        description.map_or_else(|| (t.pet_description)(name), |story| story.chars().take(200).collect());
+    let description: String = description.map_or_else(
+        || (t.pet_description)(&parts::named(view, &pet)),
+        |story| plain(story).chars().take(200).collect(),
+    );
     Ok(layout::page(
         view,
         &Page {
-            title: name,
+            title: &parts::named(view, &pet),
             description: &description,
             kind: "pet",
             canonical: Some(&path),
@@ -130,12 +133,14 @@ fn before(view: &View<'_>, homes: &[Home], names: &HashMap<String, String>) -> M
     }
 }
 
-fn end(view: &View<'_>, pet: &PetView, name: &str, lived: &str) -> Markup {
+fn end(view: &View<'_>, pet: &PetView, lived: &str) -> Markup {
     let t = view.t;
     html! {
         section.end aria-labelledby="end" {
             h2 #end { (t.pet_end_title) }
-            p { ((t.pet_end_text)(name, lived, pet.phase != "dead")) }
+            p { (told(&(t.pet_end_text)(&parts::named(view, pet), lived, pet.phase != "dead"))) }
+            // For its owner, whom scripts know.
+            p data-owner-only=(pet.owner) hidden { a.button href=(view.href("/join")) { (t.new_story) } }
             @if pet.phase == "kept" {
                 div.ticket { (crate::icons::icon("keepsake")) div { strong { (t.keepsake_title) } p.small { (t.keepsake_text) } } }
             } @else if pet.phase == "ended" {

@@ -5,6 +5,7 @@ use pitpet_pipeline::api::{EntryView, Problem};
 use pitpet_pipeline::http::HttpResponse;
 
 use super::moderation::wishes;
+use crate::bidi::{isolated, plain, told};
 use crate::layout::{self, Page};
 use crate::parts;
 use crate::view::View;
@@ -29,21 +30,22 @@ pub(crate) async fn page(view: &View<'_>, id: &str) -> Result<HttpResponse, Prob
     let who = |account: &str| Who::of(view, account, names.get(account));
     let name = parts::name(view, pet);
     let life = parts::life(view, pet).await?;
-    let alt = (t.photo_of)(name);
+    let named = parts::named(view, pet);
+    let alt = (t.photo_of)(&named);
     let path = format!("/post/{id}");
     let visits = html! {
         ol.line data-visits { @for entry in &found.visits.entries { (visit(view, entry, name, &who(&entry.account))) } }
     };
     let main = html! {
         article.post class=[(pet.phase != "living").then_some("ended")] {
-            h1.vh { ((t.post_title)(name)) }
+            h1.vh { (told(&(t.post_title)(&named))) }
             div.frame {
                 div.byline {
                     a href=(view.href(parts::pet_path(pet))) tabindex="-1" aria-hidden="true" {
                         @if pet.photo_url.is_some() { img src=(format!("/thumb/{}", pet.photo)) width="48" height="48" alt=""; }
                     }
                     div {
-                        a.name href=(view.href(parts::pet_path(pet))) dir="auto" { (name) }
+                        a.name href=(view.href(parts::pet_path(pet))) { bdi { (name) } }
                         div.small.soft { (parts::time(view, card.entry.timestamp_ms)) }
                     }
                 }
@@ -66,11 +68,11 @@ pub(crate) async fn page(view: &View<'_>, id: &str) -> Result<HttpResponse, Prob
     };
     let absent = || parts::absent(view, card.entry.hidden.as_ref());
     let text = card.entry.text.clone().unwrap_or_else(absent);
-    let description: String = text.chars().take(200).collect();
+    let description: String = plain(&text).chars().take(200).collect();
     Ok(layout::page(
         view,
         &Page {
-            title: &(t.post_title)(name),
+            title: &(t.post_title)(&named),
             description: if description.is_empty() { t.tagline } else { &description },
             kind: "post",
             canonical: Some(&path),
@@ -89,7 +91,7 @@ pub(crate) async fn page(view: &View<'_>, id: &str) -> Result<HttpResponse, Prob
 pub(crate) fn large(photo_url: &str, alt: &str) -> Markup {
     let hash = photo_url.trim_start_matches("/media/");
     html! {
-        img.photo src=(photo_url) srcset=(format!("/thumb/{hash} 480w, {photo_url} 1600w")) sizes="(min-width: 46rem) 46rem, 100vw"
+        img.photo src=(photo_url) srcset=(format!("/thumb/{hash} 480w, {photo_url} 1200w")) sizes="(min-width: 46rem) 46rem, 100vw"
             width="960" height="960" alt=(alt) decoding="async";
     }
 }
@@ -118,6 +120,8 @@ impl Who {
 /// Something that happened around a pet.
 pub(crate) fn visit(view: &View<'_>, entry: &EntryView, name: &str, who: &Who) -> Markup {
     let t = view.t;
+    let name = isolated(name);
+    let name = name.as_str();
     let icon = match entry.kind.as_str() {
         kind @ ("birth" | "post" | "pat" | "share" | "comment" | "gift" | "keepsake" | "offer" | "bid") => {
             kind
@@ -128,28 +132,28 @@ pub(crate) fn visit(view: &View<'_>, entry: &EntryView, name: &str, who: &Who) -
     };
     // The sentence with the name of who did it as a link, wherever the language puts it.
     let linked = |sentence: String| match sentence.split_once(&who.name) {
-        Some((before, after)) => html! { (before) a href=(who.href) { (who.name) } (after) },
-        None => html! { (sentence) },
+        Some((before, after)) => html! { (told(before)) a href=(who.href) { (who.name) } (told(after)) },
+        None => told(&sentence),
     };
     let said = match entry.kind.as_str() {
-        "birth" => html! { ((t.ev_birth)(name)) },
-        "post" => html! { a href=(view.href(format!("/post/{}", entry.id))) { ((t.ev_post)(name)) } },
+        "birth" => told(&(t.ev_birth)(name)),
+        "post" => html! { a href=(view.href(format!("/post/{}", entry.id))) { (told(&(t.ev_post)(name))) } },
         "pat" => linked((t.ev_pat)(&who.name, name)),
         "share" => linked((t.ev_share)(&who.name, name)),
         "comment" => html! { a href=(who.href) { (who.name) } " " (t.ev_comment) },
         "gift" => linked((t.ev_gift)(&who.name, name, entry.amount.unwrap_or(0))),
-        "story_end" => html! { ((t.ev_end)(name)) },
+        "story_end" => told(&(t.ev_end)(name)),
         "keepsake" => html! { (t.ev_keepsake) },
         "offer" => linked((t.market.ev_offer)(&who.name, name, entry.amount.unwrap_or(0))),
         "bid" => linked((t.market.ev_bid)(&who.name, name, entry.amount.unwrap_or(0))),
-        "take" => html! { ((t.market.ev_take)(name, entry.amount.unwrap_or(0))) },
-        _ => html! { ((t.ev_other)(name)) },
+        "take" => told(&(t.market.ev_take)(name, entry.amount.unwrap_or(0))),
+        _ => told(&(t.ev_other)(name)),
     };
     let has_text = matches!(entry.kind.as_str(), "post" | "comment");
     html! {
         li id=(format!("e-{}", entry.id)) data-by=(entry.account) {
             span.mark { (crate::icons::icon(icon)) }
-            span dir="auto" { (said) } " " span.small.soft { (parts::time(view, entry.timestamp_ms)) }
+            span { (said) } " " span.small.soft { (parts::time(view, entry.timestamp_ms)) }
             @if has_text {
                 @match &entry.text {
                     Some(text) if text.is_empty() => {}

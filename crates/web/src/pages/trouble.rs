@@ -14,7 +14,14 @@ pub(crate) fn offline(view: &View<'_>) -> HttpResponse {
     let title = t.offline_title;
     layout::page(
         view,
-        &Page { title, description: t.offline_text, kind: "offline", unlisted: true, main, ..Page::default() },
+        &Page {
+            title,
+            description: t.offline_text,
+            kind: "offline",
+            unlisted: true,
+            main,
+            ..Page::default()
+        },
     )
 }
 

@@ -232,6 +232,7 @@ pub(super) static DE: Texts = Texts {
         };
         format!("{name} hat {lived} gelebt.{closed}")
     },
+    new_story: "Eine neue Geschichte beginnen",
     keepsake_title: "Andenken",
     keepsake_text: "Gemacht von dem Menschen, der sich gekümmert hat. Es steht für immer im Kassenbuch.",
     keepsake_none: "Noch gibt es kein Andenken.",

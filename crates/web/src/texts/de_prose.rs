@@ -100,13 +100,15 @@ pub(super) fn privacy() -> Markup {
         ul {
             li { "Texte: Namen, Geschichten, Beiträge, Kommentare und Schlagwörter. Das Kassenbuch hat nur einen gesalzenen Fingerabdruck, aus dem niemand den Text erkennt, wenn Text und Salz gelöscht sind." }
             li { "Fotos. Sie werden neu gemacht, bevor sie dein Gerät verlassen, sodass weder Ort noch Kamera darin stehen." }
-            li { "Der Name deines Kontos, falls du einen eingetragen hast, und Wörter, mit denen öffentliche Beiträge gefunden werden." }
+            li { "Der Name deines Kontos, falls du einen eingetragen hast (er bleibt deiner und wird nicht wieder vergeben), und Wörter, mit denen öffentliche Beiträge gefunden werden." }
+            li { "Falls du ein Passwort gesetzt hast: ein Eintrag, gegen den es sich nur über diesen Server probieren lässt, und der verschlüsselte Tresor, den es öffnet. Keines von beiden verrät das Passwort. Ein neues Passwort ersetzt beide." }
             li { "Dein Profil, falls du eines geschrieben hast. Du ersetzt es selbst; was vorher dort stand, ist weg." }
             li { "Deine Lesezeichen, und wen und was du stummgeschaltet hast: von deinem Browser verschlüsselt, sodass nur du es lesen kannst." }
         }
         h2 { "Eine Zeit lang" }
         ul {
-            li { "Warum ein Ereignis abgelehnt wurde: 30 Tage." }
+            li { "Warum ein Ereignis abgelehnt wurde: 30 Tage; sein Text: 2 Tage." }
+            li { "Meldungen, und wer sie gemacht hat: 90 Tage." }
             li { "Wie viele Anfragen in den letzten Minuten von einer Adresse kamen, um Fluten abzuhalten." }
             li { "Fotos, auf die nichts verweist: einen Tag." }
         }

@@ -175,7 +175,7 @@ pub(super) static EN: Texts = Texts {
     posts: |n| count(n, "post", "posts"),
     treats: |n| count(n, "treat", "treats"),
     feed_title: "Who needs a pat today?",
-    feed_lead: "Every pet here has so many days to live. A post, a pat, a share, a comment or a treat begins them anew. Forget one, and its story ends.",
+    feed_lead: "Every pet here lives for a while, and no longer. A post, a pat, a share, a comment or a treat begins its time anew. Forget one, and its story ends.",
     feed_description: "A social network for pets that live while others care. Every pat is signed and can be checked by anyone.",
     feed_orders: "Order",
     feed_newest: "Newest",
@@ -208,6 +208,7 @@ pub(super) static EN: Texts = Texts {
         };
         format!("{name} lived {lived}.{closed}")
     },
+    new_story: "Begin a new story",
     keepsake_title: "Keepsake",
     keepsake_text: "Made by whoever cared for this pet. It stands on the ledger for ever.",
     keepsake_none: "No keepsake has been made yet.",

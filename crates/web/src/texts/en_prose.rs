@@ -99,13 +99,15 @@ pub(super) fn privacy() -> Markup {
         ul {
             li { "Texts: names, stories, posts, comments and tags. The ledger holds only a salted fingerprint, from which nobody can tell the text once text and salt are erased." }
             li { "Photos. They are made anew before they leave your device, so that no place or camera is in them." }
-            li { "The name of your account, if you registered one, and words by which public posts are found." }
+            li { "The name of your account, if you registered one (it stays yours, and is not given out again), and words by which public posts are found." }
+            li { "If you set a password: a record against which it can be tried by asking this server, and the encrypted vault that it opens. Neither tells the password. A new password replaces both." }
             li { "Your profile, if you wrote one. You replace it yourself; what was there before is gone." }
             li { "Your bookmarks, and whom and what you muted: encrypted by your browser, so that nobody but you can read them." }
         }
         h2 { "For a while" }
         ul {
-            li { "Why an event was refused: 30 days." }
+            li { "Why an event was refused: 30 days; the text of it: 2 days." }
+            li { "Reports, and who made them: 90 days." }
             li { "How many requests came from an address in the last minutes, to hold off floods." }
             li { "Photos that nothing refers to: a day." }
         }

@@ -10,6 +10,7 @@ mod de;
 mod de_prose;
 mod en;
 mod en_prose;
+pub(crate) mod ledger;
 pub(crate) mod market;
 pub(crate) mod mine;
 pub(crate) mod moderation;
@@ -169,6 +170,7 @@ pub struct Texts {
     pub pet_end_title: &'static str,
     /// Name, how long it lived, whether the story is closed.
     pub pet_end_text: fn(&str, &str, bool) -> String,
+    pub new_story: &'static str,
     pub keepsake_title: &'static str,
     pub keepsake_text: &'static str,
     pub keepsake_none: &'static str,

@@ -14,21 +14,62 @@ const OTHERS: &[(&str, &str, &str)] = &[
     ("body-malformed", BROKEN.0, BROKEN.1),
     ("body-presence", BROKEN.0, BROKEN.1),
     ("bad-request", BROKEN.0, BROKEN.1),
-    ("bad-name", "A name has 3 to 30 characters of a-z, 0-9, - and _, and begins with a letter.", "Ein Name hat 3 bis 30 Zeichen von a-z, 0-9, - und _ und beginnt mit einem Buchstaben."),
-    ("busy", "Too much at once. Try again in a moment.", "Zu viel auf einmal. Versuch es gleich noch einmal."),
-    ("content-mismatch", "This photo did not arrive whole. Try again.", "Dieses Foto kam nicht vollständig an. Versuch es noch einmal."),
-    ("no-place", "There is no free place for a pet at the moment.", "Zurzeit ist kein Platz für ein Tier frei."),
+    (
+        "bad-name",
+        "A name has 3 to 30 characters of a-z, 0-9, - and _, and begins with a letter.",
+        "Ein Name hat 3 bis 30 Zeichen von a-z, 0-9, - und _ und beginnt mit einem Buchstaben.",
+    ),
+    (
+        "busy",
+        "Too much at once. Try again in a moment.",
+        "Zu viel auf einmal. Versuch es gleich noch einmal.",
+    ),
+    (
+        "content-mismatch",
+        "This photo did not arrive whole. Try again.",
+        "Dieses Foto kam nicht vollständig an. Versuch es noch einmal.",
+    ),
+    (
+        "no-place",
+        "There is no free place for a pet at the moment.",
+        "Zurzeit ist kein Platz für ein Tier frei.",
+    ),
     ("not-found", "It is not here, or not any more.", "Das gibt es hier nicht, oder nicht mehr."),
     ("not-your-name", "This name belongs to another account.", "Dieser Name gehört einem anderen Konto."),
-    ("not-your-photo", "Only a photo that you put here yourself can be your picture.", "Dein Bild kann nur ein Foto sein, das du selbst hergebracht hast."),
-    ("not-your-text", "Only whoever wrote a text can erase it.", "Einen Text kann nur löschen, wer ihn geschrieben hat."),
+    (
+        "not-your-photo",
+        "Only a photo that you put here yourself can be your picture.",
+        "Dein Bild kann nur ein Foto sein, das du selbst hergebracht hast.",
+    ),
+    (
+        "not-your-text",
+        "Only whoever wrote a text can erase it.",
+        "Einen Text kann nur löschen, wer ihn geschrieben hat.",
+    ),
     ("photo-erased", "This photo was erased.", "Dieses Foto wurde gelöscht."),
     ("photo-too-large", "This photo is too large.", "Dieses Foto ist zu groß."),
-    ("rate-limited", SLOWER.0, SLOWER.1),
-    ("report-limit", "You reported much lately. Try again later.", "Du hast zuletzt viel gemeldet. Versuch es später noch einmal."),
-    ("sign-in-limit", "Too many attempts for this name. Try again in an hour.", "Zu viele Versuche für diesen Namen. Versuch es in einer Stunde noch einmal."),
-    ("sign-in-over", "It took too long. Sign in again.", "Es hat zu lange gedauert. Melde dich noch einmal an."),
-    ("unavailable", "PitPet can’t answer right now. Try again in a moment.", "PitPet kann gerade nicht antworten. Versuch es gleich noch einmal."),
+    ("account-limit", SLOWER.0, SLOWER.1),
+    ("address-limit", SLOWER.0, SLOWER.1),
+    (
+        "report-limit",
+        "You reported much lately. Try again later.",
+        "Du hast zuletzt viel gemeldet. Versuch es später noch einmal.",
+    ),
+    (
+        "sign-in-limit",
+        "Too many attempts for this name. Try again in an hour.",
+        "Zu viele Versuche für diesen Namen. Versuch es in einer Stunde noch einmal.",
+    ),
+    (
+        "sign-in-over",
+        "It took too long. Sign in again.",
+        "Es hat zu lange gedauert. Melde dich noch einmal an.",
+    ),
+    (
+        "unavailable",
+        "PitPet can’t answer right now. Try again in a moment.",
+        "PitPet kann gerade nicht antworten. Versuch es gleich noch einmal.",
+    ),
 ];
 
 const BROKEN: (&str, &str) = (
@@ -71,18 +112,24 @@ fn plain(reject: Reject) -> Option<(&'static str, &'static str)> {
             "Your account has another key by now. Sign in again.",
             "Dein Konto hat inzwischen einen anderen Schlüssel. Melde dich noch einmal an.",
         ),
-        Reject::StaleSeal | Reject::WeakSeal | Reject::AlreadySealed => {
-            ("This age is over, or somebody found it.", "Dieses Alter ist vorbei, oder jemand hat es gefunden.")
-        }
+        Reject::StaleSeal | Reject::WeakSeal | Reject::AlreadySealed => (
+            "This age is over, or somebody found it.",
+            "Dieses Alter ist vorbei, oder jemand hat es gefunden.",
+        ),
         Reject::UnknownPet => ("There is no such pet here.", "Hier gibt es kein solches Tier."),
         Reject::UnknownPost => {
             ("This post takes no more visits.", "Dieser Beitrag nimmt keine Besuche mehr an.")
         }
-        Reject::KennelFull => ("There is no free place for a pet here.", "Hier ist kein Platz für ein Tier frei."),
-        Reject::AccountsFull => ("There is no room for more players here.", "Hier ist kein Platz für weitere Spieler."),
-        Reject::OrdersFull => {
-            ("The market takes no more offers at the moment.", "Der Markt nimmt zurzeit keine Angebote mehr an.")
+        Reject::KennelFull => {
+            ("There is no free place for a pet here.", "Hier ist kein Platz für ein Tier frei.")
         }
+        Reject::AccountsFull => {
+            ("There is no room for more players here.", "Hier ist kein Platz für weitere Spieler.")
+        }
+        Reject::OrdersFull => (
+            "The market takes no more offers at the moment.",
+            "Der Markt nimmt zurzeit keine Angebote mehr an.",
+        ),
         Reject::UnknownAccount => {
             ("This account has nothing here yet.", "Dieses Konto hat hier noch nichts.")
         }
@@ -94,7 +141,9 @@ fn plain(reject: Reject) -> Option<(&'static str, &'static str)> {
             "You have not enough treats that may pay for this.",
             "Du hast nicht genug Leckerlis, die dafür ausgegeben werden dürfen.",
         ),
-        Reject::AlreadyDone => ("You did this before: once for each post.", "Das hast du schon getan: einmal bei jedem Beitrag."),
+        Reject::AlreadyDone => {
+            ("You did this before: once for each post.", "Das hast du schon getan: einmal bei jedem Beitrag.")
+        }
         Reject::TooManyComments => (
             "You commented on this post as often as one may.",
             "Du hast diesen Beitrag so oft kommentiert, wie man darf.",
@@ -127,8 +176,18 @@ mod tests {
     #[test]
     fn players_read_no_word_of_the_ledger() {
         const LEDGERS: [&str; 12] = [
-            "kennel", "nonce", "stamp", "seal", "receipt", "proof of work", "canonical", "stempel", "siegel",
-            "quittung", "arbeitsnachweis", "kanonisch",
+            "kennel",
+            "nonce",
+            "stamp",
+            "seal",
+            "receipt",
+            "proof of work",
+            "canonical",
+            "stempel",
+            "siegel",
+            "quittung",
+            "arbeitsnachweis",
+            "kanonisch",
         ];
         for lang in Lang::ALL {
             for (code, words) in all(*lang) {
