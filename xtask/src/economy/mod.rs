@@ -105,7 +105,7 @@ fn verdict(outcome: &Outcome) -> String {
         let starved = sum.starved_permille();
         if role.is_honest_owner() && starved > STARVED_PERMILLE_MAX {
             text.push_str(&format!(
-                " But {} couldn't pay {starved} of 1,000 posts that they wanted, where all owners together may miss {STARVED_PERMILLE_MAX}: docs/economy.md says why that is accepted up to {STARVED_ROLE_PERMILLE_MAX}.",
+                " But {}, couldn't pay {starved} of 1,000 posts that they wanted, where all owners together may miss {STARVED_PERMILLE_MAX}: docs/economy.md says why that is accepted up to {STARVED_ROLE_PERMILLE_MAX}.",
                 role.name()
             ));
         }
