@@ -195,7 +195,7 @@ fn a_program_is_told_why_on_its_output() {
     let ran = runner.run(&["kennel", "nowhere", "--json"]);
     assert_eq!(ran.code, 1);
     let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
-    assert_eq!((&document["status"], &document["field"]), (&404.into(), &"kennel".into()));
+    assert_eq!((&document["status"], &document["type"]), (&404.into(), &"/problems/unknown-kennel".into()));
 }
 
 #[test]
