@@ -28,7 +28,7 @@ async function start(page, where) {
 }
 
 test("it can be read in both languages, without scripts too", async () => {
-  for (const [lang, title] of [["en", "Earn treats by mining"], ["de", "Leckerli verdienen"]]) {
+  for (const [lang, title] of [["en", "Earn treats by mining"], ["de", "Leckerlis verdienen"]]) {
     for (const colorScheme of ["light", "dark"]) {
       const reader = await device(browser, service, { colorScheme });
       await open(reader.page, `/mine?lang=${lang}`);

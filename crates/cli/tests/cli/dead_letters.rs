@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use pitpet_cli::client::now_ms;
 use pitpet_local::queue::{FifoQueue, QueueSettings};
 use pitpet_pipeline::ports::OutgoingMessage;
 use serde_json::json;
@@ -21,7 +22,8 @@ async fn an_operator_sees_dead_letters_and_sends_them_back() {
         deduplication: "1".to_owned(),
         body: "no message".to_owned(),
     };
-    queue.bury(rubbish.clone(), 1).await.unwrap();
+    let sent_ms = now_ms();
+    queue.bury(rubbish.clone(), sent_ms).await.unwrap();
     drop(queue);
     let (_service, url) = Service::start(&home);
     let runner = home.at(&url);
@@ -35,7 +37,7 @@ async fn an_operator_sees_dead_letters_and_sends_them_back() {
     let id = before[0]["id"].clone();
     assert_eq!(
         before,
-        json!([{ "id": id, "kennel": rubbish.group, "sent_ms": 1, "bytes": 10, "events": null }])
+        json!([{ "id": id, "kennel": rubbish.group, "sent_ms": sent_ms, "bytes": 10, "events": null }])
     );
     let redriven = admin("redrive");
     assert_eq!((redriven.code, redriven.out.trim()), (0, "Back in the queue: 1 message"));

@@ -68,7 +68,7 @@ async fn the_command_line_says_when_to_try_again() {
         .find(|ran| ran.code != 0)
         .expect("a limit");
     let seconds: String = ran.err.chars().filter(char::is_ascii_digit).collect();
-    let shown = without_hashes(&ran.shown()).replace(
+    let shown = without_hashes(&ran.refusal()).replace(
         &format!("in {} s", seconds.strip_prefix("4292").expect("status and limit come first")),
         "in [seconds] s",
     );
