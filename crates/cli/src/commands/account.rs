@@ -111,7 +111,7 @@ fn described(view: &AccountView) -> String {
             "  together\n    {} for posts, {} free; {}, dead pets and keepsakes: {}\n",
             many(sums.granted, "treat"),
             sums.free,
-            many(u64::from(sums.living), "living pet"),
+            many(sums.living, "living pet"),
             sums.holdings
         ));
     }

@@ -85,7 +85,7 @@ fn queued(entry: &QueuedView) -> String {
     format!(
         "{} of {} ({})\n  {text}\n  event {}\n",
         entry.kind,
-        many(u64::from(entry.reporters), "reporter"),
+        many(entry.reporters, "reporter"),
         reasons.join(", "),
         entry.event
     )
