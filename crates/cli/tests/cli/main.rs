@@ -436,7 +436,7 @@ fn a_life_from_birth_to_post_and_pat() {
     .assert_eq(&refused("carla", &["pat", &post]));
     expect![[r#"
         pitpet: refused: no treats: the rules refuse it (field: amount)
-          granted treats pay for posts only; a keepsake releases them. See `pitpet account show`.
+          a keepsake releases granted treats. See `pitpet account show`.
     "#]]
     .assert_eq(&refused("carla", &["gift", &mochi, "--amount", "3"]));
     expect![[r#"
