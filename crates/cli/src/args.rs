@@ -246,7 +246,7 @@ pub(crate) struct CommentArgs {
 /// Arguments of `gift`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  pitpet gift BIRTH --amount 3\n\nGranted treats pay for posts only; a keepsake releases them."
+    after_help = "Examples:\n  pitpet gift BIRTH --amount 3\n\nGranted treats pay for posts, and for comments on one's own pet's posts; a keepsake releases them."
 )]
 pub(crate) struct GiftArgs {
     /// The pet: a birth hash

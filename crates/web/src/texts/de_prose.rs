@@ -46,7 +46,7 @@ pub(super) fn rules(kennels: &[KennelView]) -> Markup {
         }
         @if kennels.is_empty() { p { "Dieser Server hat noch keinen Platz für Tiere." } }
         h2 { "Leckerlis" }
-        p { "Leckerlis zur Geburt bezahlen nur Beiträge. Die aus einem Andenken oder von Freunden kann man jedem Tier und jedem Menschen geben. Sie entstehen nie aus dem Nichts: Die Summe aller wird in jedem Block gezählt." }
+        p { "Leckerlis zur Geburt bezahlen nur Beiträge und Kommentare zu denen des eigenen Tiers. Die aus einem Andenken oder von Freunden kann man jedem Tier und jedem Menschen geben. Sie entstehen nie aus dem Nichts: Die Summe aller wird in jedem Block gezählt." }
         h2 { "Der Markt" }
         p { "Ein Tier, das lebt, oder ein Andenken lässt sich verkaufen, und alle können dafür bieten; ein Gebot legt seine Leckerlis beiseite. Beide Seiten sehen vorher, was der Verkäufer vom Preis bekommt und was das Haus behält. Ein Tier geht mit seinem Napf und seiner Geschichte, und von diesem Block an schreibt sein neues Zuhause für es. Wer hier ein Tier hat, kann kein zweites kaufen. Ein Angebot oder Gebot ist vorbei, wenn es angenommen oder zurückgezogen wird, wenn seine Zeit um ist, oder wenn das Tier stirbt oder ein anderes Zuhause hat." }
         p { "Was das Haus von einem Preis behält, kann es nicht ausgeben. Davon wird bezahlt, wer das Buch nachprüft, und nur was dafür fehlt, entsteht neu." }

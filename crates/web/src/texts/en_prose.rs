@@ -46,7 +46,7 @@ pub(super) fn rules(kennels: &[KennelView]) -> Markup {
         }
         @if kennels.is_empty() { p { "This server has no place for pets yet." } }
         h2 { "Treats" }
-        p { "Treats given at birth pay for posts only. Those from a keepsake or from friends can be given to any pet or person. They are never made from nothing: the sum of all is counted in every block." }
+        p { "Treats given at birth pay only for posts, and for comments on your own pet’s posts. Those from a keepsake or from friends can be given to any pet or person. They are never made from nothing: the sum of all is counted in every block." }
         h2 { "The market" }
         p { "A pet that lives, or a keepsake, can be sold, and anyone can bid for one; a bid sets its treats aside. Both sides see before what the seller gets and what the house keeps of the price. A pet goes with its bowl and its story, and from that block on its new home posts for it. Whoever has a pet here can’t buy a second one. An offer or bid is over when it is taken or withdrawn, when its time is up, or when its pet dies or has another home." }
         p { "What the house keeps of a price it can’t spend. It pays those who check the ledger, and only what is missing for that is made anew." }
