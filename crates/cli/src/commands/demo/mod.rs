@@ -20,6 +20,7 @@ use pitpet_cli::kennel::Kennel;
 use pitpet_cli::keys::{Account, random_account};
 use pitpet_cli::pins::Pins;
 use pitpet_pipeline::api::PetView;
+use pitpet_pipeline::verify::report::many;
 
 use super::look::meter;
 use crate::args::{DemoArgs, URL};
@@ -465,8 +466,12 @@ impl Demo {
             let (pet, name) = (self.look_at(at).await?, self.neighbours[at].character.name);
             let life = if pet.phase == "living" { meter(pet.remaining, pet.ttl) } else { pet.phase };
             tell(&format!(
-                "{name:<15} {life:<15} {} posts, {} pats, {} shares, {} comments, {} treats",
-                pet.posts, pet.pats, pet.shares, pet.comments, pet.wallet
+                "{name:<15} {life:<15} {}, {}, {}, {}, {}",
+                many(pet.posts, "post"),
+                many(pet.pats, "pat"),
+                many(pet.shares, "share"),
+                many(pet.comments, "comment"),
+                many(pet.wallet, "treat")
             ));
         }
         let (_, head) = self.client.checkpoint(&self.kennel).await?;
