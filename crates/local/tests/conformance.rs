@@ -1,29 +1,17 @@
 //! The embedded queue runs the suite of its port.
 
-use std::pin::Pin;
+#[path = "support/clock.rs"]
+mod clock;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
+use clock::{NOW_MS, Standing};
 use pitpet_local::queue::{DeadLetterHandle, FifoQueue, QueueSettings, Which};
 use pitpet_pipeline::conformance::dead_letters;
 use pitpet_pipeline::conformance::queue::{Parameters, QueueUnderTest, Received, Sent, Time, all};
-use pitpet_pipeline::ports::{Clock, OutgoingMessage, QueueError};
-
-const NOW_MS: u64 = 1_700_000_000_000;
-
-/// Dates what is buried.
-struct Standing;
-
-impl Clock for Standing {
-    fn now_ms(&self) -> u64 {
-        NOW_MS
-    }
-
-    fn sleep(&self, _duration_ms: u64) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        Box::pin(std::future::pending())
-    }
-}
+use pitpet_pipeline::ports::{OutgoingMessage, QueueError};
 
 struct Embedded {
     queue: FifoQueue,

@@ -1,28 +1,18 @@
 //! What the suite of the port and the model leave out: refusals, the ports, wake-ups, retention.
 
+#[path = "support/clock.rs"]
+mod clock;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use clock::{NOW_MS, Standing};
 use pitpet_local::queue::{
     BODY_BYTES_MAX, DeadLetterHandle, FifoQueue, QueueHandle, QueueSettings, Settled, Which,
 };
 use pitpet_pipeline::ports::{Clock, DeadLetters, OutgoingMessage, Queue, QueueError};
 use tempfile::TempDir;
-
-const NOW_MS: u64 = 1_700_000_000_000;
-
-struct Standing;
-
-impl Clock for Standing {
-    fn now_ms(&self) -> u64 {
-        NOW_MS
-    }
-
-    fn sleep(&self, _duration_ms: u64) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        Box::pin(std::future::pending())
-    }
-}
 
 fn fixture() -> (FifoQueue, TempDir) {
     let folder = tempfile::tempdir().expect("a temporary folder");

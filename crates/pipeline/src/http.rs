@@ -13,7 +13,7 @@ use tracing::Instrument as _;
 use crate::api::*;
 use crate::ingest::Ingest;
 use crate::problem::{bad_field, not_found, problem};
-use crate::query::{OrderFilter, OrderSort, Queries, WithProof};
+use crate::query::{OrderFilter, OrderSort, PAGE_MAX, Queries, WithProof};
 use crate::rate_limit::{Counting, Subject};
 
 /// A request body's size, at most: 25 events of 1 KiB with bodies of 8 KiB are 230 KiB; as base64
@@ -22,9 +22,6 @@ pub const REQUEST_BYTES_MAX: usize = 512 * 1024;
 
 /// Entries of a page, unless asked otherwise.
 const PAGE: u32 = 30;
-
-/// Entries of a page, at most.
-const PAGE_MAX: u32 = 100;
 
 /// Lists and records within each other in a request, at most: `serde_json`'s own limit.
 const DEPTH_MAX: u32 = 128;

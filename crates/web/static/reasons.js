@@ -4,7 +4,7 @@ let all;
 
 /** The words for a code; those that came with it if there are none. */
 export async function reason(code, detail) {
-  all ??= fetch(`/reasons/${document.documentElement.lang === "de" ? "de" : "en"}.json`).then((response) =>
+  all ??= fetch(`/reasons/${document.documentElement.lang}.json`).then((response) =>
     response.ok ? response.json() : Promise.reject(new Error(String(response.status))),
   );
   try {

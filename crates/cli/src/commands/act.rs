@@ -14,6 +14,7 @@ use pitpet_pipeline::problem::not_found;
 use pitpet_pipeline::verify::report::many;
 use serde_json::{Value, json};
 
+use super::look::visits;
 use crate::args::{AtPet, AtPost, BirthArgs, CommentArgs, GiftArgs, PostArgs, TransferArgs};
 use crate::context::{Context, Reporter};
 
@@ -124,12 +125,9 @@ fn effects(mined: &Mined) -> (Value, String) {
                 json.push(json!({ "pet": pet.birth.to_string(), "wallet": pet.wallet, "posts": pet.posts,
                     "pats": pet.pats, "shares": pet.shares, "comments": pet.comments }));
                 text.push_str(&format!(
-                    "  the pet has {}, {}, {}, {}, {}\n",
+                    "  the pet has {}, {}\n",
                     many(pet.wallet, "treat"),
-                    many(pet.posts, "post"),
-                    many(pet.pats, "pat"),
-                    many(pet.shares, "share"),
-                    many(pet.comments, "comment")
+                    visits([pet.posts, pet.pats, pet.shares, pet.comments])
                 ));
             }
             Change::Account(account) => {

@@ -24,6 +24,12 @@ pub(crate) async fn pet(context: &Context, args: PetArgs) -> Result<(), Failure>
     Ok(())
 }
 
+/// What a pet has had: posts, pats, shares and comments.
+pub(super) fn visits([posts, pats, shares, comments]: [u64; 4]) -> String {
+    let [posts, pats] = [many(posts, "post"), many(pats, "pat")];
+    format!("{posts}, {pats}, {}, {}", many(shares, "share"), many(comments, "comment"))
+}
+
 fn card(pet: &PetView) -> String {
     let absent = if pet.hidden.is_some() { "(name hidden)" } else { "(name erased)" };
     let name = pet.name.as_deref().unwrap_or(absent);
@@ -44,11 +50,8 @@ fn card(pet: &PetView) -> String {
         text.push_str(&format!("  {}\n", hidden_by(hidden)));
     }
     text.push_str(&format!(
-        "  {}, {}, {}, {}; {} in its wallet\n  birth  {}\n  owner  {}\n  kennel {}\n",
-        many(pet.posts, "post"),
-        many(pet.pats, "pat"),
-        many(pet.shares, "share"),
-        many(pet.comments, "comment"),
+        "  {}; {} in its wallet\n  birth  {}\n  owner  {}\n  kennel {}\n",
+        visits([pet.posts, pet.pats, pet.shares, pet.comments]),
         many(pet.wallet, "treat"),
         pet.birth,
         pet.owner,

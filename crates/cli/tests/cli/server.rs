@@ -210,6 +210,11 @@ impl Inner {
     fn end_stories(&mut self) {
         let dead = self.kennel.state().pets().find(|pet| pet.phase == Phase::Dead).map(|pet| pet.birth);
         let Some(pet) = dead else { return };
+        self.mine_by_house(Payload::StoryEnd { pet });
+    }
+
+    /// Mines an event of the house.
+    fn mine_by_house(&mut self, payload: Payload) {
         let key = SigningKey::from_bytes(&[2; 32]);
         let public = PublicKey(key.verifying_key().to_bytes());
         let mut event = Event {
@@ -219,7 +224,7 @@ impl Inner {
             key: public,
             nonce: 0,
             expires_ms: now_ms() + 60_000,
-            payload: Payload::StoryEnd { pet },
+            payload,
             stamp: 0,
         };
         event.seal_stamp(&Parameters::CLASSIC);

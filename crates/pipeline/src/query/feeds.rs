@@ -34,7 +34,7 @@ fn time_of(cursor: Option<&str>) -> u64 {
 }
 
 /// Entries of a page, at most.
-pub(super) const PAGE_MAX: u32 = 100;
+pub(crate) const PAGE_MAX: u32 = 100;
 
 /// What stands before a cursor, newest first.
 pub(super) fn before(cursor: Option<&str>, pk: String, from: &str, limit: u32) -> Query {

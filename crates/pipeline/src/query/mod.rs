@@ -36,6 +36,7 @@ use pitpet_chain::reject::Reject;
 pub use belongings::{Home, POSTS_MAX, is_fading};
 pub use cards::{AccountCard, PetCard, read_account, read_pet, remaining_words};
 pub use export::{ExportManifest, Segment, SegmentEntry, StoredBody};
+pub(crate) use feeds::PAGE_MAX;
 pub use find::{FOUND_MAX, Found};
 pub use living::Ranking;
 pub use market::{OrderFilter, OrderSort};

@@ -22,7 +22,7 @@ use pitpet_cli::pins::Pins;
 use pitpet_pipeline::api::PetView;
 use pitpet_pipeline::verify::report::many;
 
-use super::look::meter;
+use super::look::{meter, visits};
 use crate::args::{DemoArgs, URL};
 use crate::context::{Ask, Context, plain, show};
 use cast::{CAST, Character};
@@ -466,11 +466,8 @@ impl Demo {
             let (pet, name) = (self.look_at(at).await?, self.neighbours[at].character.name);
             let life = if pet.phase == "living" { meter(pet.remaining, pet.ttl) } else { pet.phase };
             tell(&format!(
-                "{name:<15} {life:<15} {}, {}, {}, {}, {}",
-                many(pet.posts, "post"),
-                many(pet.pats, "pat"),
-                many(pet.shares, "share"),
-                many(pet.comments, "comment"),
+                "{name:<15} {life:<15} {}, {}",
+                visits([pet.posts, pet.pats, pet.shares, pet.comments]),
                 many(pet.wallet, "treat")
             ));
         }

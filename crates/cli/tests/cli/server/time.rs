@@ -60,21 +60,8 @@ impl Inner {
 
     /// Mines time by the house, with what the witnesses said.
     fn mine_time(&mut self) {
-        let key = SigningKey::from_bytes(&[2; 32]);
-        let public = PublicKey(key.verifying_key().to_bytes());
         let statements = self.waiting().iter().filter_map(WaitingStatement::read).collect();
-        let mut event = Event {
-            version: VERSION,
-            kennel: *self.kennel.id(),
-            account: AccountId::of(&public),
-            key: public,
-            nonce: 0,
-            expires_ms: now_ms() + 60_000,
-            payload: Payload::Time { parent: self.kennel.head().hash, statements },
-            stamp: 0,
-        };
-        event.seal_stamp(&Parameters::CLASSIC);
-        self.mine(event.sign(&key), event.id());
+        self.mine_by_house(Payload::Time { parent: self.kennel.head().hash, statements });
     }
 
     fn waiting(&self) -> Vec<WaitingStatement> {
