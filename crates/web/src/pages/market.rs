@@ -174,13 +174,13 @@ fn terms(view: &View<'_>, order: &OrderView) -> Markup {
 fn order_actions(view: &View<'_>, order: &OrderView, what: &str) -> Markup {
     let t = view.t.market;
     // An offer is anyone's to take but its maker's; a bid only the owner's.
-    let (icon_name, label) = if order.side == "offer" { ("offer", t.act_buy) } else { ("offer", t.act_sell) };
+    let label = if order.side == "offer" { t.act_buy } else { t.act_sell };
     html! {
         div.actions role="group" aria-label=((view.t.actions_of)(what)) data-actions data-kennel=(order.kennel)
             data-pet=(order.pet) data-owner=(order.owner) data-phase=(order.phase) data-order=(order.id)
             data-side=(order.side) data-maker=(order.maker) data-price=(order.price)
             data-to-seller=(order.to_seller) data-to-house=(order.to_house) {
-            button type="button" data-act="take" disabled hidden[order.side == "bid"] { (icon(icon_name)) (label) }
+            button type="button" data-act="take" disabled hidden[order.side == "bid"] { (icon("offer")) (label) }
             button type="button" data-act="cancel" disabled hidden { (t.act_cancel) }
         }
     }
