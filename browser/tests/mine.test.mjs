@@ -12,6 +12,8 @@ before(async () => {
   browser = await launch();
   anna = await device(browser, service);
   birth = await joinWith(anna.page, { user: "anna", pet: "Mochi" });
+  // Where a search goes on for longer than any test: a seal takes a million million tries.
+  service.admin("kennel", "open", "deep", "--seal-bits", "40");
 });
 after(async () => {
   await browser?.close();
@@ -71,8 +73,7 @@ test("a seal is found in the page, and paid; so is the next age's", async () => 
 
 test("a search shows its rate, is stopped, and pauses where nobody looks on", async () => {
   const { page } = anna;
-  // In the town it takes millions of tries.
-  await start(page, "town");
+  await start(page, "deep");
   await status(page, "searching");
   await page.locator("#mine-rate", { hasText: /[1-9]/ }).waitFor();
   const look = (hidden) =>
@@ -99,7 +100,7 @@ test("a low battery is spared until it is charged", async () => {
     globalThis.battery = battery;
     navigator.getBattery = async () => battery;
   });
-  await start(page, "town");
+  await start(page, "deep");
   await status(page, "paused");
   assert.match(await page.textContent("#mine-status"), /battery/);
   const change = (name, value) =>

@@ -718,6 +718,9 @@ pub(crate) enum AdminKennelCommand {
         /// Bits of a birth's stamp, instead of the preset's; 0 to 40
         #[arg(long, value_name = "BITS")]
         birth_bits: Option<u8>,
+        /// Trials of a seal, at least 2^BITS on average, instead of the preset's; 0 to 40
+        #[arg(long, value_name = "BITS")]
+        seal_bits: Option<u8>,
         /// Silence after which time is mined, ms, instead of the preset's; 60000 to 43200000
         #[arg(long, value_name = "MS")]
         idle_ms: Option<u64>,

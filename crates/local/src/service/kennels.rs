@@ -63,6 +63,9 @@ pub struct NewKennel {
     pub birth_bits: Option<u8>,
     /// Instead of the preset's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal_bits: Option<u8>,
+    /// Instead of the preset's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_ms: Option<u64>,
     /// Instead of the preset's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -83,6 +86,7 @@ impl NewKennel {
             preset,
             stamp_bits: None,
             birth_bits: None,
+            seal_bits: None,
             idle_ms: None,
             living_max: None,
             witnesses: Vec::new(),
@@ -95,6 +99,7 @@ impl NewKennel {
         Parameters {
             stamp_bits: self.stamp_bits.unwrap_or(preset.stamp_bits),
             birth_bits: self.birth_bits.unwrap_or(preset.birth_bits),
+            seal_bits: self.seal_bits.unwrap_or(preset.seal_bits),
             idle_ms: self.idle_ms.unwrap_or(preset.idle_ms),
             living_max: self.living_max.unwrap_or(preset.living_max),
             ..preset
