@@ -13,7 +13,7 @@ use pitpet_pipeline::search::WORDS_MAX;
 use crate::clock::SystemClock;
 use crate::objects::UploadSecret;
 use crate::settings::SettingsError;
-use crate::{DynamoTable, FolderObjects, Settings, SqsQueue};
+use crate::{DynamoTable, FolderObjects, S3Objects, Settings, SqsQueue};
 
 /// Why a function can't start.
 #[derive(Debug, thiserror::Error)]
@@ -118,13 +118,8 @@ pub fn objects_at(address: &str) -> Result<Arc<dyn Objects>, EnvironmentError> {
     let Some(bucket) = address.strip_prefix("s3://") else {
         return Err(bad(OBJECTS, "it must begin with s3:// or file://"));
     };
-    #[cfg(feature = "s3")]
-    {
-        let settings = Settings::from_environment("AWS_ENDPOINT_URL_S3")?;
-        Ok(Arc::new(crate::S3Objects::new(&settings, bucket).map_err(|error| bad(OBJECTS, error))?))
-    }
-    #[cfg(not(feature = "s3"))]
-    Err(bad(OBJECTS, format!("this build is without the feature `s3`, which the bucket {bucket} needs")))
+    let settings = Settings::from_environment("AWS_ENDPOINT_URL_S3")?;
+    Ok(Arc::new(S3Objects::new(&settings, bucket).map_err(|error| bad(OBJECTS, error))?))
 }
 
 /// Where upload tickets lead, as `https://bucket.s3.region.amazonaws.com`; none if that is the
@@ -135,14 +130,9 @@ pub fn objects_at(address: &str) -> Result<Arc<dyn Objects>, EnvironmentError> {
 pub fn uploads() -> Result<Option<String>, EnvironmentError> {
     let address = needed(OBJECTS)?;
     let Some(bucket) = address.strip_prefix("s3://") else { return Ok(None) };
-    #[cfg(feature = "s3")]
-    {
-        let settings = Settings::from_environment("AWS_ENDPOINT_URL_S3")?;
-        let store = crate::S3Objects::new(&settings, bucket).map_err(|error| bad(OBJECTS, error))?;
-        Ok(Some(store.uploads()))
-    }
-    #[cfg(not(feature = "s3"))]
-    Err(bad(OBJECTS, format!("this build is without the feature `s3`, which the bucket {bucket} needs")))
+    let settings = Settings::from_environment("AWS_ENDPOINT_URL_S3")?;
+    let store = S3Objects::new(&settings, bucket).map_err(|error| bad(OBJECTS, error))?;
+    Ok(Some(store.uploads()))
 }
 
 /// The two variables of which one says where a key is.
@@ -150,7 +140,7 @@ pub fn uploads() -> Result<Option<String>, EnvironmentError> {
 pub struct KeyVariables {
     /// Names a file.
     pub file: &'static str,
-    /// Names a secret in Secrets Manager; needs a build with the feature `secrets`.
+    /// Names a secret in Secrets Manager.
     pub secret: &'static str,
 }
 
@@ -192,15 +182,10 @@ pub async fn signing_key(key: KeyVariables) -> Result<SigningKey, EnvironmentErr
 /// # Errors
 /// In words for the operator.
 pub async fn secret_key(name: &str) -> Result<SigningKey, String> {
-    #[cfg(feature = "secrets")]
-    {
-        let settings = Settings::from_environment("AWS_ENDPOINT_URL_SECRETS_MANAGER")
-            .map_err(|error| error.to_string())?;
-        let text = crate::secrets::text(&settings, name).await?;
-        read_key(&text).map_err(|reason| format!("{name}: {reason}"))
-    }
-    #[cfg(not(feature = "secrets"))]
-    Err(format!("this build is without the feature `secrets`, which the secret {name} needs"))
+    let settings =
+        Settings::from_environment("AWS_ENDPOINT_URL_SECRETS_MANAGER").map_err(|error| error.to_string())?;
+    let text = crate::secrets::text(&settings, name).await?;
+    read_key(&text).map_err(|reason| format!("{name}: {reason}"))
 }
 
 /// Reads a key from text. Nothing of the text is repeated in the reason.

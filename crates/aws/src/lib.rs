@@ -18,7 +18,6 @@ pub mod gateway;
 pub mod logs;
 pub mod metrics;
 pub mod objects;
-#[cfg(feature = "secrets")]
 mod secrets;
 pub mod settings;
 pub mod sqs;
@@ -27,7 +26,6 @@ pub use clock::SystemClock;
 pub use dead_letters::DeadLetterQueue;
 pub use dynamo::DynamoTable;
 pub use objects::FolderObjects;
-#[cfg(feature = "s3")]
 pub use objects::S3Objects;
 pub use settings::Settings;
 pub use sqs::SqsQueue;

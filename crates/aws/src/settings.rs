@@ -54,9 +54,6 @@ pub enum SettingsError {
     /// The endpoint is plain HTTP to somewhere else than this machine.
     #[error("the endpoint {0} is plain HTTP but not on loopback: requests would cross a network unprotected")]
     PlainHttp(String),
-    /// This build has no TLS.
-    #[error("the endpoint {0} needs TLS, and this build is without the feature `tls`")]
-    NoTls(String),
 }
 
 /// How to reach one AWS service.
@@ -160,7 +157,6 @@ impl Settings {
     }
 
     /// Makes the Secrets Manager client.
-    #[cfg(feature = "secrets")]
     pub(crate) fn secrets(&self) -> Result<aws_sdk_secretsmanager::Client, SettingsError> {
         let mut config = aws_sdk_secretsmanager::Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -202,13 +198,10 @@ impl Settings {
         let builder = aws_smithy_http_client::Builder::new();
         match &self.endpoint {
             Some(endpoint) if endpoint.starts_with("http://") => Ok(builder.build_http()),
-            #[cfg(feature = "tls")]
             _ => {
                 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
                 Ok(builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https())
             }
-            #[cfg(not(feature = "tls"))]
-            other => Err(SettingsError::NoTls(other.clone().unwrap_or_else(|| "of the region".into()))),
         }
     }
 }

@@ -22,11 +22,6 @@ const FUNCTIONS: [&str; 4] = ["ingest", "miner", "reaper", "query"];
 /// The miner's folder of artefacts; `infra/lib/bundle.ts` tells the function.
 const ARTEFACTS: &str = "artefacts";
 
-/// What the emulated deployment needs of the workspace's binaries: functions for the cloud, and a
-/// command line and a load generator that speak TLS.
-const GATE_FEATURES: &str =
-    "pitpet/tls,xtask/tls,pitpet-ingest/cloud,pitpet-miner/cloud,pitpet-reaper/cloud,pitpet-query/cloud";
-
 /// Arguments of `bundle`.
 #[derive(Args)]
 #[command(
@@ -55,7 +50,7 @@ pub(crate) struct Arguments {
 enum Profile {
     /// What is deployed.
     Lambda,
-    /// Shares every dependency with the tests' build. Never deploy it: it holds paths of this machine.
+    /// The tests' own binaries. Never deploy it: it holds paths of this machine, and the compiler.
     Release,
 }
 
@@ -155,11 +150,11 @@ fn build(arch: Arch, profile: Profile, folder: &Path) -> anyhow::Result<PathBuf>
     let workspace = workspace();
     let triple = arch.triple();
     let mut command = cargo();
-    command.current_dir(&workspace).args(["build", "--locked", "--target-dir"]).arg(folder);
+    let verb = if profile == Profile::Release { "test" } else { "build" };
+    command.current_dir(&workspace).args([verb, "--locked", "--target-dir"]).arg(folder);
     if profile == Profile::Release {
-        // All that the gate builds at once, so that it is built once. The four binaries are linked
-        // without the features of the tests' dependencies.
-        command.args(["--release", "--workspace", "--bins", "--features", GATE_FEATURES]);
+        // The tests run these binaries: after them there is nothing left to compile.
+        command.args(["--release", "--workspace", "--no-run"]);
         run_command(&mut command)?;
         return Ok(folder.join("release"));
     }
@@ -169,12 +164,9 @@ fn build(arch: Arch, profile: Profile, folder: &Path) -> anyhow::Result<PathBuf>
         .env_remove("RUSTFLAGS")
         .env_remove("RUSTC_WRAPPER")
         .env("CARGO_INCREMENTAL", "0");
-    let mut features = Vec::new();
     for function in FUNCTIONS {
         command.args(["--package", &format!("pitpet-{function}")]);
-        features.push(format!("pitpet-{function}/cloud"));
     }
-    command.args(["--features", &features.join(",")]);
     if !arch.is_host() {
         cross(arch, &mut command)?;
     }

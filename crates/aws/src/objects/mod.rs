@@ -7,7 +7,6 @@
 //! content.
 
 mod folder;
-#[cfg(feature = "s3")]
 mod s3;
 mod tickets;
 
@@ -17,7 +16,6 @@ use object_store::{ObjectStoreExt, PutPayload};
 use pitpet_pipeline::ports::ObjectError;
 
 pub use folder::FolderObjects;
-#[cfg(feature = "s3")]
 pub use s3::S3Objects;
 pub use tickets::{UPLOAD_PATH, UploadError, UploadSecret};
 

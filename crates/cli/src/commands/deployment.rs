@@ -202,17 +202,9 @@ async fn upgrade(
     super::upgrade::end(context, offered.event, super::upgrade::record(&offered)).await
 }
 
-#[cfg(feature = "tls")]
 fn objects(bucket: &str) -> Result<Arc<dyn Objects>, Failure> {
     let settings = settings("AWS_ENDPOINT_URL_S3")?;
     Ok(Arc::new(pitpet_aws::S3Objects::new(&settings, bucket).map_err(unreachable)?))
-}
-
-#[cfg(not(feature = "tls"))]
-fn objects(bucket: &str) -> Result<Arc<dyn Objects>, Failure> {
-    Err(Failure::usage(format!(
-        "the bucket {bucket} needs a build with TLS: cargo run --release --features tls -- …"
-    )))
 }
 
 async fn queue(context: &Context, deployment: &Deployment) -> Result<(), Failure> {
