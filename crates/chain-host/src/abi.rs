@@ -64,8 +64,8 @@ impl Operation {
         }
     }
 
-    /// The fuel of one call, in metering points: one per executed operator, and one per 8 bytes that a bulk memory
-    /// operator touches.
+    /// The fuel of one call, in metering points: one per executed operator that does something, and one per 8 bytes
+    /// that a bulk memory operator touches.
     ///
     /// Dense code such as a hash was measured at 13 points a nanosecond, and nothing is denser; so a signature check of
     /// 150 µs takes at most 2 million points, and a block of 500 events 1,000 million for its signatures. The limit is

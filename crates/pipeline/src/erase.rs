@@ -124,7 +124,7 @@ pub async fn erase(table: &dyn Table, mined: &Mined, now_ms: u64) -> Result<(), 
     // One that is written later would meet this one; by then no message holds the event any more.
     let spare = Update {
         key: items::spare_body(&mined.event),
-        set: attributes([(ERASED, now_ms.into()), ("ttl", ttl_s.into())]),
+        set: attributes([(ERASED, now_ms.into()), (items::EXPIRY, ttl_s.into())]),
         remove: vec!["body", "salt"],
         condition: Condition::Below(ERASED, u64::MAX),
         retry: Retry::Allowed,

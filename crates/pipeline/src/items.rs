@@ -47,6 +47,9 @@ use pitpet_chain::hash::{
 
 use crate::ports::{Attributes, Key, Value};
 
+/// The attribute that says when an item may be deleted, seconds since 1970; the table does it some time later.
+pub const EXPIRY: &str = "ttl";
+
 /// Milliseconds of a day: the feed's partitions.
 pub const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 

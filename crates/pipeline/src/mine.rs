@@ -698,7 +698,7 @@ impl Miner {
             let set = attributes([
                 ("reject", u64::from(rejected.reject.number()).into()),
                 ("kennel", founding.kennel.0.into()),
-                ("ttl", ttl_s.into()),
+                (items::EXPIRY, ttl_s.into()),
             ]);
             batch.guarded.push(if_absent(items::reject(&id), set));
             if let (Some(body), false) = (&entry.body, is_of_the_event_alone(rejected.reject)) {

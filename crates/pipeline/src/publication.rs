@@ -80,8 +80,11 @@ pub fn body_update(event: &EventId, body: &SaltedBody) -> Update {
 
 /// Keeps the body of an event that was rejected, for as long as another miner may accept it.
 pub fn spare_update(event: &EventId, body: &SaltedBody, ttl_s: u64) -> Update {
-    let set =
-        attributes([("salt", body.salt.into()), ("body", body.body.0.clone().into()), ("ttl", ttl_s.into())]);
+    let set = attributes([
+        ("salt", body.salt.into()),
+        ("body", body.body.0.clone().into()),
+        (items::EXPIRY, ttl_s.into()),
+    ]);
     if_absent(items::spare_body(event), set)
 }
 

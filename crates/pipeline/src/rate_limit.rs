@@ -236,7 +236,7 @@ impl RateLimiter {
         let ttl_s = ((window + 1) * subject.window_ms() + KEPT_MS) / 1000;
         let update = Update {
             key,
-            set: attributes([("count", (total + step).into()), ("ttl", ttl_s.into())]),
+            set: attributes([("count", (total + step).into()), (items::EXPIRY, ttl_s.into())]),
             remove: Vec::new(),
             condition: counted.map_or(Condition::Absent, |count| Condition::Equals("count", count.into())),
             // Twice would count twice, or fail on its own effect.

@@ -90,7 +90,7 @@ pub async fn take(
         attributes: attributes([
             ("reason", u64::from(reason as u8).into()),
             ("reported_ms", now_ms.into()),
-            ("ttl", ttl_s.into()),
+            (items::EXPIRY, ttl_s.into()),
         ]),
     };
     match table.put_new(&report).await {
@@ -112,7 +112,7 @@ async fn sort(table: &dyn Table, kennel: &KennelId, event: &EventId, ttl_s: u64)
             return Ok(());
         }
         // First the entry, which counts only once the sum says so.
-        let entry = attributes([("event", event.0.into()), ("ttl", ttl_s.into())]);
+        let entry = attributes([("event", event.0.into()), (items::EXPIRY, ttl_s.into())]);
         let entry = Item { key: sum.place(kennel, event), attributes: entry };
         match table.put_new(&entry).await {
             Ok(()) | Err(TableError::Conflict) => {}
@@ -126,7 +126,7 @@ async fn sort(table: &dyn Table, kennel: &KennelId, event: &EventId, ttl_s: u64)
                 ("last_ms", sum.last_ms.into()),
                 ("reasons", Value::List(reasons)),
                 ("kennel", kennel.0.into()),
-                ("ttl", ttl_s.into()),
+                (items::EXPIRY, ttl_s.into()),
             ]),
             remove: Vec::new(),
             condition: match &before {

@@ -239,7 +239,7 @@ impl Ingest {
         let ttl_s = (self.clock.now_ms() + KEPT_MS) / 1000;
         let said = Item {
             key: items::statement(&kennel, &head, &witness),
-            attributes: attributes([("signature", signature.to_vec().into()), ("ttl", ttl_s.into())]),
+            attributes: attributes([("signature", signature.to_vec().into()), (items::EXPIRY, ttl_s.into())]),
         };
         match table.put_new(&said).await {
             // It has said so before.

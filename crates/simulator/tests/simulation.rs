@@ -6,7 +6,7 @@ use pitpet_chain::event::Kind;
 use pitpet_simulator::simulation::{Counts, FaultKind, Scenario, run, run_all, shrink};
 
 /// Seeds of the gate.
-const SEEDS: u64 = 900;
+const SEEDS: u64 = 1_350;
 
 /// At least so many events, and so many faults of each kind.
 const EVENTS_MIN: u64 = 200_000;

@@ -11,6 +11,7 @@ use pitpet_cli::client::{Client, Done};
 use pitpet_cli::failure::Failure;
 use pitpet_cli::keys::public;
 use pitpet_pipeline::api::{KennelModeratorsView, QueuedView, VerdictView};
+use pitpet_pipeline::problem::not_found;
 use pitpet_pipeline::verify::report::many;
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -128,7 +129,7 @@ async fn verdict(context: &Context, args: VerdictArgs, verdict: Verdict) -> Resu
 
 async fn kennel_of(client: &Client, event: &EventId) -> Result<String, Failure> {
     let view = client.event(event, 0).await?;
-    let view = view.ok_or_else(|| Failure::usage(format!("no event {event} on {}", client.server())))?;
+    let view = view.ok_or_else(|| Failure::from(not_found("such event", "event")))?;
     match view.place.as_ref().map(|place| place.kind.as_str()) {
         Some("birth" | "post" | "comment") => Ok(view.kennel),
         _ => Err(Failure::usage(format!("event {event} is no birth, post or comment (field: event)"))),

@@ -97,6 +97,15 @@ fn mistakes(runner: &Runner, url: &str) {
     );
     check(
         "bella",
+        &["moderate", "hide", &nobody, "--reason", "spam"],
+        expect![[r#"
+        exit 1
+        --- err
+        pitpet: refused: There is no such event. (field: event)
+    "#]],
+    );
+    check(
+        "bella",
         &["pet", &nobody],
         expect![[r#"
         exit 1

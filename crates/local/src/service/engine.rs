@@ -9,20 +9,35 @@
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::Context as _;
+use dynoxide::actions::update_time_to_live::{TimeToLiveSpecification, UpdateTimeToLiveRequest};
+use pitpet_pipeline::items;
 use tokio::sync::oneshot;
 
 use crate::queue::Durability;
+
+/// From the start to the first look for what has expired: a laptop may not run for long.
+const FIRST_EXPIRY: Duration = Duration::from_secs(60);
+/// Between two looks, which read the whole table page by page.
+const EXPIRY_EVERY: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// A running engine, for whoever needs a table without the rest of the service.
 pub struct Engine {
     endpoint: String,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
+    database: dynoxide::Database,
     /// None: it keeps everything in memory.
     path: Option<PathBuf>,
+}
+
+/// Deletes what has expired, until it is dropped.
+pub(super) struct Expiry {
+    _stop: mpsc::Sender<()>,
 }
 
 /// A loopback address that can't be guessed, where the system has more than one.
@@ -64,6 +79,7 @@ impl Engine {
         let endpoint = format!("http://{}", listener.local_addr()?);
         let (stop, stopped) = oneshot::channel::<()>();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let served = database.clone();
         let thread = std::thread::Builder::new().name("table".to_owned()).spawn(move || {
             runtime.block_on(async move {
                 let listener = match tokio::net::TcpListener::from_std(listener) {
@@ -72,13 +88,12 @@ impl Engine {
                 };
                 // A dropped sender stops the engine too.
                 let shutdown = async { drop(stopped.await) };
-                if let Err(error) = dynoxide::server::serve_with_shutdown(listener, database, shutdown).await
-                {
+                if let Err(error) = dynoxide::server::serve_with_shutdown(listener, served, shutdown).await {
                     tracing::error!(%error, "the table's engine ended badly");
                 }
             });
         })?;
-        Ok(Self { endpoint, stop, thread, path })
+        Ok(Self { endpoint, stop, thread, database, path })
     }
 
     /// Its address.
@@ -105,6 +120,29 @@ impl Engine {
         Ok(Durability { journal_mode, synchronous })
     }
 
+    /// Deletes now and then what has expired, as the cloud's table does by itself: one minute from
+    /// now, then every six hours.
+    ///
+    /// It has a thread of its own, which no stop waits for: each item is deleted or not.
+    ///
+    /// # Errors
+    /// If there can be no more threads.
+    pub(super) fn expire(&self, table: &'static str) -> anyhow::Result<Expiry> {
+        let database = self.database.clone();
+        let (stop, stopped) = mpsc::channel();
+        std::thread::Builder::new().name("expiry".to_owned()).spawn(move || {
+            let mut pause = FIRST_EXPIRY;
+            while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+                match sweep(&database, table) {
+                    Ok(deleted) => tracing::info!(deleted, "deleted what had expired"),
+                    Err(error) => tracing::error!(%error, "what has expired stays until the next try"),
+                }
+                pause = EXPIRY_EVERY;
+            }
+        })?;
+        Ok(Expiry { _stop: stop })
+    }
+
     /// Ends it; requests under way are answered first.
     pub fn stop(self) {
         drop(self.stop);
@@ -114,8 +152,21 @@ impl Engine {
     }
 }
 
+/// Deletes what has expired by now; gives the number of items. Other requests go between its pages.
+fn sweep(database: &dynoxide::Database, table: &str) -> dynoxide::Result<usize> {
+    // Said each time, because tables of older versions weren't told.
+    let time_to_live_specification =
+        TimeToLiveSpecification { attribute_name: items::EXPIRY.to_owned(), enabled: true };
+    let table_name = table.to_owned();
+    database.update_time_to_live(UpdateTimeToLiveRequest { table_name, time_to_live_specification })?;
+    database.sweep_ttl()
+}
+
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use pitpet_aws::{DynamoTable, Settings, SystemClock};
+    use pitpet_pipeline::ports::{Clock as _, Consistency, Item, Key, Table as _};
+
     use super::*;
 
     #[test]
@@ -148,5 +199,25 @@ mod tests {
         assert!(!hosts.contains(&Ipv4Addr::LOCALHOST), "{hosts:?}");
         assert_ne!(hosts[0], hosts[1]);
         engines.into_iter().for_each(Engine::stop);
+    }
+
+    #[tokio::test]
+    async fn what_has_expired_is_deleted_and_nothing_else() {
+        let engine = Engine::in_memory().unwrap();
+        let table = DynamoTable::new(&Settings::embedded(engine.endpoint()), "t").unwrap();
+        table.create().await.unwrap();
+        let now_s = SystemClock.now_ms() / 1_000;
+        for (name, expiry_s) in [("past", Some(now_s - 60)), ("future", Some(now_s + 60)), ("kept", None)] {
+            let attributes =
+                expiry_s.map(|at| items::attributes([(items::EXPIRY, at.into())])).unwrap_or_default();
+            table.put_new(&Item { key: Key::new("A", name), attributes }).await.unwrap();
+        }
+        assert_eq!(sweep(&engine.database, "t").unwrap(), 1);
+        assert_eq!(sweep(&engine.database, "t").unwrap(), 0);
+        for (name, is_there) in [("past", false), ("future", true), ("kept", true)] {
+            let found = table.get(&Key::new("A", name), Consistency::Strong).await.unwrap();
+            assert_eq!(found.is_some(), is_there, "{name}");
+        }
+        engine.stop();
     }
 }

@@ -102,6 +102,7 @@ pub struct Service {
     reaper: JoinHandle<()>,
     queue: FifoQueue,
     engine: Engine,
+    _expiry: engine::Expiry,
     _lock: std::fs::File,
 }
 
@@ -200,6 +201,7 @@ impl Service {
             queue: queue.clone(),
         });
 
+        let expiry = engine.expire(TABLE)?;
         let stop = CancellationToken::new();
         let source_settings = EventSourceSettings {
             concurrency_max: settings.concurrency_max,
@@ -218,7 +220,7 @@ impl Service {
         ));
         let reaper = tokio::spawn(schedule(reaper, settings.reap_every, stop.child_token()));
         let front = tokio::spawn(front::serve(listener, shared, settings.front, stop.child_token()));
-        Ok(Self { address, stop, front, source, reaper, queue, engine, _lock: lock })
+        Ok(Self { address, stop, front, source, reaper, queue, engine, _expiry: expiry, _lock: lock })
     }
 
     /// Where the HTTP front listens.

@@ -455,7 +455,7 @@ impl Run<'_, '_> {
     ) -> Result<(), LedgerError> {
         let key = items::reject(&signed.id);
         let recorded_s =
-            reject.number("ttl").ok().and_then(|ttl_s| ttl_s.checked_sub(REJECT_KEPT_MS / 1_000));
+            reject.number(items::EXPIRY).ok().and_then(|ttl_s| ttl_s.checked_sub(REJECT_KEPT_MS / 1_000));
         if recorded_s.is_some_and(|recorded_s| recorded_s <= mined_ms / 1_000) {
             self.summary.leftovers += 1;
             return Ok(());
