@@ -1,34 +1,29 @@
-//! Machine code of a module, with what it is good for.
+//! Machine code of a module, with a header that says what it is good for.
 //!
 //! # Encoding
-//! An ELF image, as the engine links it, and 256 bytes about it, all integers little-endian:
+//! All integers little-endian:
 //!
 //! | offset | bytes | what |
 //! |---|---|---|
 //! | 0 | 8 | magic, `PITPETAO` |
 //! | 8 | 4 | [`FORMAT_VERSION`] |
-//! | 12 | 8 | size of the image |
-//! | 20 | 32 | BLAKE3 of the image and of what stands here but for this field |
-//! | 52 | 32 | rules hash: SHA-256 of the module that was compiled |
-//! | 84 | 4 | [`Metering`] |
-//! | 88 | | three texts, each a length byte and UTF-8: engine version, target triple, CPU baseline; then zeros |
+//! | 12 | 4 | size of the header, a multiple of 64 |
+//! | 16 | 8 | size of the payload |
+//! | 24 | 32 | BLAKE3 of everything else: the header without this field, then the payload |
+//! | 56 | 32 | rules hash: SHA-256 of the module that was compiled |
+//! | 88 | 4 | [`Metering`] |
+//! | 92 | | three texts, each a length byte and UTF-8: engine version, target triple, CPU baseline; then zeros |
 //!
-//! The image comes first, so that the engine can map the file: nothing is copied or linked at a start, and the code that
-//! isn't run isn't read into the process. BLAKE3, because the digest of a megabyte is checked at each cold start, and
-//! SHA-256 takes as long as all the rest. The digest finds damage, not malice: an artefact is native code, and whoever
-//! may write it may run anything. Artefacts are taken only from the deployed package or from the own cache folder, never
-//! from the network.
+//! BLAKE3, because the digest of a megabyte is checked at each cold start, and SHA-256 takes as long as all the rest.
+//! The digest finds damage, not malice: an artefact is native code, and whoever may write it may run anything.
+//! Artefacts are taken only from the deployed package or from the own cache folder, never from the network.
 
-use std::{
-    fs::File,
-    io::{self, Read as _, Seek as _, SeekFrom},
-    path::{Path, PathBuf},
-};
+use bytes::Bytes;
 
 use crate::{RulesHash, Target};
 
-/// The version of the encoding.
-pub const FORMAT_VERSION: u32 = 3;
+/// The version of the header.
+pub const FORMAT_VERSION: u32 = 2;
 
 /// The exact version of the engine. Code of another one is refused, because its layout may differ.
 ///
@@ -36,14 +31,14 @@ pub const FORMAT_VERSION: u32 = 3;
 pub const ENGINE_VERSION: &str = "7.4.2";
 
 const MAGIC: [u8; 8] = *b"PITPETAO";
-const DIGEST: std::ops::Range<usize> = 20..52;
-const TEXTS: usize = 88;
-/// What stands behind the image.
-const ABOUT_BYTES: usize = 256;
+const DIGEST: std::ops::Range<usize> = 24..56;
+const TEXTS: usize = 92;
+/// Keeps the payload aligned as the engine wants it.
+const HEADER_ALIGN: usize = 64;
+/// Three texts of at most 255 bytes fit.
+const HEADER_BYTES_MAX: usize = 1024;
 /// A module of 256 KiB compiles to a few MiB; more isn't ours.
-const IMAGE_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// Read and hashed at a time.
-const CHUNK_BYTES: usize = 64 * 1024;
+const PAYLOAD_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// How execution is paid for in the compiled code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -101,41 +96,68 @@ pub enum ArtefactError {
     },
 }
 
-/// What an artefact says about itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct About {
+/// An undamaged artefact: what it says about itself, and its code.
+#[derive(Clone, Debug)]
+pub struct Artefact {
     rules: RulesHash,
     metering: u32,
     engine: String,
     triple: String,
     cpu: String,
+    bytes: Bytes,
+    payload: usize,
 }
 
-impl About {
-    /// Reads it; the image has `image` bytes.
-    fn read(bytes: &[u8; ABOUT_BYTES], image: u64) -> Result<Self, ArtefactError> {
-        if !bytes.starts_with(&MAGIC) {
-            return Err(ArtefactError::Damaged("it does not end as one"));
+impl Artefact {
+    /// Reads an artefact and checks its digest.
+    ///
+    /// # Errors
+    /// [`ArtefactError::Damaged`] or [`ArtefactError::Format`].
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, ArtefactError> {
+        if bytes.get(..8) != Some(&MAGIC) {
+            return Err(ArtefactError::Damaged("it does not begin as one"));
         }
-        let found = u32_at(bytes, 8);
+        let found = u32_at(&bytes, 8)?;
         if found != FORMAT_VERSION {
             return Err(ArtefactError::Format { found });
         }
-        if image > IMAGE_BYTES_MAX || image != u64::from_le_bytes(array_at(bytes, 12)) {
+        let header = u32_at(&bytes, 12)? as usize;
+        if !header.is_multiple_of(HEADER_ALIGN) || !(TEXTS..=HEADER_BYTES_MAX).contains(&header) {
+            return Err(ArtefactError::Damaged("its header has a wrong size"));
+        }
+        let payload = u64::from_le_bytes(array_at(&bytes, 16)?);
+        if payload > PAYLOAD_BYTES_MAX || bytes.len() as u64 != header as u64 + payload {
             return Err(ArtefactError::Damaged("it has a wrong size"));
         }
-        let mut rest = &bytes[TEXTS..];
+        if digest(&bytes) != array_at::<32>(&bytes, DIGEST.start)? {
+            return Err(ArtefactError::Damaged("its bytes do not hash to its digest"));
+        }
+        let mut rest = &bytes[TEXTS..header];
         let (engine, triple, cpu) = (text(&mut rest)?, text(&mut rest)?, text(&mut rest)?);
-        Ok(Self { rules: RulesHash(array_at(bytes, 52)), metering: u32_at(bytes, 84), engine, triple, cpu })
+        Ok(Self {
+            rules: RulesHash(array_at(&bytes, 56)?),
+            metering: u32_at(&bytes, 88)?,
+            engine,
+            triple,
+            cpu,
+            bytes: bytes.into(),
+            payload: header,
+        })
     }
 
-    /// Writes it, but for the digest.
+    /// Puts a header before compiled code.
     #[cfg(feature = "compiler")]
-    fn write(rules: RulesHash, target: &Target, metering: Metering, image: u64) -> [u8; ABOUT_BYTES] {
-        let mut bytes = Vec::with_capacity(ABOUT_BYTES);
+    pub(crate) fn new(
+        rules: RulesHash,
+        target: &Target,
+        metering: Metering,
+        code: &[u8],
+    ) -> Result<Self, ArtefactError> {
+        let mut bytes = Vec::with_capacity(HEADER_BYTES_MAX + code.len());
         bytes.extend(MAGIC);
         bytes.extend(FORMAT_VERSION.to_le_bytes());
-        bytes.extend(image.to_le_bytes());
+        bytes.extend([0; 4]);
+        bytes.extend((code.len() as u64).to_le_bytes());
         bytes.extend([0; 32]);
         bytes.extend(rules.0);
         bytes.extend(metering.number().to_le_bytes());
@@ -143,12 +165,21 @@ impl About {
             bytes.push(u8::try_from(text.len()).expect("target names are short"));
             bytes.extend(text.as_bytes());
         }
-        assert!(bytes.len() <= ABOUT_BYTES, "target names are short");
-        bytes.resize(ABOUT_BYTES, 0);
-        bytes.try_into().expect("it was brought to this size")
+        let header = bytes.len().next_multiple_of(HEADER_ALIGN);
+        bytes.resize(header, 0);
+        bytes[12..16]
+            .copy_from_slice(&u32::try_from(header).expect("at most HEADER_BYTES_MAX").to_le_bytes());
+        bytes.extend(code);
+        let digest = digest(&bytes);
+        bytes[DIGEST].copy_from_slice(&digest);
+        Self::from_bytes(bytes)
     }
 
-    fn check(&self, rules: RulesHash, target: &Target, metering: Metering) -> Result<(), ArtefactError> {
+    /// Checks that the code is of this module, for this engine, machine and metering.
+    ///
+    /// # Errors
+    /// The first field that differs.
+    pub fn check(&self, rules: RulesHash, target: &Target, metering: Metering) -> Result<(), ArtefactError> {
         if self.rules != rules {
             return Err(ArtefactError::Rules { found: self.rules, expected: rules });
         }
@@ -170,57 +201,10 @@ impl About {
         }
         Ok(())
     }
-}
-
-/// An artefact in memory, undamaged: as it was compiled, or as it was read.
-#[derive(Clone, Debug)]
-pub struct Artefact {
-    about: About,
-    bytes: bytes::Bytes,
-}
-
-impl Artefact {
-    /// Reads an artefact and checks its digest.
-    ///
-    /// # Errors
-    /// [`ArtefactError::Damaged`] or [`ArtefactError::Format`].
-    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, ArtefactError> {
-        let (image, about) = bytes.split_last_chunk().ok_or(TOO_SHORT)?;
-        let read = About::read(about, image.len() as u64)?;
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(image);
-        check_digest(hasher, about)?;
-        Ok(Self { about: read, bytes: bytes.into() })
-    }
-
-    /// Puts behind an image what it is good for.
-    #[cfg(feature = "compiler")]
-    pub(crate) fn new(
-        rules: RulesHash,
-        target: &Target,
-        metering: Metering,
-        mut image: Vec<u8>,
-    ) -> Result<Self, ArtefactError> {
-        let mut about = About::write(rules, target, metering, image.len() as u64);
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&image);
-        let digest = digest(hasher, &about);
-        about[DIGEST].copy_from_slice(&digest);
-        image.extend(about);
-        Self::from_bytes(image)
-    }
-
-    /// Checks that the code is of this module, for this engine, machine and metering.
-    ///
-    /// # Errors
-    /// The first field that differs.
-    pub fn check(&self, rules: RulesHash, target: &Target, metering: Metering) -> Result<(), ArtefactError> {
-        self.about.check(rules, target, metering)
-    }
 
     /// The module that was compiled.
     pub fn rules(&self) -> RulesHash {
-        self.about.rules
+        self.rules
     }
 
     /// The artefact as it is stored.
@@ -229,95 +213,26 @@ impl Artefact {
     }
 
     /// The engine's own bytes.
-    pub(crate) fn image(&self) -> bytes::Bytes {
-        self.bytes.slice(..self.bytes.len() - ABOUT_BYTES)
+    pub(crate) fn code(&self) -> Bytes {
+        self.bytes.slice(self.payload..)
     }
 }
 
-/// An artefact in a file, which was undamaged when it was opened. Whoever replaces it must put another file in its
-/// place, as [`crate::ArtefactCache::put`] does: code that runs is mapped from it.
-#[derive(Clone, Debug)]
-pub struct StoredArtefact {
-    about: About,
-    path: PathBuf,
-}
-
-impl StoredArtefact {
-    /// Reads the file once and checks its digest.
-    ///
-    /// # Errors
-    /// Any [`ArtefactError`] but for [`ArtefactError::Rules`] and [`ArtefactError::Mismatch`].
-    pub fn open(path: impl Into<PathBuf>) -> Result<Self, ArtefactError> {
-        let path = path.into();
-        let about = open(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => ArtefactError::Missing,
-            _ => ArtefactError::Unreadable(error.to_string()),
-        })??;
-        Ok(Self { about, path })
-    }
-
-    /// As [`Artefact::check`].
-    ///
-    /// # Errors
-    /// The first field that differs.
-    pub fn check(&self, rules: RulesHash, target: &Target, metering: Metering) -> Result<(), ArtefactError> {
-        self.about.check(rules, target, metering)
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-}
-
-const TOO_SHORT: ArtefactError = ArtefactError::Damaged("it is cut short");
-
-/// The file's own failures outside, those of what it holds inside.
-fn open(path: &Path) -> io::Result<Result<About, ArtefactError>> {
-    let mut file = File::open(path)?;
-    let Some(image) = file.metadata()?.len().checked_sub(ABOUT_BYTES as u64) else {
-        return Ok(Err(TOO_SHORT));
-    };
-    let mut about = [0; ABOUT_BYTES];
-    file.seek(SeekFrom::Start(image))?;
-    file.read_exact(&mut about)?;
-    let read = match About::read(&about, image) {
-        Ok(read) => read,
-        Err(error) => return Ok(Err(error)),
-    };
-    file.rewind()?;
+/// Of everything but the digest itself; the caller knows that `bytes` is longer than the field's end.
+fn digest(bytes: &[u8]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
-    let mut chunk = vec![0; CHUNK_BYTES];
-    let mut left = file.take(image);
-    loop {
-        match left.read(&mut chunk)? {
-            0 => break,
-            size => hasher.update(&chunk[..size]),
-        };
-    }
-    Ok(check_digest(hasher, &about).map(|()| read))
-}
-
-/// Of an image that `hasher` has taken in, and of what stands behind it.
-fn digest(mut hasher: blake3::Hasher, about: &[u8; ABOUT_BYTES]) -> [u8; 32] {
-    hasher.update(&about[..DIGEST.start]);
-    hasher.update(&about[DIGEST.end..]);
+    hasher.update(&bytes[..DIGEST.start]);
+    hasher.update(&bytes[DIGEST.end..]);
     hasher.finalize().into()
 }
 
-fn check_digest(hasher: blake3::Hasher, about: &[u8; ABOUT_BYTES]) -> Result<(), ArtefactError> {
-    if digest(hasher, about) == about[DIGEST] {
-        Ok(())
-    } else {
-        Err(ArtefactError::Damaged("its bytes do not hash to its digest"))
-    }
+fn array_at<const N: usize>(bytes: &[u8], offset: usize) -> Result<[u8; N], ArtefactError> {
+    let field = bytes.get(offset..offset + N).ok_or(ArtefactError::Damaged("it is cut short"))?;
+    Ok(field.try_into().expect("the slice has N bytes"))
 }
 
-fn array_at<const N: usize>(bytes: &[u8; ABOUT_BYTES], offset: usize) -> [u8; N] {
-    bytes[offset..offset + N].try_into().expect("the slice has N bytes")
-}
-
-fn u32_at(bytes: &[u8; ABOUT_BYTES], offset: usize) -> u32 {
-    u32::from_le_bytes(array_at(bytes, offset))
+fn u32_at(bytes: &[u8], offset: usize) -> Result<u32, ArtefactError> {
+    array_at(bytes, offset).map(u32::from_le_bytes)
 }
 
 fn text(rest: &mut &[u8]) -> Result<String, ArtefactError> {

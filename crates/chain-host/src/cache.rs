@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Artefact, ArtefactError, Metering, RulesHash, StoredArtefact, Target, artefact::ENGINE_VERSION};
+use crate::{Artefact, ArtefactError, Metering, RulesHash, Target, artefact::ENGINE_VERSION};
 
 /// A folder of artefacts.
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ impl ArtefactCache {
         self.folder.join(format!("{rules}-wasmer-{ENGINE_VERSION}-{target}.aot"))
     }
 
-    /// Checks an artefact.
+    /// Reads and checks an artefact.
     ///
     /// # Errors
     /// [`ArtefactError::Missing`] if there is none, another one if it isn't good.
@@ -42,8 +42,12 @@ impl ArtefactCache {
         rules: RulesHash,
         target: &Target,
         metering: Metering,
-    ) -> Result<StoredArtefact, ArtefactError> {
-        let artefact = StoredArtefact::open(self.path(rules, target))?;
+    ) -> Result<Artefact, ArtefactError> {
+        let bytes = fs::read(self.path(rules, target)).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => ArtefactError::Missing,
+            _ => ArtefactError::Unreadable(error.to_string()),
+        })?;
+        let artefact = Artefact::from_bytes(bytes)?;
         artefact.check(rules, target, metering)?;
         Ok(artefact)
     }

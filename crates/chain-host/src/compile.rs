@@ -10,6 +10,7 @@ use wasmer_middlewares::Metering as OperatorMetering;
 
 use crate::{
     Artefact, Gatekeeper, LoadError, Metering, RulesHash, Target,
+    lean::Lean,
     metering::{BulkMetering, price},
 };
 
@@ -21,15 +22,13 @@ pub(crate) fn compile(wasm: &[u8], target: &Target, metering: Metering) -> Resul
     let module = wasmer::Module::new(&engine(target, metering), wasm)
         .map_err(|error| LoadError::Compiler { reason: error.to_string() })?;
     let code = module.serialize().map_err(|error| LoadError::Compiler { reason: error.to_string() })?;
-    Ok(Artefact::new(RulesHash::of(wasm), target, metering, code.to_vec())?)
+    Ok(Artefact::new(RulesHash::of(wasm), target, metering, &code)?)
 }
 
 /// Makes an engine for one compilation; a metering middleware is good for one module only.
 fn engine(target: &Target, metering: Metering) -> Engine {
     let mut cranelift = Cranelift::new();
     cranelift.opt_level(CraneliftOptLevel::Speed);
-    // An ELF image, linked here: what is mapped at a start needs no copying, and no linking but of a few addresses.
-    cranelift.experimental_artifact(true);
     match metering {
         Metering::Uncounted => {}
         Metering::Counted => {
@@ -39,7 +38,7 @@ fn engine(target: &Target, metering: Metering) -> Engine {
     }
     let mut features = Features::none();
     features.bulk_memory = true;
-    EngineBuilder::new(cranelift)
+    EngineBuilder::new(Lean(cranelift))
         .set_target(Some(target.for_engine()))
         .set_features(Some(features))
         .engine()

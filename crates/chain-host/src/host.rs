@@ -11,7 +11,7 @@ use wasmer::{
 use crate::compile::compile;
 use crate::{
     Artefact, ArtefactCache, ArtefactError, GateError, HostError, Instance, Metering, ReleaseError, Releases,
-    RulesHash, StoredArtefact, Target, UnsupportedHost,
+    RulesHash, Target, UnsupportedHost,
     memory::{BoundedMemory, GrowthRefused},
 };
 
@@ -133,33 +133,13 @@ impl Host {
     /// [`LoadError::Artefact`] unless every field of its header fits; [`LoadError::Engine`] if the engine refuses it.
     pub fn load(&self, rules: RulesHash, artefact: &Artefact) -> Result<Module, LoadError> {
         artefact.check(rules, &self.target, self.settings.metering)?;
+        let engine: Engine = EngineBuilder::headless().engine().into();
         // SAFETY: the bytes hash to the digest that was made when the code was compiled, and every field that the code
         // depends on (engine version, triple, CPU baseline, metering) is the one of this process. They come from this
         // crate's compiler by way of the deployed package or a folder that only its owner may write.
         #[allow(unsafe_code)]
-        self.module(rules, |engine| unsafe {
-            wasmer::Module::deserialize_unchecked(engine, artefact.image())
-        })
-    }
-
-    /// Loads an artefact of the module `rules` from its file, which is mapped.
-    ///
-    /// # Errors
-    /// As [`Self::load`].
-    pub fn load_stored(&self, rules: RulesHash, artefact: &StoredArtefact) -> Result<Module, LoadError> {
-        artefact.check(rules, &self.target, self.settings.metering)?;
-        // SAFETY: as in `load`; and nobody writes into the file, a new one takes its place.
-        #[allow(unsafe_code)]
-        self.module(rules, |engine| unsafe { wasmer::Module::deserialize_from_file(engine, artefact.path()) })
-    }
-
-    fn module(
-        &self,
-        rules: RulesHash,
-        load: impl FnOnce(&Engine) -> Result<wasmer::Module, wasmer::DeserializeError>,
-    ) -> Result<Module, LoadError> {
-        let engine: Engine = EngineBuilder::headless().engine().into();
-        let inner = load(&engine).map_err(|error| LoadError::Engine { reason: error.to_string() })?;
+        let module = unsafe { wasmer::Module::deserialize_unchecked(&engine, artefact.code()) };
+        let inner = module.map_err(|error| LoadError::Engine { reason: error.to_string() })?;
         Ok(Module { inner, engine, rules, settings: self.settings })
     }
 
@@ -177,7 +157,7 @@ impl Host {
         releases.find(rules)?;
         let cached = cache.get(rules, &self.target, self.settings.metering);
         match (cached, self.compiler) {
-            (Ok(artefact), _) => Ok((self.load_stored(rules, &artefact)?, Origin::Cache)),
+            (Ok(artefact), _) => Ok((self.load(rules, &artefact)?, Origin::Cache)),
             (Err(cause), Compiler::Absent) => {
                 Err(LoadError::NoCompiler { rules, target: self.target.to_string().into(), cause })
             }

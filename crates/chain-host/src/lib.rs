@@ -30,6 +30,8 @@ mod compile;
 mod host;
 #[cfg(feature = "engine")]
 mod instance;
+#[cfg(feature = "compiler")]
+mod lean;
 #[cfg(feature = "engine")]
 mod memory;
 #[cfg(feature = "compiler")]
@@ -45,7 +47,7 @@ pub use releases::{ReleaseError, Releases};
 pub use rules_hash::{RulesHash, RulesHashError};
 
 #[cfg(feature = "engine")]
-pub use artefact::{Artefact, ArtefactError, ENGINE_VERSION, FORMAT_VERSION, Metering, StoredArtefact};
+pub use artefact::{Artefact, ArtefactError, ENGINE_VERSION, FORMAT_VERSION, Metering};
 #[cfg(feature = "engine")]
 pub use cache::ArtefactCache;
 #[cfg(feature = "engine")]

@@ -122,7 +122,7 @@ fn artefacts(folder: &Path, arch: Arch) -> anyhow::Result<usize> {
             .with_context(|| format!("the artefact of the module {rules} in {}", folder.display()))?;
         if arch.is_host() {
             let host = Host::headless(target.clone(), Settings::default());
-            let module = host.load_stored(rules, &artefact)?;
+            let module = host.load(rules, &artefact)?;
             module
                 .instantiate()
                 .with_context(|| format!("the artefact of the module {rules} does not start"))?;
