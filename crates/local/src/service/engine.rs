@@ -168,6 +168,7 @@ mod tests {
     use pitpet_pipeline::ports::{Clock as _, Consistency, Item, Key, Table as _};
 
     use super::*;
+    use crate::service::TABLE;
 
     #[test]
     fn what_the_engine_answers_is_on_the_disk() {
@@ -204,7 +205,7 @@ mod tests {
     #[tokio::test]
     async fn what_has_expired_is_deleted_and_nothing_else() {
         let engine = Engine::in_memory().unwrap();
-        let table = DynamoTable::new(&Settings::embedded(engine.endpoint()), "t").unwrap();
+        let table = DynamoTable::new(&Settings::embedded(engine.endpoint()), TABLE).unwrap();
         table.create().await.unwrap();
         let now_s = SystemClock.now_ms() / 1_000;
         for (name, expiry_s) in [("past", Some(now_s - 60)), ("future", Some(now_s + 60)), ("kept", None)] {
@@ -212,7 +213,7 @@ mod tests {
                 expiry_s.map(|at| items::attributes([(items::EXPIRY, at.into())])).unwrap_or_default();
             table.put_new(&Item { key: Key::new("A", name), attributes }).await.unwrap();
         }
-        assert_eq!(sweep(&engine.database, "t").unwrap(), 1);
+        assert_eq!(sweep(&engine.database, TABLE).unwrap(), 1);
         assert_eq!(sweep(&engine.database, "t").unwrap(), 0);
         for (name, is_there) in [("past", false), ("future", true), ("kept", true)] {
             let found = table.get(&Key::new("A", name), Consistency::Strong).await.unwrap();
