@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs stranger.py against a fresh PitPet: it must succeed, and refuse each spoiled proof.
+"""Runs stranger.py against a fresh PitPet: it must succeed, and proof.py refuse each spoiled proof.
 
     python3 examples/check.py [PITPET]     PITPET is target/release/pitpet unless given
 
@@ -67,17 +67,17 @@ def main():
                 print(f"the service did not start: {first!r}", file=sys.stderr)
                 return 1
             url = first.removeprefix("PitPet runs at ").partition(";")[0]
-            stranger = [python, HERE / "stranger.py"]
-            subprocess.run([*stranger, "live", url, PHOTO, temp / "proof.json"], check=True)
+            subprocess.run([python, HERE / "stranger.py", url, PHOTO, temp / "proof.json"], check=True)
         finally:
             watchdog.cancel()
             serve.terminate()
             serve.wait()
-        subprocess.run([*stranger, "check", temp / "proof.json"], check=True)
+        proof = [python, HERE / "proof.py"]
+        subprocess.run([*proof, temp / "proof.json"], check=True)
         failed = passed = 0
         for name, lie in lies(json.loads((temp / "proof.json").read_text())):
             (temp / "lie.json").write_text(json.dumps(lie))
-            run = subprocess.run([*stranger, "check", temp / "lie.json"], capture_output=True, text=True)
+            run = subprocess.run([*proof, temp / "lie.json"], capture_output=True, text=True)
             if run.returncode == 1 and run.stderr.startswith("refused: "):
                 passed += 1
             else:

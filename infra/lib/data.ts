@@ -17,6 +17,7 @@ export const KEYS = {
   operator: 'may upgrade the rules: no function reads it',
   moderator: 'may hide bodies: no function reads it',
   signin: 'answers sign-ins by password: ingest reads it; losing it loses every password',
+  edge: 'shows that a request came through CloudFront: CloudFront sends it, ingest reads it',
 } as const;
 /** Name of a key. */
 export type KeyName = keyof typeof KEYS;
@@ -109,6 +110,7 @@ export class DataStack extends Stack {
       operator: key('operator'),
       moderator: key('moderator'),
       signin: key('signin'),
+      edge: key('edge'),
     };
 
     // `pitpet admin --deployment` reads these.

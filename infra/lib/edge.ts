@@ -1,5 +1,5 @@
 /** What the world sees: the HTTP API, and CloudFront in front of it and of the photos. */
-import { CfnOutput, Duration, Fn, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
+import { CfnOutput, Duration, Fn, RemovalPolicy, SecretValue, Stack, type StackProps } from 'aws-cdk-lib';
 import {
   CorsHttpMethod,
   HttpApi,
@@ -20,7 +20,10 @@ import {
   HeadersReferrerPolicy,
   HttpVersion,
   OriginProtocolPolicy,
+  OriginRequestCookieBehavior,
+  OriginRequestHeaderBehavior,
   OriginRequestPolicy,
+  OriginRequestQueryStringBehavior,
   PriceClass,
   ResponseHeadersPolicy,
   SecurityPolicyProtocol,
@@ -30,7 +33,7 @@ import { HttpOrigin, S3BucketOrigin } from 'aws-cdk-lib/aws-cloudfront-origins';
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
-import type { DataStack } from './data.js';
+import { type DataStack, keySecret } from './data.js';
 import type { PipelineStack } from './pipeline.js';
 import type { Settings } from './settings.js';
 
@@ -139,7 +142,31 @@ export class EdgeStack extends Stack {
       enableAcceptEncodingBrotli: true,
       enableAcceptEncodingGzip: true,
     });
-    const pagesOrigin = new HttpOrigin(host, { protocolPolicy: OriginProtocolPolicy.HTTPS_ONLY });
+    // API Gateway sees the address of CloudFront's edge, which all its visitors share, so that a
+    // limit on it would be theirs together. CloudFront says the visitor's address in a header; but
+    // anybody may send such a header to API Gateway, which is public too. What tells the two apart is
+    // a secret, made by Secrets Manager and resolved by CloudFormation when it deploys: it is in no
+    // template, and CloudFront puts it in place of what a visitor sends under that name. Whoever may
+    // read the distribution's settings in this account sees it; all that it is good for is to claim
+    // an address. It isn't rotated: CloudFormation would look again only if the name changed.
+    const pagesOrigin = new HttpOrigin(host, {
+      protocolPolicy: OriginProtocolPolicy.HTTPS_ONLY,
+      customHeaders: { 'x-pitpet-edge': SecretValue.secretsManager(keySecret(settings, 'edge')).unsafeUnwrap() },
+    });
+    // What the functions and the API's CORS read; never the Host. A list, because no other kind of
+    // policy has CloudFront's own headers without the Host.
+    const asked = new OriginRequestPolicy(this, 'Asked', {
+      comment: `PitPet ${settings.stage}: what the API reads, and the visitor's address`,
+      cookieBehavior: OriginRequestCookieBehavior.none(),
+      queryStringBehavior: OriginRequestQueryStringBehavior.all(),
+      headerBehavior: OriginRequestHeaderBehavior.allowList(
+        'CloudFront-Viewer-Address',
+        'Content-Type',
+        'Origin',
+        'Access-Control-Request-Headers',
+        'Access-Control-Request-Method',
+      ),
+    });
     // A domain of the operator's brings its certificate, and with it a floor for TLS.
     const named = settings.certificate !== '' && {
       domainNames: [new URL(settings.siteUrl).hostname],
@@ -157,7 +184,7 @@ export class EdgeStack extends Stack {
         allowedMethods: AllowedMethods.ALLOW_ALL,
         // Only what says itself that it may be kept is kept.
         cachePolicy: pages,
-        originRequestPolicy: OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
+        originRequestPolicy: asked,
       },
       additionalBehaviors: {
         // Style sheet, scripts, icons: their addresses have their hash, the same in every language.

@@ -20,6 +20,7 @@ export interface Resources {
   readonly checkpointKey: string;
   readonly houseKey: string;
   readonly signInSecret: string;
+  readonly edgeSecret: string;
 }
 
 /** Partitions that publishing a block puts items into: `publication.rs`. */
@@ -58,6 +59,7 @@ export function statements(name: FunctionName, to: Resources): PolicyStatement[]
         allow(to.objects.bucketArn, 's3:ListBucket'),
         allow(to.queue.queueArn, 'sqs:SendMessage'),
         allow(to.signInSecret, 'secretsmanager:GetSecretValue'),
+        allow(to.edgeSecret, 'secretsmanager:GetSecretValue'),
       ];
     case 'miner':
       return [

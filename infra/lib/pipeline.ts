@@ -108,6 +108,7 @@ export class PipelineStack extends Stack {
       checkpointKey: keyArn('checkpoint'),
       houseKey: keyArn('house'),
       signInSecret: keyArn('signin'),
+      edgeSecret: keyArn('edge'),
     };
     const everyone = {
       PITPET_TABLE: data.table.tableName,
@@ -120,6 +121,8 @@ export class PipelineStack extends Stack {
         ...everyone,
         PITPET_QUEUE_URL: this.queue.queueUrl,
         PITPET_SIGN_IN_SECRET: keySecret(settings, 'signin'),
+        // Its name, as with the keys: what it holds is in no setting of a function.
+        PITPET_EDGE_SECRET: keySecret(settings, 'edge'),
       },
       miner: {
         ...everyone,

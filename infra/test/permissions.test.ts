@@ -16,6 +16,7 @@ function resource(arn: unknown): string {
     [/:secret:pitpet\/dev\/checkpoint-\?{6}"/, 'checkpoint key'],
     [/:secret:pitpet\/dev\/house-\?{6}"/, 'house key'],
     [/:secret:pitpet\/dev\/signin-\?{6}"/, 'sign-in secret'],
+    [/:secret:pitpet\/dev\/edge-\?{6}"/, 'edge secret'],
     [/"DeadLetters\w+","Arn"/, 'dead letters'],
     [/"Queue\w+","Arn"/, 'queue'],
     [/"(Ingest|Miner|Reaper|Query)Log\w+","Arn"/, 'own log'],
@@ -69,6 +70,7 @@ describe('each role may do exactly', () => {
         's3:GetObject on objects/rules/*',
         's3:ListBucket on objects',
         's3:PutObject on objects/media/*',
+        'secretsmanager:GetSecretValue on edge secret',
         'secretsmanager:GetSecretValue on sign-in secret',
         'sqs:SendMessage on queue',
       ],
@@ -204,6 +206,7 @@ test('nobody but three functions may read a key or secret, each its own', () => 
       .map((permission) => `${id.replace(/Role[0-9A-F]{8}$/, '')}: ${permission}`),
   );
   expect(readers.sort()).toEqual([
+    'Ingest: secretsmanager:GetSecretValue on edge secret',
     'Ingest: secretsmanager:GetSecretValue on sign-in secret',
     'Miner: secretsmanager:GetSecretValue on checkpoint key',
     'Reaper: secretsmanager:GetSecretValue on house key',

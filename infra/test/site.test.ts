@@ -76,7 +76,7 @@ describe('the data outlives its stack', () => {
 
   test('a key is 64 hexadecimal digits: 32 random bytes', () => {
     const secrets = resources(data, 'AWS::SecretsManager::Secret');
-    expect(secrets).toHaveLength(5);
+    expect(secrets).toHaveLength(6);
     for (const [, secret] of secrets) {
       const { PasswordLength, ExcludeCharacters, ...rest } = secret['GenerateSecretString'] as Properties;
       expect(PasswordLength).toBe(64);
@@ -158,7 +158,7 @@ describe('functions', () => {
     const told = (prefix: string): string[] =>
       Object.keys(one(pipeline, 'AWS::Lambda::Function', prefix)['Environment'].Variables).sort();
     const all = ['PITPET_FUNCTION', 'PITPET_OBJECTS', 'PITPET_STAGE', 'PITPET_TABLE', 'RUST_LOG'];
-    expect(told('Ingest')).toEqual([...all, 'PITPET_QUEUE_URL', 'PITPET_SIGN_IN_SECRET'].sort());
+    expect(told('Ingest')).toEqual([...all, 'PITPET_EDGE_SECRET', 'PITPET_QUEUE_URL', 'PITPET_SIGN_IN_SECRET'].sort());
     expect(told('Miner')).toEqual(
       [
         ...all,
@@ -186,6 +186,7 @@ describe('functions', () => {
       'PITPET_ARTEFACTS',
       'PITPET_CHECKPOINT_KEY_SECRET',
       'PITPET_DEAD_LETTER_QUEUE_URL',
+      'PITPET_EDGE_SECRET',
       'PITPET_HOUSE_KEY_SECRET',
       'PITPET_OBJECTS',
       'PITPET_QUEUE_URL',
@@ -285,7 +286,9 @@ describe('edge', () => {
     ) as { paths: Record<string, Record<string, unknown>> };
     const writes = Object.entries(openapi.paths)
       .filter(([, methods]) => Object.keys(methods).some((method) => !['get', 'head'].includes(method)))
-      .map(([path]) => path);
+      .map(([path]) => path)
+      // Of the local service: photos go to the bucket here, by tickets that lead there.
+      .filter((path) => path !== '/media/uploads/{token}');
     const signIn = ['finish', 'password', 'start', 'vault'].map((step) => `/v1/sign-in/${step}`);
     const others = ['accounts', 'erasures', 'events', 'lists', 'media', 'profiles', 'reports', 'statements'].map((name) => `/v1/${name}`);
     expect(writes.sort()).toEqual([...others, ...signIn].sort());
@@ -307,6 +310,27 @@ describe('edge', () => {
         },
       },
     });
+  });
+
+  test('CloudFront says whose request it is, and shows that it is CloudFront', () => {
+    const { Origins, DefaultCacheBehavior } = one(edge, 'AWS::CloudFront::Distribution')['DistributionConfig'];
+    const shown = (Origins as Properties[]).flatMap((origin) => origin['OriginCustomHeaders'] ?? []);
+    // To the API alone, and by reference: the bucket has no use for it, the template must not hold it.
+    expect(shown).toEqual([
+      { HeaderName: 'x-pitpet-edge', HeaderValue: '{{resolve:secretsmanager:pitpet/dev/edge:SecretString:::}}' },
+    ]);
+    const told = one(pipeline, 'AWS::Lambda::Function', 'Ingest')['Environment'].Variables;
+    expect(told['PITPET_EDGE_SECRET']).toBe('pitpet/dev/edge');
+
+    const [policy, { OriginRequestPolicyConfig: asked }] = resources(edge, 'AWS::CloudFront::OriginRequestPolicy')[0]!;
+    expect(DefaultCacheBehavior['OriginRequestPolicyId']).toEqual({ Ref: policy });
+    expect(asked.HeadersConfig.HeaderBehavior).toBe('whitelist');
+    expect(asked.HeadersConfig.Headers).toContain('CloudFront-Viewer-Address');
+    expect(asked.HeadersConfig.Headers).toContain('Content-Type');
+    expect(asked.HeadersConfig.Headers).not.toContain('Host');
+
+    const code = readFileSync(join(import.meta.dirname, '../../crates/aws/src/gateway.rs'), 'utf8');
+    for (const header of ['x-pitpet-edge', 'cloudfront-viewer-address']) expect(code).toContain(`"${header}"`);
   });
 
   test('a domain of the operator\'s has its certificate and a floor for TLS', () => {

@@ -125,6 +125,7 @@ fn the_use_cases_know_no_adapter() {
         "dynoxide",
         "axum",
         "hyper",
+        "reqwest",
         "pitpet-aws",
     ];
     assert_never(&pipeline, "pitpet-pipeline", &never);

@@ -11,6 +11,7 @@ use pitpet_pipeline::rate_limit::RateLimits;
 use pitpet_pipeline::search::WORDS_MAX;
 
 use crate::clock::SystemClock;
+use crate::gateway::EdgeSecret;
 use crate::objects::UploadSecret;
 use crate::settings::SettingsError;
 use crate::{DynamoTable, FolderObjects, S3Objects, Settings, SqsQueue};
@@ -155,6 +156,22 @@ pub const HOUSE_KEY: KeyVariables =
 /// What sign-ins by password are answered with.
 pub const SIGN_IN_SECRET: KeyVariables =
     KeyVariables { file: "PITPET_SIGN_IN_SECRET_FILE", secret: "PITPET_SIGN_IN_SECRET" };
+
+/// What CloudFront shows to be believed about a visitor's address.
+pub const EDGE_SECRET: KeyVariables =
+    KeyVariables { file: "PITPET_EDGE_SECRET_FILE", secret: "PITPET_EDGE_SECRET" };
+
+/// The secret of the distribution in front of the function; none if neither variable is set, and
+/// then no header is believed.
+///
+/// # Errors
+/// As [`signing_key`].
+pub async fn edge_secret() -> Result<Option<EdgeSecret>, EnvironmentError> {
+    if needed(EDGE_SECRET.secret).is_err() && needed(EDGE_SECRET.file).is_err() {
+        return Ok(None);
+    }
+    Ok(Some(EdgeSecret(secret_bytes(EDGE_SECRET).await?)))
+}
 
 /// A secret of 32 bytes; see [`signing_key`].
 ///

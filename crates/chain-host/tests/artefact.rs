@@ -129,6 +129,31 @@ fn an_artefact_for_something_else_is_refused_by_name() {
     assert_eq!(fixture.replaced(another.as_bytes()), ArtefactError::Rules { found, expected: fixture.rules });
 }
 
+/// As another release would write it: whole, and with a digest that fits.
+#[test]
+fn an_artefact_of_another_engine_is_a_mismatch() {
+    let fixture = Fixture::new();
+    fixture.origin(&fixture.compiling()).unwrap();
+    let mut other = fs::read(fixture.file()).unwrap();
+    // In a row: the digest of all else, the rules hash, the metering's number, the version with its size.
+    let size = ENGINE_VERSION.len();
+    let has_about =
+        |window: &[u8]| window.starts_with(&fixture.rules.0) && window.ends_with(ENGINE_VERSION.as_bytes());
+    let rules = other.windows(37 + size).position(has_about).unwrap();
+    let (digest, version) = (rules - 32..rules, rules + 37..rules + 37 + size);
+    other[version.end - 1] ^= 1;
+    let found = String::from_utf8(other[version].to_vec()).unwrap();
+    assert!(matches!(Artefact::from_bytes(other.clone()), Err(ArtefactError::Damaged(_))));
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&other[..digest.start]).update(&other[digest.end..]);
+    other[digest].copy_from_slice(hasher.finalize().as_bytes());
+    let expected = ENGINE_VERSION.to_owned();
+    assert_eq!(
+        fixture.replaced(&other),
+        ArtefactError::Mismatch { field: "engine version", found, expected }
+    );
+}
+
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn a_lower_cpu_baseline_is_a_mismatch_too() {

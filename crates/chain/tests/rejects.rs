@@ -156,6 +156,21 @@ fn nonces_are_for_kinds_that_take_one() {
     }
 }
 
+/// Whoever has the key for a moment locks its account for a day at most, which is how far ahead an
+/// event may end.
+#[test]
+fn a_nonce_is_at_most_the_event_s_end() {
+    let mut world = World::new(FREE);
+    let pet = world.born("owner");
+    for (above, expected) in [(u64::MAX, Err(Reject::NonceRange)), (1, Err(Reject::NonceRange)), (0, Ok(()))]
+    {
+        let mut event = world.draft(account("owner"), &key("owner"), post(pet));
+        event.nonce = event.expires_ms.saturating_add(above);
+        let event = world.sign(event, &key("owner"));
+        assert_eq!(world.submit(&event).map(|_| ()), expected, "{above} above");
+    }
+}
+
 type Case = (&'static str, Reject, Box<dyn Fn(&mut World) -> Result<(), Reject>>);
 
 /// One case for each reason that the state gives, and for each pair of them that can meet.

@@ -1,4 +1,4 @@
-//! The decoders of `pitpet-chain`. Whatever is accepted must encode to the bytes that it came from.
+//! The decoders of `pitpet-chain`, and of what is stored in its form. Whatever is accepted must encode to the bytes that it came from.
 
 use pitpet_chain::abi::{self, Claim, Session, Start};
 use pitpet_chain::block::{Block, Death, Ending, Header, Receipt, Summary};
@@ -13,6 +13,7 @@ use pitpet_chain::proof::{EventProof, LogProof, StateProof};
 use pitpet_chain::request::SignedRequest;
 use pitpet_chain::state::{Account, Keys, Mining, Order, Pet, Post, Totals};
 use pitpet_pipeline::publication::{Bodies, publication};
+use pitpet_pipeline::snapshots::Manifest;
 
 /// Decodes, and requires the identity of decoding and encoding.
 fn identical<T: Canonical>(data: &[u8]) -> Option<T> {
@@ -83,6 +84,7 @@ pub(crate) fn records(data: &[u8]) {
     _ = identical::<abi::Opened>(data);
     _ = identical::<abi::Batch>(data);
     _ = identical::<abi::Draft>(data);
+    _ = identical::<Manifest>(data);
 }
 
 pub(crate) fn genesis(data: &[u8]) {

@@ -33,6 +33,11 @@ pub const TARGETS: &[Target] = &[
     Target { name: "message", run: outer::message },
     Target { name: "export", run: outer::export },
     Target { name: "ingest", run: outer::ingest },
+    Target { name: "query", run: outer::query },
+    #[cfg(feature = "wasm")]
+    Target { name: "module", run: wasm::module },
+    #[cfg(feature = "wasm")]
+    Target { name: "artefact", run: wasm::artefact },
     #[cfg(feature = "wasm")]
     Target { name: "boundary", run: wasm::boundary },
     #[cfg(feature = "wasm")]

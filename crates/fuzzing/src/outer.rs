@@ -1,4 +1,4 @@
-//! What stands around the rules: notes, messages, exports, and the HTTP handler that takes events.
+//! What stands around the rules: notes, messages, exports, and the HTTP handlers of writes and reads.
 
 use std::sync::OnceLock;
 
@@ -9,8 +9,8 @@ use pitpet_pipeline::export_file::{self, ExportReader, ExportWriter, Opening};
 use pitpet_pipeline::http::{self, HttpRequest};
 use pitpet_pipeline::message::Message;
 use pitpet_pipeline::query::Segment;
-use pitpet_simulator::Town;
-use pitpet_simulator::town::QUICK;
+use pitpet_simulator::town::{QUICK, id_of};
+use pitpet_simulator::{Player, Town};
 use tokio::runtime::Runtime;
 
 use crate::seeds;
@@ -55,18 +55,73 @@ pub(crate) fn export(data: &[u8]) {
     }
 }
 
-/// Where requests are taken, and one place where none is.
-const PATHS: [&str; 7] =
-    ["/v1/events", "/v1/accounts", "/v1/media", "/v1/feed", "/v1/reports", "/v1/erasures", "/v1/statements"];
+/// Where requests are taken, and one place where none is. New ones go to the end: an input's first
+/// byte is a place in this list.
+const PATHS: [&str; 13] = [
+    "/v1/events",
+    "/v1/accounts",
+    "/v1/media",
+    "/v1/feed",
+    "/v1/reports",
+    "/v1/erasures",
+    "/v1/statements",
+    "/v1/profiles",
+    "/v1/lists",
+    "/v1/sign-in/password",
+    "/v1/sign-in/vault",
+    "/v1/sign-in/start",
+    "/v1/sign-in/finish",
+];
+
+/// A town that all inputs are tried on, with a pet and a post; and their ids.
+fn town() -> &'static (Runtime, Town, [String; 2]) {
+    static TOWN: OnceLock<(Runtime, Town, [String; 2])> = OnceLock::new();
+    TOWN.get_or_init(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        let (town, ids) = runtime.block_on(async {
+            let town = Town::found(QUICK).await;
+            let mut player = Player::new(&town, 1);
+            let birth = player.birth("Kitty", town.head().await.hash);
+            let post = player.post(id_of(&birth), "A nap.");
+            let ids = [id_of(&birth).to_string(), id_of(&post).to_string()];
+            for entry in [birth, post] {
+                town.send(vec![entry]);
+            }
+            town.mine_all(&town.miner()).await;
+            (town, ids)
+        });
+        (runtime, town, ids)
+    })
+}
+
+/// A read: a path with its query. `PET` and `POST` stand for ids that are there.
+pub(crate) fn query(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let (runtime, town, [pet, post]) = town();
+    let target = text.replace("PET", pet).replace("POST", post);
+    let (path, parameters) = target.split_once('?').unwrap_or((&target, ""));
+    let parameters = parameters.split('&').filter_map(|parameter| parameter.split_once('='));
+    let request = HttpRequest {
+        method: "GET".to_owned(),
+        path: path.to_owned(),
+        query: parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        ..HttpRequest::default()
+    };
+    if request.query.contains_key("wait_ms") {
+        // Waiting for what never comes is not what is fuzzed.
+        return;
+    }
+    let Some(response) = runtime.block_on(http::query(&town.queries(), &request)) else { return };
+    assert!(response.status < 500, "{target}: {}", String::from_utf8_lossy(&response.body));
+    if response.status >= 400 && response.headers["content-type"] == "application/problem+json" {
+        let problem: Problem = serde_json::from_slice(&response.body).expect("a problem document");
+        assert_eq!(problem.status, response.status);
+    }
+}
 
 /// The first byte chooses the path; the rest is the request's body.
 pub(crate) fn ingest(data: &[u8]) {
-    static TOWN: OnceLock<(Runtime, Town)> = OnceLock::new();
-    let (runtime, town) = TOWN.get_or_init(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let town = runtime.block_on(Town::found(QUICK));
-        (runtime, town)
-    });
+    let (runtime, town, _) = town();
     let Some((path, body)) = data.split_first() else { return };
     let path = PATHS[usize::from(*path) % PATHS.len()];
     let request = HttpRequest {
@@ -76,7 +131,8 @@ pub(crate) fn ingest(data: &[u8]) {
         body: body.to_vec(),
         ..HttpRequest::default()
     };
-    let response = runtime.block_on(http::ingest(&town.ingest(), &request));
+    let ingest = town.ingest().with_passwords(&[7; 32]);
+    let response = runtime.block_on(http::ingest(&ingest, &request));
     assert!(response.status < 500, "{path}: {}", String::from_utf8_lossy(&response.body));
     if response.status >= 400 && response.headers["content-type"] == "application/problem+json" {
         let problem: Problem = serde_json::from_slice(&response.body).expect("a problem document");

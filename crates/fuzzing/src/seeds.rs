@@ -9,6 +9,7 @@ use pitpet_chain_host::Operation;
 use pitpet_pipeline::export_file::{ExportWriter, Opening};
 use pitpet_pipeline::message::{Entry, SaltedBody, pack};
 use pitpet_pipeline::query::{Segment, SegmentEntry};
+use pitpet_pipeline::snapshots::Manifest;
 use serde_json::{Value, json};
 
 const EVENTS: &str = include_str!("../../../testvectors/events.json");
@@ -16,6 +17,17 @@ const REQUESTS: &str = include_str!("../../../testvectors/requests.json");
 const BLOCKS: &str = include_str!("../../../testvectors/blocks.json");
 const LEDGER: &str = include_str!("../../../testvectors/ledger.json");
 const PROOFS: &str = include_str!("../../../testvectors/proofs.json");
+
+const OPENAPI: &str = include_str!("../../../docs/openapi.json");
+
+#[cfg(feature = "wasm")]
+fn released_module() -> Vec<u8> {
+    let releases = pitpet_chain_host::Releases::embedded();
+    releases
+        .find(pitpet_chain_host::Releases::latest().expect("a module is pinned"))
+        .expect("it is there")
+        .to_vec()
+}
 
 fn json_of(text: &str) -> Value {
     serde_json::from_str(text).expect("vectors are JSON")
@@ -74,6 +86,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
                     .map(|answer| hex::decode(answer).expect("vectors are hexadecimal")),
             )
             .filter(|record| record.len() < 4_096)
+            .chain([encode(&Manifest { chunk_count: 2, size: 5 << 20, digest: [9; 32] })])
             .collect(),
         "genesis" => vec![encode(&genesis())],
         "snapshot" => steps()
@@ -122,7 +135,56 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
                 let body = json!({ "request": base64_of(&bytes_of(&request["signed"])) });
                 seeds.push(with_head(path, body.to_string().as_bytes()));
             }
+            // Each signed request at each place that takes one, with all that one of them asks for.
+            for (path, request) in
+                (4..12).flat_map(|path| list(&requests, "requests").map(move |of| (path, of)))
+            {
+                let signed = base64_of(&bytes_of(&request["signed"]));
+                let bytes = base64_of(&[7; 48]);
+                let body = json!({
+                    "request": signed, "profile": {"name": "Anna"}, "list": bytes, "record": bytes,
+                    "vault": bytes, "message": bytes, "name": "anna", "state": bytes,
+                });
+                seeds.push(with_head(path, body.to_string().as_bytes()));
+            }
+            for (path, fields) in [
+                (7, json!({"request": "AA==", "profile": {}})),
+                (8, json!({"request": "AA==", "content": base64_of(&[7; 64])})),
+                (9, json!({"request": "AA==", "message": base64_of(&[7; 32])})),
+                (
+                    10,
+                    json!({"request": "AA==", "record": base64_of(&[7; 192]), "vault": base64_of(&[7; 64])}),
+                ),
+                (11, json!({"name": "anna", "message": base64_of(&[7; 96])})),
+                (12, json!({"state": base64_of(&[7; 96]), "message": base64_of(&[7; 64])})),
+            ] {
+                seeds.push(with_head(path, fields.to_string().as_bytes()));
+            }
             seeds
+        }
+        "query" => {
+            let openapi = json_of(OPENAPI);
+            let described = openapi["paths"].as_object().expect("paths");
+            let reads = described.iter().filter(|(_, methods)| methods["get"].is_object());
+            reads
+                .flat_map(|(path, _)| {
+                    ["PET", "POST", "town", "0", "x"].map(|value| {
+                        let parts =
+                            path.split('/').map(|part| if part.starts_with('{') { value } else { part });
+                        parts.collect::<Vec<_>>().join("/")
+                    })
+                })
+                .flat_map(|path| [path.clone(), path + "?limit=1&cursor=AAAA&proof=false"])
+                .map(String::into_bytes)
+                .collect()
+        }
+        #[cfg(feature = "wasm")]
+        "module" => vec![b"\0asm\x01\0\0\0".to_vec(), released_module()],
+        // What stands behind an image of no bytes, with texts and a digest that isn't its own.
+        "artefact" => {
+            let about =
+                [b"PITPETAO".as_slice(), &3_u32.to_le_bytes(), &[0; 76], b"\x057.4.2\x01t\x01c"].concat();
+            vec![[about.as_slice(), &vec![0; 256 - about.len()]].concat()]
         }
         "boundary" => steps()
             .map(|step| {

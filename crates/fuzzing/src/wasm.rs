@@ -5,10 +5,12 @@ use std::cell::RefCell;
 
 use pitpet_chain::abi::{self, Batch, Draft, Opened, Question, Replay, Session, Start};
 use pitpet_chain::codec::{Bytes, decode, encode};
-use pitpet_chain::event::Payload;
-use pitpet_chain::hash::{BlockHash, EventId, RulesHash};
+use pitpet_chain::event::{Payload, Verdict};
+use pitpet_chain::hash::{BlockHash, EventId, PublicKey, RulesHash};
 use pitpet_chain::kennel::{Fault, Outcome};
-use pitpet_chain_host::{Host, Instance, Metering, Module, Operation, Refusal, Releases, Settings, Target};
+use pitpet_chain_host::{
+    Artefact, Gatekeeper, Host, Instance, Metering, Module, Operation, Refusal, Releases, Settings, Target,
+};
 use pitpet_pipeline::head::Founding;
 use pitpet_simulator::Player;
 use pitpet_simulator::town::{self, FOUNDED_MS, QUICK, id_of, key};
@@ -65,6 +67,22 @@ impl Pair {
     }
 }
 
+/// Any bytes as a module: the gate answers, and what it passes has an interface.
+pub(crate) fn module(data: &[u8]) {
+    if Gatekeeper::new().inspect(data).is_ok() {
+        let names = Operation::ALL.map(|operation| operation.name());
+        let exports = |name: &str| data.windows(name.len()).any(|window| window == name.as_bytes());
+        assert!(names.into_iter().all(exports), "a module that passes exports every operation");
+    }
+}
+
+/// Any bytes as an artefact: refused, or kept as they are.
+pub(crate) fn artefact(data: &[u8]) {
+    if let Ok(artefact) = Artefact::from_bytes(data.to_vec()) {
+        assert_eq!(artefact.as_bytes(), data);
+    }
+}
+
 /// Any bytes into any export. The first byte chooses it; its high bit, whether a kennel is opened before.
 pub(crate) fn boundary(data: &[u8]) {
     thread_local! {
@@ -109,7 +127,11 @@ impl Choices<'_> {
     }
 }
 
-/// A kennel's life made of the input: events of four players and the house, in batches, with
+fn public(key: &ed25519_dalek::SigningKey) -> PublicKey {
+    PublicKey(key.verifying_key().to_bytes())
+}
+
+/// A kennel's life made of the input: events of four players, the house and the offices, in batches, with
 /// altered bytes, snapshots, questions and replays between.
 pub(crate) fn differential(data: &[u8]) {
     let mut choices = Choices(data);
@@ -126,6 +148,8 @@ pub(crate) fn differential(data: &[u8]) {
 
     let mut now_ms = FOUNDED_MS;
     let mut players: Vec<Player> = (1..=4).map(|seed| Player::of(&founding, seed, now_ms)).collect();
+    let office = |seed| Player { key: key(seed), ..Player::of(&founding, 1, now_ms) };
+    let (mut moderator, mut operator) = (office(town::MODERATOR_SEED), office(200));
     let mut house = Player { key: town::house_key(), ..Player::of(&founding, 1, now_ms) };
     let (mut pets, mut posts, mut orders) = (Vec::new(), Vec::new(), Vec::new());
     // Blocks of an input, at most.
@@ -144,7 +168,7 @@ pub(crate) fn differential(data: &[u8]) {
                 player.expires_ms = now_ms + 60_000;
                 house.expires_ms = now_ms + 60_000;
                 let amount = u64::from(choices.byte());
-                let entry = match choices.byte() % 17 {
+                let entry = match choices.byte() % 20 {
                     0 | 1 => {
                         let entry = player.birth("Kitty", head);
                         pets.push(id_of(&entry));
@@ -178,6 +202,28 @@ pub(crate) fn differential(data: &[u8]) {
                         let time = (choices.byte() % 4 == 0).then(Vec::new);
                         player.act(Payload::Seal { over: head, proof: amount, time })
                     }
+                    // Of the offices, by whoever holds them and by others.
+                    17 => {
+                        let by = if amount % 2 == 0 { &mut moderator } else { player };
+                        let verdict = if amount % 4 < 2 { Verdict::Hide } else { Verdict::Show };
+                        by.expires_ms = now_ms + 60_000;
+                        by.verdict(choices.pick(&posts), verdict, "Advertising", now_ms)
+                    }
+                    18 => {
+                        let moderators = vec![public(&moderator.key); usize::from(choices.byte() % 3)];
+                        let by = if amount % 2 == 0 { &mut operator } else { player };
+                        by.expires_ms = now_ms + 60_000;
+                        by.nonce = by.nonce.max(now_ms - 1);
+                        let operator = public(&by.key);
+                        by.act(Payload::Appoint { operator, moderators, witnesses: vec![], threshold: 0 })
+                    }
+                    19 => {
+                        let rules = if choices.byte() % 2 == 0 { rules_hash } else { RulesHash([2; 32]) };
+                        let by = if amount % 2 == 0 { &mut operator } else { player };
+                        by.expires_ms = now_ms + 60_000;
+                        by.nonce = by.nonce.max(now_ms - 1);
+                        by.act(Payload::Upgrade { rules_hash: rules, at_height: amount })
+                    }
                     _ => match choices.byte() % 3 {
                         0 => {
                             now_ms += 60_000;
@@ -186,8 +232,7 @@ pub(crate) fn differential(data: &[u8]) {
                         }
                         1 => {
                             let new = key(player.key.to_bytes()[0].wrapping_add(16));
-                            let new_key = pitpet_chain::hash::PublicKey(new.verifying_key().to_bytes());
-                            player.act(Payload::Rekey { new_key, recovery: None })
+                            player.act(Payload::Rekey { new_key: public(&new), recovery: None })
                         }
                         _ => {
                             let mut entry = player.pat(choices.pick(&posts));

@@ -15,6 +15,7 @@ use lru::LruCache;
 use pitpet_pipeline::api::Problem;
 use pitpet_pipeline::http::HttpResponse;
 use pitpet_pipeline::query::Queries;
+use tokio::sync::Semaphore;
 
 use crate::icons::NO_PICTURE;
 use crate::parts::SMALL;
@@ -28,6 +29,9 @@ const SIDE_MAX: u32 = 4_096;
 
 /// Memory for decoding, bytes.
 const DECODE_BYTES_MAX: u64 = 96 * 1024 * 1024;
+
+/// Photos decoded at once: [`DECODE_BYTES_MAX`] each, whatever number is asked for.
+static DECODING: Semaphore = Semaphore::const_new(2);
 
 const QUALITY: u8 = 78;
 
@@ -48,12 +52,24 @@ pub(crate) async fn small(queries: &Queries, sha256: &str) -> Result<HttpRespons
     if let Some(made) = remembered(sha256, now_ms) {
         return Ok(HttpResponse::new(200, "image/jpeg", made).immutable());
     }
+    // Before the photo is loaded: who waits holds none.
+    let turn = DECODING.acquire().await.expect("it is never closed");
+    if let Some(made) = remembered(sha256, now_ms) {
+        return Ok(HttpResponse::new(200, "image/jpeg", made).immutable());
+    }
     let photo = match queries.photo(sha256).await {
         Ok(photo) => photo,
         Err(problem) if problem.status < 500 => return Ok(no_picture()),
         Err(problem) => return Err(problem),
     };
-    let Some(made) = shrink(&photo) else { return Ok(no_picture()) };
+    // Tenths of a second of arithmetic, during which other requests are answered. The turn goes
+    // along: whoever hangs up leaves the work behind. A decoder that panics found no picture.
+    let work = tokio::task::spawn_blocking(move || {
+        let made = shrink(&photo);
+        drop(turn);
+        made
+    });
+    let Some(made) = work.await.ok().flatten() else { return Ok(no_picture()) };
     let mut all = MADE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     all.get_or_insert_with(|| LruCache::new(KEPT)).put(sha256.to_owned(), (now_ms, made.clone()));
     Ok(HttpResponse::new(200, "image/jpeg", made).immutable())
@@ -70,8 +86,8 @@ fn no_picture() -> HttpResponse {
     HttpResponse::new(404, "image/svg+xml", NO_PICTURE)
 }
 
-/// Decodes a photo within bounds and makes a small square of it.
-fn shrink(photo: &[u8]) -> Option<Vec<u8>> {
+/// What decodes a photo, if its head says that it is within bounds: no pixel is decoded yet.
+fn decoder(photo: &[u8]) -> Option<impl ImageDecoder> {
     let mut reader = ImageReader::new(Cursor::new(photo)).with_guessed_format().ok()?;
     if !matches!(reader.format(), Some(ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)) {
         return None;
@@ -82,9 +98,14 @@ fn shrink(photo: &[u8]) -> Option<Vec<u8>> {
     limits.max_alloc = Some(DECODE_BYTES_MAX);
     reader.limits(limits.clone());
     let decoder = reader.into_decoder().ok()?;
-    // Before a pixel is decoded: a decoder holds only its own needs to the limits.
+    // A decoder holds only its own needs to the limits, not the picture.
     limits.reserve(decoder.total_bytes()).ok()?;
-    let image = DynamicImage::from_decoder(decoder).ok()?;
+    Some(decoder)
+}
+
+/// Decodes a photo within bounds and makes a small square of it.
+fn shrink(photo: &[u8]) -> Option<Vec<u8>> {
+    let image = DynamicImage::from_decoder(decoder(photo)?).ok()?;
     let side = image.width().min(image.height());
     let square = image.crop_imm((image.width() - side) / 2, (image.height() - side) / 2, side, side);
     let small = if side > SMALL { square.resize_exact(SMALL, SMALL, FilterType::Triangle) } else { square };
@@ -112,9 +133,30 @@ mod tests {
         }
     }
 
+    /// A photo's head with other sides: CRC-32 as in PNG's Annex D, a bit at a time.
+    fn resized(mut png: Vec<u8>, side: u32) -> Vec<u8> {
+        png[16..20].copy_from_slice(&side.to_be_bytes());
+        png[20..24].copy_from_slice(&side.to_be_bytes());
+        let crc =
+            !png[12..29].iter().fold(u32::MAX, |crc, byte| {
+                (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+                    if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 }
+                })
+            });
+        png[29..33].copy_from_slice(&crc.to_be_bytes());
+        png
+    }
+
     #[test]
     fn what_is_too_large_or_no_photo_is_not_decoded() {
         assert!(shrink(&png(SIDE_MAX + 1, 1)).is_none());
+        // 4,096² pixels of 8 bytes are 128 MiB, though the sides are within bounds.
+        let mut deep = Cursor::new(Vec::new());
+        DynamicImage::new_rgba16(1, 1).write_to(&mut deep, ImageFormat::Png).expect("a picture");
+        let deep = deep.into_inner();
+        assert_eq!(decoder(&resized(deep.clone(), 1)).expect("it fits").total_bytes(), 8);
+        assert!(decoder(&resized(deep.clone(), 3_547)).is_some(), "96 MiB and no more");
+        assert!(decoder(&resized(deep, SIDE_MAX)).is_none());
         assert!(shrink(b"<svg xmlns='http://www.w3.org/2000/svg'/>").is_none());
         assert!(shrink(b"").is_none() && shrink(&png(9, 9)[..40]).is_none());
     }

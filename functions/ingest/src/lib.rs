@@ -4,15 +4,19 @@
 
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use pitpet_aws::environment::{self, EnvironmentError};
-use pitpet_aws::gateway;
+use pitpet_aws::gateway::{self, EdgeSecret};
 use pitpet_aws::metrics::{self, Count};
 use pitpet_pipeline::http::{self, HttpResponse};
 use pitpet_pipeline::ingest::Ingest;
 use serde_json::Value;
 
-/// Answers one event.
-pub async fn handle(ingest: &Ingest, event: ApiGatewayV2httpRequest) -> ApiGatewayV2httpResponse {
-    let response = http::ingest(ingest, &gateway::request(event)).await;
+/// Answers one event; `edge` is the secret of the distribution in front, if there is one.
+pub async fn handle(
+    ingest: &Ingest,
+    edge: Option<&EdgeSecret>,
+    event: ApiGatewayV2httpRequest,
+) -> ApiGatewayV2httpResponse {
+    let response = http::ingest(ingest, &gateway::request(event, edge)).await;
     metrics::count(Count::EventsTaken, taken(&response));
     gateway::response(response)
 }

@@ -15,10 +15,11 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Error> {
     let ingest = Arc::new(pitpet_ingest::from_environment().await?);
+    let edge = pitpet_aws::environment::edge_secret().await?;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<ApiGatewayV2httpRequest>| {
         let ingest = ingest.clone();
         async move {
-            let answer = pitpet_ingest::handle(&ingest, event.payload).await;
+            let answer = pitpet_ingest::handle(&ingest, edge.as_ref(), event.payload).await;
             pitpet_aws::metrics::flush();
             Ok::<_, Error>(answer)
         }

@@ -12,7 +12,7 @@ async fn post(ingest: &Ingest, body: &str) -> Value {
         serde_json::from_str(include_str!("events/apigw-v2.json")).expect("a recorded event");
     event["body"] = json!(STANDARD.encode(body));
     let event = serde_json::from_value(event).expect("an event");
-    serde_json::to_value(pitpet_ingest::handle(ingest, event).await).expect("JSON")
+    serde_json::to_value(pitpet_ingest::handle(ingest, None, event).await).expect("JSON")
 }
 
 fn body(response: &Value) -> Value {

@@ -14,7 +14,8 @@ use tracing::Instrument as _;
 
 /// Answers one event.
 pub async fn handle(queries: &Queries, event: ApiGatewayV2httpRequest) -> ApiGatewayV2httpResponse {
-    let request = gateway::request(event);
+    // Whose request it is matters to no read: none is counted.
+    let request = gateway::request(event, None);
     let response = match http::query(queries, &request).await {
         Some(response) => response,
         None => pitpet_web::page(queries, &request).instrument(http::span(&request)).await,

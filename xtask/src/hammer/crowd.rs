@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use pitpet_chain::hash::EventId;
@@ -11,6 +11,9 @@ use tokio::task::JoinHandle;
 
 /// Pause after a request that was refused or didn't arrive.
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// What a refusal that passes is answered with: over a limit, or too much at once.
+const COME_AGAIN: [u16; 2] = [429, 503];
 
 /// Events that wait to be sent; what is in doubt comes back, as a client would send it again.
 pub(super) type Supply = Arc<Mutex<VecDeque<(EventId, SubmittedEvent)>>>;
@@ -23,6 +26,8 @@ pub(super) struct Tally {
     in_flight: AtomicUsize,
     broken: AtomicUsize,
     refused: AtomicUsize,
+    odd: AtomicUsize,
+    first_odd: OnceLock<String>,
 }
 
 impl Tally {
@@ -41,9 +46,23 @@ impl Tally {
         self.broken.load(SeqCst)
     }
 
-    /// Events answered with 429 or 503.
+    /// Events answered with 429 or 503, alone or with their whole request.
     pub(super) fn refused(&self) -> usize {
         self.refused.load(SeqCst)
+    }
+
+    /// Whether every event that wasn't taken was answered so that its sender knows to come again.
+    ///
+    /// # Errors
+    /// How many were answered otherwise, and the first such answer.
+    pub(super) fn ensure_polite(&self) -> anyhow::Result<()> {
+        match self.first_odd.get() {
+            None => Ok(()),
+            Some(first) => {
+                let count = self.odd.load(SeqCst);
+                anyhow::bail!("{count} events neither taken nor refused for now: {first}")
+            }
+        }
     }
 }
 
@@ -108,12 +127,13 @@ async fn send(url: String, supply: Supply, batch: usize, stop: Arc<AtomicBool>, 
         tally.in_flight.fetch_add(1, SeqCst);
         let answer = async {
             let answer = http.post(&url).json(&request).send().await?;
-            answer.bytes().await
+            let status = answer.status().as_u16();
+            answer.bytes().await.map(|body| (status, body))
         }
         .await;
         tally.in_flight.fetch_sub(1, SeqCst);
-        let results = match answer {
-            Ok(answer) => serde_json::from_slice::<Submissions>(&answer).map(|answer| answer.results),
+        let (status, body) = match answer {
+            Ok(answer) => answer,
             Err(error) => {
                 if !error.is_connect() {
                     tally.broken.fetch_add(1, SeqCst);
@@ -124,16 +144,28 @@ async fn send(url: String, supply: Supply, batch: usize, stop: Arc<AtomicBool>, 
             }
         };
         // Without an answer for each event the whole request was refused.
-        let results = results.unwrap_or_default();
+        let results =
+            serde_json::from_slice::<Submissions>(&body).map(|answer| answer.results).unwrap_or_default();
         let mut back = Vec::new();
         for (at, (id, event)) in events.into_iter().enumerate() {
-            if results.get(at).is_some_and(|result| result.problem.is_none()) {
-                tally.acknowledged.lock().expect("no sender panicked").push(id);
-                tally.count.fetch_add(1, SeqCst);
-            } else {
+            let status = match results.get(at) {
+                None => status,
+                Some(result) => match &result.problem {
+                    Some(problem) => problem.status,
+                    None => {
+                        tally.acknowledged.lock().expect("no sender panicked").push(id);
+                        tally.count.fetch_add(1, SeqCst);
+                        continue;
+                    }
+                },
+            };
+            if COME_AGAIN.contains(&status) {
                 tally.refused.fetch_add(1, SeqCst);
-                back.push((id, event));
+            } else {
+                tally.odd.fetch_add(1, SeqCst);
+                tally.first_odd.get_or_init(|| format!("{status}: {}", String::from_utf8_lossy(&body)));
             }
+            back.push((id, event));
         }
         if !back.is_empty() {
             supply.lock().expect("no sender panicked").extend(back);

@@ -122,6 +122,7 @@ pub(super) async fn disk_full(rig: &mut Rig) -> anyhow::Result<Ended> {
     }
     tokio::time::sleep(Duration::from_secs(3)).await;
     let refused = crowd.tally().refused();
+    crowd.tally().ensure_polite().context("on a full disk")?;
     anyhow::ensure!(server.child.try_wait()?.is_none(), "it ended when the disk was full");
     let read = reqwest::get(format!("{}/v1/kennels", server.url)).await?;
     anyhow::ensure!(read.status().is_success(), "with a full disk it answers reads with {}", read.status());
@@ -185,6 +186,7 @@ pub(super) async fn fd_limit(rig: &mut Rig) -> anyhow::Result<Ended> {
     let mut server = start_limited(rig, &format!("-n {DESCRIPTORS}"));
     let address = server.url.trim_start_matches("http://").to_owned();
     let crowd = Crowd::gather(&server.url, &rig.supply, 4, 5);
+    anyhow::ensure!(crowd.reaches(ACKNOWLEDGED_MIN, PATIENCE).await, "the load does not get through");
     let idle: Vec<_> = (0..2 * DESCRIPTORS).filter_map(|_| TcpStream::connect(&address).ok()).collect();
     tokio::time::sleep(Duration::from_secs(8)).await;
     anyhow::ensure!(server.child.try_wait()?.is_none(), "it ended without file descriptors");
@@ -211,6 +213,7 @@ pub(super) async fn memory_limit(rig: &mut Rig) -> anyhow::Result<Ended> {
     let limit_kib = data_kib + ROOM_MIB * 1024;
     let mut server = start_limited(rig, &format!("-d {limit_kib}"));
     let crowd = Crowd::gather(&server.url, &rig.supply, 4, 5);
+    anyhow::ensure!(crowd.reaches(ACKNOWLEDGED_MIN, PATIENCE).await, "the load does not get through");
     // Uploads are held in memory before their ticket is looked at.
     let uploads: Vec<_> = (0..64)
         .map(|_| {
@@ -310,10 +313,11 @@ async fn back_to_normal(
     Ok(back)
 }
 
-/// Far more than it can carry.
+/// Ten times what it can carry, and more.
 pub(super) async fn flood(rig: &mut Rig) -> anyhow::Result<Ended> {
     const SECONDS: u64 = 20;
     const PROBE: u64 = 5;
+    const TIMES: f64 = 10.0;
     let server = rig.start();
     rig.provide(&server, 60_000).await;
     // What it carries: a crowd in which everyone waits for the receipt.
@@ -327,8 +331,13 @@ pub(super) async fn flood(rig: &mut Rig) -> anyhow::Result<Ended> {
     tokio::time::sleep(Duration::from_secs(SECONDS)).await;
     let (taken, refused) = (crowd.tally().acknowledged(), crowd.tally().refused());
     let offered = (taken + refused) as f64 / SECONDS as f64;
+    crowd.tally().ensure_polite().context("in the flood")?;
     acknowledged.extend(crowd.disperse().await);
     let back = back_to_normal(rig, &server, &mut acknowledged).await?;
+    anyhow::ensure!(
+        offered >= TIMES * capacity,
+        "{offered:.0} events/s offered are no flood for what carries {capacity:.0}"
+    );
     anyhow::ensure!(refused > 0, "{offered:.0} events/s were offered, and none was refused");
     anyhow::ensure!(taken > 0, "nothing was taken during the flood");
     rig.settle(server, &acknowledged).await?;
@@ -346,7 +355,7 @@ pub(super) async fn soak(rig: &mut Rig, events: u64) -> anyhow::Result<Ended> {
     let server = rig.start();
     let mut memory = Vec::new();
     let mut latency = Vec::new();
-    let mut total = 0;
+    let mut all: Vec<EventId> = Vec::new();
     for part in 1..=PARTS {
         let wanted = usize::try_from(events / PARTS)?;
         let mut times = Vec::new();
@@ -362,8 +371,9 @@ pub(super) async fn soak(rig: &mut Rig, events: u64) -> anyhow::Result<Ended> {
             rig.find(&server, &since[since.len().saturating_sub(1)..]).await?;
             times.push(asked.elapsed());
             sent += since.len();
+            all.extend(since);
         }
-        total += sent;
+        let total = all.len();
         memory.push(server.memory_mib("VmRSS"));
         latency.push(median(&mut times));
         println!(
@@ -375,12 +385,17 @@ pub(super) async fn soak(rig: &mut Rig, events: u64) -> anyhow::Result<Ended> {
         if part == PARTS {
             let half = memory.len() / 2;
             let growth = memory[memory.len() - 1] as f64 / memory[half] as f64 - 1.0;
-            let (early, late) = (latency[half], latency[latency.len() - 1]);
+            let (early, late) = latency.split_at_mut(half);
+            let (early, late) = (median(early), median(late));
+            anyhow::ensure!(
+                late <= 2 * early,
+                "receipts took {early:.0?} in the first half, {late:.0?} later"
+            );
             anyhow::ensure!(growth < 0.05, "memory grew by {:.0} % over the last half", growth * 100.0);
-            rig.settle(server, &[]).await?;
+            rig.settle(server, &all).await?;
             return Ok(Ended::Held(format!(
-                "{total} events; memory grew by {:.1} % over the last half, to {} MiB; \
-                 from the last request to the last receipt {early:.0?} at half, {late:.0?} in the end",
+                "{total} events, none lost; memory grew by {:.1} % over the last half, to {} MiB; \
+                 from the last request to the last receipt {early:.0?} in the first half, {late:.0?} in the second",
                 growth * 100.0,
                 memory[memory.len() - 1],
             )));

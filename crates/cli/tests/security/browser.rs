@@ -11,7 +11,7 @@ use pitpet_chain::request::{Request, Wish};
 use pitpet_pipeline::api::SubmittedRequest;
 use pitpet_pipeline::ports::UploadTicket;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::load::{key, now_ms};
 use crate::village::{Answer, Village, account};
@@ -171,8 +171,13 @@ async fn another_site_s_page_can_neither_write_nor_read() {
     let from_evil = |method: Method, path: &str| {
         village.request(method, path).header("origin", "https://evil.example").header("cookie", "session=1")
     };
+    let openapi: Value = serde_json::from_str(include_str!("../../../../docs/openapi.json")).expect("JSON");
+    let described = openapi["paths"].as_object().expect("paths");
+    let posts: Vec<&str> =
+        described.iter().filter_map(|(path, methods)| methods.get("post").map(|_| path.as_str())).collect();
+    assert!(posts.len() >= 12, "{posts:?}");
     let mut answers = Vec::new();
-    for path in ["/v1/events", "/v1/accounts", "/v1/media", "/admin/kennels", "/v1/feed", "/"] {
+    for path in posts.iter().copied().chain(["/admin/kennels", "/v1/feed", "/"]) {
         // What a browser asks before it sends JSON or a header of its own.
         let preflight = from_evil(Method::OPTIONS, path)
             .header("access-control-request-method", "POST")
@@ -185,7 +190,7 @@ async fn another_site_s_page_can_neither_write_nor_read() {
     // What it sends without asking: forms and plain text.
     for content_type in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
     {
-        for path in ["/v1/events", "/v1/accounts", "/v1/media"] {
+        for path in &posts {
             let form = from_evil(Method::POST, path).header("content-type", content_type).body("{}");
             let answer = Answer::of(form).await;
             assert_eq!(answer.status, 415, "{path} {content_type}");

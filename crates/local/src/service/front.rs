@@ -219,7 +219,7 @@ async fn answer(shared: &Shared, peer: IpAddr, settings: FrontSettings, request:
     let event = event(&parts.method, &parts.uri, parts.headers, &body, peer);
     let is_write = !matches!(parts.method, Method::GET | Method::HEAD);
     let response = match is_write {
-        true => pitpet_ingest::handle(&shared.ingest, event).await,
+        true => pitpet_ingest::handle(&shared.ingest, None, event).await,
         false => pitpet_query::handle(&shared.queries, event).await,
     };
     unwrap(response)

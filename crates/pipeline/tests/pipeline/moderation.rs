@@ -15,7 +15,7 @@ use pitpet_pipeline::{items, reports};
 use pitpet_simulator::town::{MODERATOR_SEED, QUICK, id_of};
 use pitpet_simulator::{Fault, Faults, Player, Town};
 
-use super::query::read;
+use super::query::{get, read};
 
 /// Kitty with a post that was commented on; the moderators' player.
 struct Scene {
@@ -268,9 +268,43 @@ async fn the_queue_is_ordered_by_how_many_accounts_report() {
     assert_eq!(reasons, [("illegal", 1), ("spam", 1)]);
     assert_eq!(queue(&scene.town.queries()).await[1], (scene.comment.to_string(), 1));
     assert_eq!(view.entries.len(), 2);
-    // Nothing tells who it was.
-    let text = serde_json::to_string(&view).expect("JSON");
-    assert!(!text.contains(&scene.bert.account().to_string()));
+}
+
+#[tokio::test]
+async fn no_answer_says_who_reported() {
+    let mut scene = Scene::new().await;
+    // One who has taken part, with a pet of its own, and has nothing to do with Kitty.
+    let mut spy = Player::new(&scene.town, 3);
+    scene.town.send(vec![spy.birth("Nosy", scene.town.head().await.hash)]);
+    scene.town.mine_all(&scene.town.miner()).await;
+    for event in [scene.post, scene.comment, scene.kitty] {
+        assert_eq!(scene.report(&spy, event, ReportReason::Spam).await.status, 201);
+    }
+    let second = scene.report(&scene.anna, scene.comment, ReportReason::Spam).await;
+    // Before and after a verdict.
+    let mut answers = vec![("another's report".to_owned(), second.body)];
+    for _ in 0..2 {
+        let (queries, post, comment, pet) = (scene.town.queries(), scene.post, scene.comment, scene.kitty);
+        for path in [
+            "/v1/moderation/queue".to_owned(),
+            "/v1/moderation/log".to_owned(),
+            "/v1/moderation/moderators".to_owned(),
+            format!("/v1/events/{post}"),
+            format!("/v1/events/{comment}"),
+            format!("/v1/pets/{pet}"),
+            format!("/v1/pets/{pet}/events"),
+        ] {
+            let answer = get(&queries, &path).await;
+            assert_eq!(answer.status, 200, "{path}");
+            answers.push((path, answer.body));
+        }
+        scene.decide(scene.post, Verdict::Hide, "Advertising").await;
+    }
+    let who = spy.account().to_string();
+    for (path, answer) in answers {
+        let text = String::from_utf8(answer).expect("JSON");
+        assert!(!text.contains(&who), "{path}: {text}");
+    }
 }
 
 #[tokio::test]
