@@ -225,6 +225,11 @@ pub fn feed_sk(timestamp_ms: u64, height: u64, index: u32, kennel: &KennelId) ->
     format!("{timestamp_ms:015}#{height:020}#{index:05}#{}", &kennel[..8])
 }
 
+/// Whether a sort key of a feed is of a kennel.
+pub fn is_of_kennel(feed_sk: &str, kennel: &KennelId) -> bool {
+    feed_sk.rsplit('#').next() == Some(&kennel.to_string()[..8])
+}
+
 /// Partition of a kennel's dead whose story is to be ended.
 pub fn dead_pk(kennel: &KennelId) -> String {
     format!("D#{kennel}")

@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use ed25519_dalek::SigningKey;
 use pitpet_chain::codec::{decode, encode};
 use pitpet_chain::genesis::{Genesis, Parameters};
-use pitpet_chain::hash::{KennelId, RulesHash, sha256};
+use pitpet_chain::hash::{Digest32, KennelId, RulesHash, sha256};
 use pitpet_chain::kennel::NewBlock;
 use pitpet_chain::limits;
 use pitpet_chain::state::Totals;
@@ -98,9 +98,22 @@ fn successor(of: &Founding, now_ms: u64) -> Genesis {
     Genesis {
         // A clock that is behind founds no kennel before its predecessor.
         created_ms: now_ms.max(of.genesis.created_ms),
-        random: sha256(&[b"pitpet next kennel\0".as_slice(), &of.kennel.0].concat()),
+        random: successor_random(&of.kennel),
         ..of.genesis.clone()
     }
+}
+
+fn successor_random(of: &KennelId) -> Digest32 {
+    sha256(&[b"pitpet next kennel\0".as_slice(), &of.0].concat())
+}
+
+/// Whether a reservation is one that this kennel's successor can be founded by.
+pub(crate) fn is_successor(reserved: &Attributes, of: &Founding) -> bool {
+    let genesis = reserved.bytes("genesis").ok().and_then(|bytes| decode::<Genesis>(bytes).ok());
+    reserved.digest("rules").is_ok()
+        && genesis.is_some_and(|genesis| {
+            is_akin(&genesis, &of.genesis) && genesis.random == successor_random(&of.kennel)
+        })
 }
 
 /// A kennel as the reaper saw it in this run; without sums if its head could not be read.

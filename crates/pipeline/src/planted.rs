@@ -73,6 +73,8 @@ bugs! {
     LockKept = "lock-kept",
     /// A verdict is logged, and what it is about stays as it was.
     VerdictForgotten = "verdict-forgotten",
+    /// A reader prefers an event's reject to its receipt.
+    RejectPreferred = "reject-preferred",
     /// Garbage is collected at the head, too.
     GarbageAtHead = "garbage-at-head",
     /// The nonce is not checked.

@@ -7,7 +7,7 @@
 //! stored. A repair writes what the publisher would have written, under a condition that fails
 //! if somebody has published something newer meanwhile.
 //!
-//! Memory: 32 bytes a block and a counter a pet, the open kennel, and a bounded number of blocks.
+//! Memory: 32 bytes a block, a counter a pet and an account, the open kennel, and a bounded number of blocks.
 //!
 //! Deliberately absent: a scan. An item that nothing leads to (a card of a pet that was never
 //! born, the body of an event that is in no chain, a name that no account of the kennel lists)
@@ -26,7 +26,7 @@ use lru::LruCache;
 use pitpet_chain::block::{Block, Header, Summary as Sums};
 use pitpet_chain::codec::{Bytes, decode, encode};
 use pitpet_chain::genesis::Genesis;
-use pitpet_chain::hash::{BirthHash, BlockHash, KennelId, RulesHash};
+use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, KennelId, RulesHash};
 use pitpet_chain::kennel::Head;
 use pitpet_chain::log::{self, Frontier};
 
@@ -193,10 +193,14 @@ struct Chain {
     kept: LruCache<u64, Option<Arc<PublishBatch>>>,
     /// Entries found of each pet's timeline.
     timelines: BTreeMap<BirthHash, u64>,
+    /// Births found of each account.
+    accounts: BTreeMap<AccountId, u64>,
     /// Entries found among the births.
     births: u64,
     /// Entries found among the trades.
     trades: u64,
+    /// Entries found in the moderation log.
+    verdicts: u64,
     /// The feed's day that is being walked, and entries found of it.
     day: (u64, u64),
 }
@@ -290,8 +294,10 @@ impl Run<'_, '_> {
             whole,
             kept: LruCache::new(NonZeroUsize::new(KEPT_BLOCKS).expect("16 is not zero")),
             timelines: BTreeMap::new(),
+            accounts: BTreeMap::new(),
             births: 0,
             trades: 0,
+            verdicts: 0,
             day: (first_day, 0),
         };
         self.blocks(&mut chain).await?;

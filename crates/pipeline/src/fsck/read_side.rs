@@ -14,6 +14,7 @@ use crate::head::{LedgerError, read_head};
 use crate::items::{self, DAY_MS, Fields, attributes};
 use crate::message::SaltedBody;
 use crate::mine::REJECT_KEPT_MS;
+use crate::opening;
 use crate::ports::{Attributes, Condition, Consistency, Item, Key, Order, Query, Retry, TableError, Update};
 use crate::publication::{Bodies, SOURCE_HEIGHT, publication, words};
 use crate::publisher::take_back_erased;
@@ -87,7 +88,7 @@ impl Run<'_, '_> {
                 self.immutable(chain, item, stored).await?;
             }
         }
-        for events in events.chunks(KEYS / 2) {
+        for events in events.chunks(KEYS / 3) {
             let bodies = self.beside(chain, block.header.timestamp_ms, events).await?;
             self.words(chain, bytes, Bodies::new().indexed(self.fsck.search_words_max).others(bodies))
                 .await?;
@@ -108,6 +109,8 @@ impl Run<'_, '_> {
             self.post(chain, height, &post, visits).await?;
         }
         for account in accounts {
+            // Also of those to whom no pet was born.
+            chain.accounts.entry(account).or_default();
             self.names(chain, height, &account).await?;
         }
         for signed in &events {
@@ -134,6 +137,12 @@ impl Run<'_, '_> {
             }
             Some(("N", _)) => chain.births += 1,
             Some(("Y", _)) => chain.trades += 1,
+            Some(("V", _)) => chain.verdicts += 1,
+            Some(("A", account)) => {
+                if let Ok(account) = account.parse() {
+                    *chain.accounts.entry(account).or_default() += 1;
+                }
+            }
             Some(("F", _)) => chain.day.1 += 1,
             _ => {}
         };
@@ -333,22 +342,28 @@ impl Run<'_, '_> {
         })
     }
 
-    /// Bodies and rejects of events.
+    /// Bodies, rejects and verdicts of events.
     async fn beside(
         &mut self,
-        chain: &Chain,
+        chain: &mut Chain,
         mined_ms: u64,
         events: &[SignedEvent],
     ) -> Result<Vec<(EventId, SaltedBody)>, LedgerError> {
         let mut bodies = Vec::new();
-        let keys: Vec<Key> =
-            events.iter().flat_map(|signed| [items::body(&signed.id), items::reject(&signed.id)]).collect();
+        let kennel = chain.founding.kennel;
+        let keys = |signed: &SignedEvent| {
+            [items::body(&signed.id), items::reject(&signed.id), items::verdict(&signed.id, &kennel)]
+        };
+        let keys: Vec<Key> = events.iter().flat_map(keys).collect();
         let found = self.fsck.table.get_many(&keys).await?;
-        for (signed, pair) in events.iter().zip(found.chunks(2)) {
-            let body = self.body(chain, signed, pair[0].clone()).await?;
+        for (signed, found) in events.iter().zip(found.chunks(3)) {
+            let body = self.body(chain, signed, found[0].clone()).await?;
             bodies.extend(body.map(|body| (signed.id, body)));
-            if let Some(reject) = &pair[1] {
+            if let Some(reject) = &found[1] {
                 self.reject(chain, mined_ms, signed, reject).await?;
+            }
+            if let Some(verdict) = &found[2] {
+                self.verdict(chain, signed, verdict).await?;
             }
         }
         Ok(bodies)
@@ -467,6 +482,31 @@ impl Run<'_, '_> {
         Ok(())
     }
 
+    /// A verdict that no block gave: it would hide a text. One that a block gave is held against
+    /// that block in its turn.
+    async fn verdict(
+        &mut self,
+        chain: &mut Chain,
+        signed: &SignedEvent,
+        verdict: &Attributes,
+    ) -> Result<(), LedgerError> {
+        let key = items::verdict(&signed.id, &chain.founding.kennel);
+        if let Ok(height) = verdict.number("verdict_height") {
+            if height > chain.head.height {
+                if self.has_grown_to(chain, height).await? {
+                    return Ok(());
+                }
+            } else {
+                let batch = self.publication_at(chain, height).await?;
+                // Of a block that is lost nobody knows what it gave.
+                if batch.is_none_or(|batch| batch.guarded.iter().any(|made| made.key == key)) {
+                    return Ok(());
+                }
+            }
+        }
+        self.stray(chain, key).await
+    }
+
     async fn shown_photo(&mut self, chain: &Chain, signed: &SignedEvent) -> Result<(), LedgerError> {
         let photo = match &signed.event.payload {
             Payload::Birth { photo, .. } => Some(*photo),
@@ -566,11 +606,17 @@ impl Run<'_, '_> {
         self.count(chain, items::births_pk(&kennel), "0", births).await?;
         let trades = chain.trades;
         self.count(chain, items::trades_pk(&kennel), "0", trades).await?;
+        let verdicts = chain.verdicts;
+        self.count(chain, items::verdicts_pk(&kennel), "0", verdicts).await?;
         let tracks = chain.whole + 1;
         self.count(chain, items::chain(&kennel), "T#", tracks).await?;
         for (birth, found) in std::mem::take(&mut chain.timelines) {
             self.count(chain, items::pet(&birth).pk, "E#", found).await?;
         }
+        for (account, found) in std::mem::take(&mut chain.accounts) {
+            self.count(chain, items::account_pk(&account), "P#", found).await?;
+        }
+        self.successor(chain).await?;
         self.waiting(chain).await
     }
 
@@ -588,11 +634,14 @@ impl Run<'_, '_> {
         } else {
             (from.to_owned(), format!("{from}~"))
         };
+        // An account's births of all kennels are in one partition.
+        let kennel = chain.founding.kennel;
+        let is_own = |item: &Item| from != "P#" || items::is_of_kennel(&item.key.sk, &kennel);
         let mut count = 0;
         let mut next = first.clone();
         loop {
             let page = self.page(&pk, next, &last).await?;
-            count += page.len() as u64;
+            count += page.iter().filter(|item| is_own(item)).count() as u64;
             match page.last() {
                 Some(item) if page.len() == PAGE as usize => next = after(&item.key.sk),
                 _ => break,
@@ -604,7 +653,7 @@ impl Run<'_, '_> {
         let mut next = first;
         loop {
             let page = self.page(&pk, next, &last).await?;
-            for item in &page {
+            for item in page.iter().filter(|item| is_own(item)) {
                 let batch = match height_in(&item.key.sk, from) {
                     // Published in part, or after this run began.
                     Some(height) if height > chain.whole && self.has_grown_to(chain, height).await? => {
@@ -637,6 +686,18 @@ impl Run<'_, '_> {
             consistency: Consistency::Strong,
         };
         Ok(self.fsck.table.query(&query).await?)
+    }
+
+    /// The reservation of the kennel that follows this one: whose founding follows from this one's,
+    /// but for its time.
+    async fn successor(&mut self, chain: &Chain) -> Result<(), LedgerError> {
+        let key = items::next_kennel(&chain.founding.kennel);
+        let Some(reserved) = self.fsck.table.get(&key, Consistency::Strong).await? else { return Ok(()) };
+        if opening::is_successor(&reserved, &chain.founding) {
+            return Ok(());
+        }
+        // The reaper reserves it again if places run out.
+        self.stray(chain, key).await
     }
 
     /// Stories that wait to be ended, of pets that didn't die.
@@ -699,10 +760,13 @@ fn after(sk: &str) -> String {
     format!("{sk}\0")
 }
 
-/// The height in a sort key of an entry (`E#height#index`, `T#height`) or of a feed
-/// (`time#height#…`).
+/// The height in a sort key of an entry (`E#height#index`, `T#height`), of a feed (`time#height#…`)
+/// or of an account's births (`P#time#height#…`).
 fn height_in(sk: &str, from: &str) -> Option<u64> {
-    let height =
-        if from == "0" { sk.split('#').nth(1)? } else { sk.strip_prefix(from)?.split('#').next()? };
+    let height = match from {
+        "0" => sk.split('#').nth(1)?,
+        "P#" => sk.split('#').nth(2)?,
+        _ => sk.strip_prefix(from)?.split('#').next()?,
+    };
     height.parse().ok()
 }

@@ -50,6 +50,7 @@ use crate::items::{self, Fields};
 use crate::kennels::Kennels;
 use crate::native::{NativeHost, ReplicaHost};
 use crate::opening;
+use crate::planted::{Bug, planted};
 use crate::ports::{Attributes, Clock, Consistency, ModuleHost, Objects, Order, Query, Table};
 use crate::problem::{bad_field, not_found, problem, rejected};
 
@@ -380,7 +381,10 @@ impl Queries {
         let mut found = self.table.get_many(&keys).await?.into_iter();
         let (place, reject, body) = (found.next().flatten(), found.next().flatten(), found.next().flatten());
         // A receipt always wins over a reject.
-        if let Some(place) = place {
+        let is_overruled = planted(Bug::RejectPreferred) && reject.is_some();
+        if let Some(place) = place
+            && !is_overruled
+        {
             return self.mined(id, &place, body, with_proof).await;
         }
         let Some(reject) = reject else { return Ok(None) };

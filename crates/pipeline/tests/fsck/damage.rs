@@ -1,6 +1,7 @@
 //! Damage of every kind to every item and object.
 
 use pitpet_pipeline::fsck::{Mode, Remedy};
+use pitpet_pipeline::items;
 use pitpet_pipeline::ports::{Attributes, Key, Objects as _, Table as _, Value};
 
 use super::town::Lived;
@@ -31,6 +32,8 @@ fn fate_of_deletion(lived: &Lived, key: &Key) -> Fate {
         ("E", "BODY") => Fate::Lost,
         // A name is found through the account that lists it.
         ("A", sk) if sk.starts_with("N#") => Fate::Unseen,
+        // A body kept beside a reject, or the mark that none may be kept, which expires.
+        ("E", "SPARE") => Fate::Unseen,
         // The story has been ended: nothing waits.
         ("D", birth) if ended(lived, birth) => Fate::Unseen,
         _ => Fate::Derived,
@@ -135,6 +138,7 @@ async fn each_attribute_is_held_against_the_chain() {
     for (key, attributes) in chosen(&lived) {
         for (name, value) in attributes {
             let fate = match (prefix(key), key.sk.as_str(), name.as_str()) {
+                ("E", "SPARE", _) => Fate::Unseen,
                 ("KENNELS", ..) | ("E", "BODY", _) => Fate::Lost,
                 ("K", "GENESIS", "genesis") | ("K", "HEAD", "checkpoint") => Fate::Lost,
                 ("K", sk, "bytes") if sk.starts_with("B#") => Fate::Lost,
@@ -155,8 +159,9 @@ async fn each_attribute_is_held_against_the_chain() {
                 unlisted(&lived, key, changed).await;
                 continue;
             }
-            // How far was swept is nobody's business but the reaper's.
-            let alteration = if name == "swept_height" { Fate::Unseen } else { fate };
+            // How far was swept is nobody's business but the reaper's, and when a text was erased
+            // that of whoever erased it.
+            let alteration = if name == "swept_height" || name == "erased" { Fate::Unseen } else { fate };
             harm(&lived, key, Some(changed), alteration, &what).await;
             // The same attribute gone.
             let mut without = attributes.clone();
@@ -195,6 +200,8 @@ async fn an_item_with_the_content_of_another_is_found() {
         let other = all[at + 1..].iter().find(|(other, there)| kind(other) == kind(key) && there != own);
         let Some((_, other)) = other else { continue };
         let fate = match (prefix(key), key.sk.as_str()) {
+            // It was erased, then.
+            ("E", "BODY") if other.contains_key("erased") => Fate::Unseen,
             ("E", "BODY") => Fate::Lost,
             ("K", sk) if sk.starts_with("B#") => Fate::Lost,
             ("A", sk) if sk.starts_with("N#") => Fate::Unseen,
@@ -213,17 +220,19 @@ async fn an_item_with_the_content_of_another_is_found() {
 #[tokio::test]
 async fn what_nothing_implies_is_named_and_deleted() {
     let lived = Lived::new().await;
-    let mut kinds = 0;
+    let (mut kinds, mut count) = (std::collections::BTreeSet::new(), 0);
     for (key, attributes) in &lived.items {
         // A second entry beside one that is right, at a height that has none such.
         let forged = match (prefix(key), &key.sk) {
             ("P" | "O", sk) if sk.starts_with("E#") => sk.replace('#', "#0").replacen("E#0", "E#", 1),
-            ("F" | "N" | "Y", sk) => sk.replacen("#0", "#1", 1),
+            ("F" | "N" | "V" | "Y", sk) => sk.replacen("#0", "#1", 1),
+            ("A", sk) if sk.starts_with("P#") => sk.replacen("#0", "#1", 1),
             ("K", sk) if sk.starts_with("T#") => sk.replacen("T#0", "T#1", 1),
             ("D", _) => "ab".repeat(32),
             _ => continue,
         };
-        kinds += 1;
+        kinds.insert((prefix(key), key.sk.chars().next()));
+        count += 1;
         let forged = Key::new(key.pk.clone(), forged);
         let (table, objects) = (lived.table(), lived.objects().await);
         table.overwrite(forged.clone(), attributes.clone());
@@ -233,7 +242,57 @@ async fn what_nothing_implies_is_named_and_deleted() {
         fsck(&table, &objects, Mode::Repair, None).await;
         assert_eq!(table.all(), lived.items, "{place} is gone");
     }
-    assert!(kinds > 50, "{kinds}");
+    assert!(count > 50, "{count}");
+    for kind in ["A", "D", "F", "K", "N", "O", "P", "V", "Y"] {
+        assert!(kinds.iter().any(|(prefix, _)| *prefix == kind), "nothing was forged beside {kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_verdict_that_no_block_gave_is_named_and_deleted() {
+    let lived = Lived::new().await;
+    let (given, verdict) =
+        lived.items.iter().find(|(key, _)| key.sk.starts_with("VERDICT#")).expect("there are verdicts");
+    let Value::Number(height) = verdict["verdict_height"] else { panic!("a height") };
+    let claims = [Some(0), Some(height), Some(height + 1), Some(lived.height), Some(u64::MAX), None];
+    let places: Vec<&Key> = lived.items.keys().filter(|key| key.sk == "PLACE").collect();
+    for (number, place) in places.into_iter().enumerate() {
+        let forged = Key::new(place.pk.clone(), given.sk.clone());
+        if lived.items.contains_key(&forged) {
+            continue;
+        }
+        let mut claim = verdict.clone();
+        match claims[number % claims.len()] {
+            Some(height) => _ = claim.insert("verdict_height".to_owned(), Value::Number(height)),
+            None => _ = claim.remove("verdict_height"),
+        }
+        let (table, objects) = (lived.table(), lived.objects().await);
+        table.overwrite(forged.clone(), claim);
+        let place = format!("item {} · {}", forged.pk, forged.sk);
+        let found = fsck(&table, &objects, Mode::Check, None).await;
+        assert_eq!(found.faults.len(), 1, "{:?}", found.faults);
+        assert_eq!(found.at(&place).map(|fault| &fault.1), Some(&Remedy::Repairable), "{place}");
+        fsck(&table, &objects, Mode::Repair, None).await;
+        assert_eq!(table.all(), lived.items, "{place} is gone");
+    }
+}
+
+#[tokio::test]
+async fn a_reservation_of_a_successor_is_of_its_predecessor() {
+    let lived = Lived::new().await;
+    let genesis = items::genesis(&lived.kennel);
+    // The kennel's own founding is not what its successor's follows from.
+    let reserved = items::attributes([
+        ("genesis", lived.items[&genesis]["genesis"].clone()),
+        ("rules", Value::Bytes(vec![1; 32])),
+    ]);
+    let (table, objects) = (lived.table(), lived.objects().await);
+    table.overwrite(items::next_kennel(&lived.kennel), reserved);
+    let place = format!("item {} · NEXT", genesis.pk);
+    let found = fsck(&table, &objects, Mode::Check, None).await;
+    assert_eq!(found.at(&place).map(|fault| &fault.1), Some(&Remedy::Repairable), "{:?}", found.faults);
+    fsck(&table, &objects, Mode::Repair, None).await;
+    assert_eq!(table.all(), lived.items);
 }
 
 #[tokio::test]

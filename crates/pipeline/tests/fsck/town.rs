@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use pitpet_chain::event::Payload;
+use pitpet_chain::event::{Payload, Verdict};
 use pitpet_chain::hash::{KennelId, PublicKey, sha256};
 use pitpet_chain::request::{Request, Wish};
 use pitpet_pipeline::api::SubmittedRequest;
+use pitpet_pipeline::erase::erase_by_operator;
 use pitpet_pipeline::http::{self, HttpRequest};
 use pitpet_pipeline::items;
 use pitpet_pipeline::mine::MinerSettings;
 use pitpet_pipeline::ports::{Attributes, Key, Objects as _};
-use pitpet_simulator::town::{FOUNDED_MS, QUICK, id_of};
+use pitpet_simulator::town::{FOUNDED_MS, MODERATOR_SEED, QUICK, id_of, key};
 use pitpet_simulator::{Faults, MemoryObjects, MemoryTable, Player, Town};
 
 const EVERY: MinerSettings = MinerSettings {
@@ -21,6 +22,9 @@ const EVERY: MinerSettings = MinerSettings {
     open_kennels_max: std::num::NonZeroUsize::MIN,
     search_words_max: 12,
 };
+
+/// Of whose seed the operator's key is made.
+const OPERATOR_SEED: u8 = 200;
 
 /// What is stored of it.
 pub(crate) struct Lived {
@@ -50,7 +54,9 @@ fn name(player: &Player, name: &str) -> SubmittedRequest {
 
 impl Lived {
     /// Two pets, one of which dies and has its story ended and kept, another that waits to be
-    /// ended; its keepsake sold, an offer and a bid that stand, and one that was cancelled; posts with visits over two days; names; four snapshots' worth of blocks.
+    /// ended; its keepsake sold, an offer and a bid that stand, and one that was cancelled; posts with
+    /// visits over two days; names; a post and a comment hidden, another post's text erased; offices
+    /// appointed anew and an account with a new key; snapshots' worth of blocks.
     pub(crate) async fn new() -> Self {
         let town = Town::found(QUICK).await;
         let miner = town.miner_with(&Faults::none(), EVERY);
@@ -80,7 +86,7 @@ impl Lived {
         town.send(births.into());
         town.mine_all(&miner).await;
         checkpoints.push(town.head().await.checkpoint);
-        let mut last = None;
+        let (mut posts, mut comment) = (Vec::new(), None);
         for number in 0..19 {
             let post = anna.post(kitty, &format!("Nap {number}."));
             let id = id_of(&post);
@@ -88,6 +94,7 @@ impl Lived {
             if number % 4 == 0 {
                 sent.push(bert.pat(id));
                 sent.push(cleo.comment(id, "So soft."));
+                comment = sent.last().map(id_of);
                 bodies += 1;
                 events += 2;
             }
@@ -101,7 +108,7 @@ impl Lived {
             }
             events += 1;
             bodies += 1;
-            last = Some(id);
+            posts.push(id);
             town.send(sent);
             town.mine_all(&miner).await;
             checkpoints.push(town.head().await.checkpoint);
@@ -111,7 +118,7 @@ impl Lived {
         for entry in [
             bert.act(Payload::StoryEnd { pet: rex.into() }),
             bert.act(Payload::Keepsake { pet: rex.into() }),
-            bert.act(Payload::Share { post: last.expect("there were posts") }),
+            bert.act(Payload::Share { post: posts[18] }),
         ] {
             town.send(vec![entry]);
             let report = town.mine_once(&miner).await;
@@ -137,6 +144,35 @@ impl Lived {
             events += 1;
             checkpoints.push(town.head().await.checkpoint);
         }
+        let now_ms = town.clock.now_ms();
+        let mut moderator = Player::of(&town.founding, MODERATOR_SEED, now_ms);
+        let mut operator = Player { nonce: now_ms - 1, ..Player::of(&town.founding, OPERATOR_SEED, now_ms) };
+        let comment = comment.expect("some posts were commented on");
+        let ruled = [
+            moderator.verdict(posts[17], Verdict::Hide, "Too many naps.", now_ms - 1_000),
+            moderator.verdict(comment, Verdict::Hide, "Rude.", now_ms),
+            operator.act(Payload::Appoint {
+                operator: PublicKey(operator.key.verifying_key().to_bytes()),
+                moderators: vec![],
+                witnesses: vec![],
+                threshold: 0,
+            }),
+            cleo.act(Payload::Rekey {
+                new_key: PublicKey(key(4).verifying_key().to_bytes()),
+                recovery: None,
+            }),
+        ];
+        for entry in ruled {
+            town.send(vec![entry]);
+            let report = town.mine_once(&miner).await;
+            assert_eq!(report.accepted, 1, "{report:?}");
+            events += 1;
+            checkpoints.push(town.head().await.checkpoint);
+        }
+        // The two verdicts' reasons, less the text that goes.
+        bodies += 2 - 1;
+        let erased = erase_by_operator(town.table.as_ref(), town.objects.as_ref(), &posts[16], now_ms).await;
+        assert!(erased.expect("in memory").is_some(), "it is mined");
         let head = town.head().await;
         let waiting = town.table.all().keys().filter(|key| key.pk.starts_with("D#")).count();
         assert_eq!(waiting, 2, "both have died");

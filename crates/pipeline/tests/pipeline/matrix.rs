@@ -12,23 +12,31 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::FutureExt as _;
-use pitpet_chain::event::Payload;
+use pitpet_chain::event::{Payload, Verdict};
+use pitpet_chain::genesis::Parameters;
 use pitpet_chain::hash::{AccountId, BlockHash, EventId, PublicKey, sha256};
 use pitpet_chain::reject::Reject;
-use pitpet_chain::request::{Request, Wish};
-use pitpet_pipeline::api::SubmittedRequest;
+use pitpet_chain::request::{ReportReason, Request, Wish};
+use pitpet_pipeline::api::{ProfileView, QueueView, SubmittedList, SubmittedProfile, SubmittedRequest};
+use pitpet_pipeline::belongings::{Profile, list_content};
+use pitpet_pipeline::erase;
 use pitpet_pipeline::ingest::Ingest;
 use pitpet_pipeline::items::{self, attributes};
 use pitpet_pipeline::message::Entry;
 use pitpet_pipeline::mine::{Miner, MinerSettings, ReceivedMessage};
 use pitpet_pipeline::native::NativeHost;
-use pitpet_pipeline::ports::{Item, Objects as _, Table as _};
+use pitpet_pipeline::ports::{Item, Key, Objects as _, Table as _, Value};
+use pitpet_pipeline::rate_limit::RateLimits;
 use pitpet_pipeline::reap::Reaper;
 use pitpet_pipeline::statements::SubmittedStatement;
 use pitpet_simulator::audit::{Published, audit};
 use pitpet_simulator::faults::{Call, FaultyTable, Operation};
-use pitpet_simulator::town::{QUICK, RULES, found_with, genesis, id_of, key, submitted};
+use pitpet_simulator::town::{MODERATOR_SEED, QUICK, RULES, found_with, genesis, id_of, key, submitted};
 use pitpet_simulator::{Fault, Faults, Player, Town, document};
+
+use super::moderation::ask;
+use super::query::read;
+use super::sign_in;
 
 /// What is done, write by write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +49,10 @@ enum UseCase {
     Bury,
     /// A batch while another miner wins a block.
     Rival,
+    /// A batch with a sale and a bid, by which a pet dies that was for sale.
+    Trade,
+    /// A batch with a verdict and an appointment.
+    Offices,
     /// A run of the reaper with all there is to do.
     Reap,
     /// Two events are submitted.
@@ -51,22 +63,42 @@ enum UseCase {
     Upload,
     /// A time witness says something.
     Witness,
+    /// A second account reports a post.
+    Report,
+    /// An author erases a text.
+    Erase,
+    /// A password is set.
+    Password,
+    /// A profile is kept.
+    Profile,
+    /// A private list is kept.
+    List,
     /// A kennel is founded.
     Found,
+    /// A kennel opens by itself: the reaper prepares it, a miner founds it.
+    Open,
 }
 
 impl UseCase {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 18] = [
         Self::Mine,
         Self::MineBacklog,
         Self::Bury,
         Self::Rival,
+        Self::Trade,
+        Self::Offices,
         Self::Reap,
         Self::Submit,
         Self::Name,
         Self::Upload,
         Self::Witness,
+        Self::Report,
+        Self::Erase,
+        Self::Password,
+        Self::Profile,
+        Self::List,
         Self::Found,
+        Self::Open,
     ];
 
     fn name(self) -> &'static str {
@@ -75,17 +107,31 @@ impl UseCase {
             Self::MineBacklog => "mine behind a backlog",
             Self::Bury => "mine with a poisoned message",
             Self::Rival => "mine against a rival",
+            Self::Trade => "mine trades and a death",
+            Self::Offices => "mine what offices decide",
             Self::Reap => "reap",
             Self::Submit => "submit events",
             Self::Name => "register a name",
             Self::Upload => "ask for an upload",
             Self::Witness => "take a statement",
+            Self::Report => "take a report",
+            Self::Erase => "erase a text",
+            Self::Password => "set a password",
+            Self::Profile => "keep a profile",
+            Self::List => "keep a list",
             Self::Found => "found a kennel",
+            Self::Open => "open the next kennel",
         }
     }
 
-    fn is_mining(self) -> bool {
-        matches!(self, Self::Mine | Self::MineBacklog | Self::Bury | Self::Rival)
+    fn parameters(self) -> Parameters {
+        match self {
+            // Pets live for two ages here, so that one dies soon.
+            Self::Trade => Parameters { ttl: 2, birth_grant: 1_000, ..QUICK },
+            // With two pets places are short.
+            Self::Open => Parameters { living_max: 3, ..QUICK },
+            _ => QUICK,
+        }
     }
 }
 
@@ -129,6 +175,10 @@ struct Scene {
     entries: Vec<Entry>,
     request: Option<SubmittedRequest>,
     statement: Option<SubmittedStatement>,
+    /// What a client posts, and where.
+    posted: Option<(&'static str, serde_json::Value)>,
+    /// What the use case is about: orders, or one event.
+    about: Vec<EventId>,
 }
 
 /// What runs: it keeps its memory between attempts.
@@ -137,9 +187,12 @@ enum Process {
     Reaper(Box<Reaper>),
     Ingest(Box<Ingest>),
     Founder(FaultyTable),
+    Opening(Box<(Reaper, Miner)>),
 }
 
 const PHOTO: &[u8] = b"a photo";
+const BIO: &str = "Two cats, no sleep.";
+const SEALED: &[u8] = b"a list that only its account can read";
 
 fn request(wish: Wish, expires_ms: u64) -> SubmittedRequest {
     let key = key(1);
@@ -151,7 +204,7 @@ fn request(wish: Wish, expires_ms: u64) -> SubmittedRequest {
 
 impl Scene {
     async fn new(case: UseCase) -> Self {
-        let town = Arc::new(Town::found(QUICK).await);
+        let town = Arc::new(Town::found(case.parameters()).await);
         let (mut anna, mut bert) = (Player::new(&town, 1), Player::new(&town, 2));
         let genesis = town.head().await.hash;
         let (kitty, rex) = (anna.birth("Kitty", genesis), bert.birth("Rex", genesis));
@@ -159,6 +212,7 @@ impl Scene {
         let mut good: Vec<EventId> = [&kitty, &rex, &nap].map(id_of).to_vec();
         let mut scene_entries = Vec::new();
         let (mut bad, mut wished, mut statement) = (None, None, None);
+        let (mut posted, mut about) = (None, Vec::new());
         let expires_ms = town.clock.now_ms() + 60_000;
         town.send(vec![kitty.clone(), rex.clone(), nap.clone()]);
         match case {
@@ -184,15 +238,18 @@ impl Scene {
         }
         match case {
             UseCase::Mine | UseCase::MineBacklog | UseCase::Rival => {
-                let (comment, own_pat) = (bert.comment(id_of(&nap), "Lazy!"), anna.pat(id_of(&nap)));
+                let comment = bert.comment(id_of(&nap), "Lazy!");
                 let (walk, pat) = (bert.post(id_of(&rex), "A walk."), bert.pat(id_of(&nap)));
                 let share = bert.act(Payload::Share { post: id_of(&nap) });
                 let again = anna.post(id_of(&kitty), "Another nap.");
+                // The body of a post on another's pet is kept: another miner may know of its sale. Its
+                // nonce stays good, for its account does nothing later.
+                let forbidden = anna.post(id_of(&rex), "My walk.");
                 good.extend([&comment, &walk, &pat, &share, &again].map(id_of));
-                bad = Some(id_of(&own_pat));
-                town.send(vec![comment, own_pat]);
+                bad = Some(id_of(&forbidden));
+                town.send(vec![comment]);
                 town.send(vec![walk, pat]);
-                town.send(vec![share, again]);
+                town.send(vec![share, again, forbidden]);
             }
             UseCase::Bury => {
                 let (walk, again) =
@@ -209,6 +266,71 @@ impl Scene {
                 town.queue.take(&poison);
                 town.send(vec![again]);
             }
+            UseCase::Trade => {
+                let hour_ms = 3_600_000;
+                let age = async || {
+                    town.clock.advance(QUICK.idle_ms);
+                    town.reaper().reap().await.expect("it runs");
+                    town.mine_all(&town.miner()).await;
+                };
+                age().await;
+                age().await;
+                let mut cleo = Player::new(&town, 3);
+                let expires_ms = town.clock.now_ms() + hour_ms;
+                for player in [&mut anna, &mut bert, &mut cleo] {
+                    player.expires_ms = expires_ms;
+                }
+                let (kept, amount) = (id_of(&kitty).into(), 100);
+                let until_ms = town.clock.now_ms() + 20 * 24 * hour_ms;
+                let head = town.head().await.hash;
+                let mut before = vec![
+                    anna.birth("Mochi", head),
+                    anna.act(Payload::StoryEnd { pet: kept }),
+                    anna.act(Payload::Keepsake { pet: kept }),
+                    anna.act(Payload::Transfer { to: bert.account(), amount }),
+                    anna.act(Payload::Transfer { to: cleo.account(), amount }),
+                ];
+                let living = id_of(&before[0]).into();
+                let orders = [
+                    anna.act(Payload::Offer { pet: kept, price: 40, until_ms }),
+                    anna.act(Payload::Offer { pet: living, price: 10, until_ms }),
+                ];
+                about.extend(orders.iter().map(id_of));
+                before.extend(orders);
+                good.extend(before.iter().map(id_of));
+                for entry in before {
+                    town.send(vec![entry]);
+                    let report = town.mine_once(&town.miner()).await;
+                    assert_eq!(report.accepted, 1, "{report:?}");
+                }
+                age().await;
+                // The batch begins with the age in which Mochi dies.
+                town.clock.advance(QUICK.idle_ms);
+                town.reaper().reap().await.expect("it runs");
+                (bert.expires_ms, cleo.expires_ms) =
+                    (town.clock.now_ms() + hour_ms, town.clock.now_ms() + hour_ms);
+                let bid = cleo.act(Payload::Bid { pet: kept, price: 6, until_ms });
+                let take = bert.act(Payload::Take { order: about[0], price: 40 });
+                about.push(id_of(&bid));
+                good.extend([&bid, &take].map(id_of));
+                town.send(vec![bid, take]);
+            }
+            UseCase::Offices => {
+                let now_ms = town.clock.now_ms();
+                let mut moderator = Player::of(&town.founding, MODERATOR_SEED, now_ms);
+                let mut operator = Player { nonce: now_ms - 1, ..Player::of(&town.founding, 200, now_ms) };
+                let verdict = moderator.verdict(id_of(&nap), Verdict::Hide, "Too lazy.", now_ms);
+                let appointed = operator.act(Payload::Appoint {
+                    operator: PublicKey(operator.key.verifying_key().to_bytes()),
+                    moderators: vec![],
+                    witnesses: vec![],
+                    threshold: 0,
+                });
+                about.push(id_of(&nap));
+                good.extend([&verdict, &appointed].map(id_of));
+                town.send(vec![verdict]);
+                town.send(vec![appointed]);
+            }
             UseCase::Reap => {
                 // Everybody dies while nobody acts. Beside the block in which they did stands another
                 // one that lost; the block after it is not published; a photo was never used.
@@ -217,6 +339,12 @@ impl Scene {
                     town.reaper().reap().await.expect("it runs");
                     town.mine_all(&town.miner()).await;
                 }
+                // Of one of them the story has been ended; for the other one that is still to do.
+                anna.expires_ms = town.clock.now_ms() + 60_000;
+                let end = anna.act(Payload::StoryEnd { pet: id_of(&kitty).into() });
+                good.push(id_of(&end));
+                town.send(vec![end]);
+                town.mine_all(&town.miner()).await;
                 let garbage = items::block(&town.kennel(), town.head().await.height, &BlockHash([1; 32]));
                 let garbage = Item { key: garbage, attributes: attributes([("bytes", vec![1].into())]) };
                 town.table.put_new(&garbage).await.expect("its key is free");
@@ -266,19 +394,78 @@ impl Scene {
                 wished = Some(request(wish, expires_ms));
             }
             UseCase::Witness => statement = Some(super::witnesses::spoken(&town).await),
-            UseCase::Found => {}
+            UseCase::Report => {
+                let wish = |reason| Wish::Report { event: id_of(&nap), reason };
+                let first = anna.request(wish(ReportReason::Other), expires_ms);
+                assert_eq!(ask(&town.ingest(), "/v1/reports", &first).await.status, 201);
+                posted = Some(("/v1/reports", json(&bert.request(wish(ReportReason::Spam), expires_ms))));
+                about.push(id_of(&nap));
+            }
+            UseCase::Erase => {
+                let wish = Wish::Erase { event: id_of(&nap) };
+                posted = Some(("/v1/erasures", json(&anna.request(wish, expires_ms))));
+                about.push(id_of(&nap));
+            }
+            UseCase::Password => {
+                let ingest = sign_in::open(&town);
+                sign_in::register(&town, &ingest, 1).await;
+                let submitted = sign_in::set(&ingest, sign_in::PASSWORD, 5).await;
+                posted = Some(("/v1/sign-in/vault", json(&submitted)));
+            }
+            UseCase::Profile | UseCase::List => {
+                sign_in::register(&town, &town.ingest(), 1).await;
+                let avatar = id_of(&kitty);
+                let content = match case {
+                    UseCase::Profile => Profile::content(BIO, Some(&avatar)),
+                    _ => list_content(SEALED),
+                };
+                let wish = Wish::Vault { name: "anna".to_owned(), version: 5, content };
+                let request = anna.request(wish, expires_ms).request;
+                posted = Some(match case {
+                    UseCase::Profile => {
+                        let (bio, avatar) = (BIO.to_owned(), Some(avatar.to_string()));
+                        ("/v1/profiles", json(&SubmittedProfile { request, bio, avatar }))
+                    }
+                    _ => {
+                        let sealed = STANDARD.encode(SEALED);
+                        ("/v1/lists", json(&SubmittedList { request, sealed }))
+                    }
+                });
+            }
+            UseCase::Found | UseCase::Open => {}
         }
-        Self { case, town, good, bad, entries: scene_entries, request: wished, statement }
+        Self { case, town, good, bad, entries: scene_entries, request: wished, statement, posted, about }
     }
 
     fn process(&self, faults: &Arc<Faults>) -> Process {
         match self.case {
-            UseCase::Mine | UseCase::MineBacklog | UseCase::Bury | UseCase::Rival => {
-                Process::Miner(Box::new(self.town.miner_with(faults, settings())))
-            }
+            UseCase::Mine
+            | UseCase::MineBacklog
+            | UseCase::Bury
+            | UseCase::Rival
+            | UseCase::Trade
+            | UseCase::Offices => Process::Miner(Box::new(self.town.miner_with(faults, settings()))),
             UseCase::Reap => Process::Reaper(Box::new(self.town.reaper_with(faults))),
-            UseCase::Submit | UseCase::Name | UseCase::Upload | UseCase::Witness => {
-                Process::Ingest(Box::new(self.town.ingest_with(faults)))
+            UseCase::Submit
+            | UseCase::Name
+            | UseCase::Upload
+            | UseCase::Witness
+            | UseCase::Report
+            | UseCase::Erase
+            | UseCase::Password
+            | UseCase::Profile
+            | UseCase::List => {
+                let ingest = self.town.ingest_with(faults);
+                Process::Ingest(Box::new(match self.case {
+                    // What counts is counted in the table.
+                    UseCase::Report => ingest.limited(RateLimits::DEFAULT),
+                    UseCase::Password => ingest.with_passwords(&sign_in::SECRET),
+                    _ => ingest,
+                }))
+            }
+            UseCase::Open => {
+                let miner = self.town.miner_with(faults, settings());
+                Process::Opening(Box::new((self.town.reaper_with(faults), miner)))
             }
             UseCase::Found => Process::Founder(FaultyTable::new(self.town.table.clone(), faults.clone())),
         }
@@ -286,19 +473,21 @@ impl Scene {
 
     /// One attempt, cut off where no answer comes; true if all is done after it.
     async fn attempt(&self, process: &Process) -> bool {
-        let town = &self.town;
         match process {
-            Process::Miner(miner) => {
-                let batch = town.queue.receive(10);
-                let messages = batch.iter().map(|delivery| delivery.received.clone()).collect();
-                match miner.mine(messages).now_or_never() {
-                    Some(report) => town.queue.settle(&batch, &report),
-                    None => town.queue.give_back(&batch),
-                }
-                town.queue.is_empty()
+            Process::Miner(miner) => self.mine(miner),
+            Process::Opening(parts) => {
+                let (reaper, miner) = parts.as_ref();
+                let reaped = matches!(reaper.reap().now_or_never(), Some(Ok(report)) if report.failed == 0);
+                // The miner is another process, whatever became of the reaper.
+                self.mine(miner) && reaped
             }
             Process::Reaper(reaper) => {
                 matches!(reaper.reap().now_or_never(), Some(Ok(report)) if report.failed == 0)
+            }
+            Process::Ingest(ingest) if self.posted.is_some() => {
+                let (path, body) = self.posted.as_ref().expect("it was asked for");
+                let answer = ask(ingest, path, body).now_or_never();
+                answer.is_some_and(|answer| (200..300).contains(&answer.status))
             }
             Process::Ingest(ingest) => match (&self.request, self.case) {
                 (Some(request), UseCase::Name) => {
@@ -331,6 +520,18 @@ impl Scene {
         }
     }
 
+    /// One batch; true if nothing is left.
+    fn mine(&self, miner: &Miner) -> bool {
+        let queue = &self.town.queue;
+        let batch = queue.receive(10);
+        let messages = batch.iter().map(|delivery| delivery.received.clone()).collect();
+        match miner.mine(messages).now_or_never() {
+            Some(report) => queue.settle(&batch, &report),
+            None => queue.give_back(&batch),
+        }
+        queue.is_empty()
+    }
+
     /// All that must have come of it, however often it was tried.
     async fn check(&self, what: &str) {
         let town = &self.town;
@@ -340,15 +541,21 @@ impl Scene {
         town.reaper().reap().await.expect("the reaper runs");
         town.mine_all(&town.miner()).await;
         let all = town.table.all();
-        let found = audit(&town.table, &town.founding, Published::Whole).await;
+        let published = match self.case {
+            // A text is gone on purpose.
+            UseCase::Erase => Published::Partly,
+            _ => Published::Whole,
+        };
+        let found = audit(&town.table, &town.founding, published).await;
         for event in &self.good {
             assert!(found.has(event), "{what}: event {event} is lost");
         }
-        if self.case != UseCase::Reap {
+        // There the house acts, too.
+        if !matches!(self.case, UseCase::Reap | UseCase::Trade) {
             assert_eq!(found.events.len(), self.good.len(), "{what}");
         }
         let rejects: BTreeMap<EventId, u64> =
-            self.bad.into_iter().map(|event| (event, Reject::OwnPet.number().into())).collect();
+            self.bad.into_iter().map(|event| (event, Reject::NotOwner.number().into())).collect();
         assert_eq!(found.rejects, rejects, "{what}");
         let dead = town.queue.dead();
         assert_eq!(dead.is_empty(), self.case != UseCase::Bury, "{what}");
@@ -368,6 +575,59 @@ impl Scene {
                 let other = other.list().await.expect("a list").remove(1);
                 let other = audit(&town.table, &other, Published::Whole).await;
                 assert_eq!(other.head.height, 2, "{what}: time was mined once");
+            }
+            UseCase::Trade => {
+                let closed = |order: &EventId| all[&items::order(order)].get("closed_reason").cloned();
+                let closed: Vec<_> = self.about.iter().map(closed).collect();
+                let text = |text: &str| Some(Value::Text(text.to_owned()));
+                let expected = [text("taken"), text("pet-changed"), text("pet-changed")];
+                assert_eq!(closed, expected, "{what}");
+                let trades = items::trades_pk(&town.kennel());
+                assert_eq!(all.keys().filter(|key| key.pk == trades).count(), 1, "{what}: sold once");
+            }
+            UseCase::Offices => {
+                let kennel = town.kennel();
+                let verdict = &all[&items::verdict(&self.about[0], &kennel)];
+                assert_eq!(verdict["verdict"], Value::Number(Verdict::Hide as u64), "{what}");
+                let log = items::verdicts_pk(&kennel);
+                assert_eq!(all.keys().filter(|key| key.pk == log).count(), 1, "{what}: judged once");
+                assert!(all.contains_key(&items::keys(&kennel)), "{what}");
+            }
+            UseCase::Report => {
+                let queue: QueueView = read(&town.queries(), "/v1/moderation/queue").await;
+                let counted: Vec<_> =
+                    queue.entries.iter().map(|entry| (entry.event.clone(), entry.reporters)).collect();
+                assert_eq!(counted, [(self.about[0].to_string(), 2)], "{what}");
+            }
+            UseCase::Erase => {
+                let body = &all[&items::body(&self.about[0])];
+                assert!(erase::is_erased(body) && body.len() == 1, "{what}: {body:?}");
+                let place = &all[&items::place(&self.about[0])];
+                let Value::Number(height) = place["height"] else { panic!("a height") };
+                let of_it = format!("#{height:020}#{:05}#", 2);
+                let is_word = |key: &&Key| key.pk.starts_with("W#") && key.sk.contains(&of_it);
+                assert_eq!(all.keys().find(is_word), None, "{what}: a word of it is left");
+            }
+            UseCase::Password => {
+                let opened = sign_in::sign_in(&sign_in::open(town), "anna", sign_in::PASSWORD).await;
+                assert_eq!(opened.expect("the password is right"), sign_in::KEYS, "{what}");
+            }
+            UseCase::Profile => {
+                let shown: ProfileView = read(&town.queries(), "/v1/accounts/anna/profile").await;
+                assert_eq!((shown.bio.as_str(), shown.version), (BIO, 5), "{what}");
+            }
+            UseCase::List => {
+                let account = AccountId::of(&PublicKey(key(1).verifying_key().to_bytes()));
+                let list = &all[&items::private_list(&account)];
+                assert!(list.values().any(|value| *value == Value::Bytes(SEALED.to_vec())), "{what}");
+            }
+            UseCase::Open => {
+                let kennels = pitpet_pipeline::founding::Foundings::new(town.table.clone());
+                let kennels = kennels.list().await.expect("a list");
+                let labels: Vec<_> = kennels.iter().map(|kennel| kennel.label.as_str()).collect();
+                assert_eq!(labels, ["first", "first-2"], "{what}");
+                assert_eq!(all.keys().filter(|key| key.sk == "GENESIS").count(), 2, "{what}: one successor");
+                audit(&town.table, &kennels[1], Published::Whole).await;
             }
             UseCase::Name => {
                 let account = AccountId::of(&PublicKey(key(1).verifying_key().to_bytes()));
@@ -424,30 +684,66 @@ fn settings() -> MinerSettings {
     MinerSettings { snapshot_every: 1, ..MinerSettings::default() }
 }
 
+fn json(body: &impl serde::Serialize) -> serde_json::Value {
+    serde_json::to_value(body).expect("JSON")
+}
+
+/// What an update of the head is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OfHead {
+    /// The kennel's first head.
+    Creation,
+    /// The commit of a block staged a moment ago.
+    Commit,
+    /// The rise of one of its heights.
+    Rise,
+}
+
 /// What a write writes, in the words of ARCHITECTURE.md.
-fn item(call: &Call, is_commit: bool) -> &'static str {
+fn item(call: &Call, of_head: OfHead) -> &'static str {
     let (pk, sk) = call.key.split_once(' ').unwrap_or((&call.key, ""));
     let kind = pk.split_once(['#', '/']).map_or(pk, |(kind, _)| kind);
     match (kind, sk) {
         _ if call.operation == Operation::Send => "message",
-        ("K", "HEAD") if is_commit => "head: the commit",
-        ("K", "HEAD") => "head: published or swept height",
+        ("K", "HEAD") => match of_head {
+            OfHead::Creation => "head: the first",
+            OfHead::Commit => "head: the commit",
+            OfHead::Rise => "head: published or swept height",
+        },
         ("K", "GENESIS") => "genesis",
+        ("K", "NEXT") => "reservation of the next kennel",
+        ("K", "KEYS") => "keys of the offices",
         ("K", sk) if sk.starts_with("B#") && call.operation == Operation::Delete => {
             "block that lost, deleted"
         }
         ("K", sk) if sk.starts_with("B#") => "block, staged",
-        ("K", _) => "track",
+        ("K", sk) if sk.starts_with("T#") => "track",
         ("E", "PLACE") => "place",
         ("E", "BODY") => "body",
-        ("E", _) => "reject",
+        ("E", "REJECT") => "reject",
+        ("E", "SPARE") => "spare body",
+        ("E", sk) if sk.starts_with("VERDICT#") => "verdict",
         ("P", "CARD") => "pet card",
         ("P" | "O", sk) if sk.starts_with("E#") => "timeline or visit",
         ("O", _) => "post card",
         ("A", sk) if sk.starts_with("N#") => "name of an account",
-        ("A", _) => "account",
+        ("A", "PROFILE") => "profile",
+        ("A", "PRIVATE") => "private list",
+        ("A", sk) if sk.starts_with("K#") => "account",
+        ("A", sk) if sk.starts_with("P#") => "pet of an account",
         ("F" | "N", _) => "feed or births",
+        ("X", "CARD") => "order",
+        ("Y", _) => "trade",
+        ("V", _) => "entry of the moderation log",
+        ("D", _) if call.operation == Operation::Delete => "story that ended, deleted",
         ("D", _) => "story to end",
+        ("R", "SUM") => "sum of reports",
+        ("R", _) => "report",
+        ("Q", _) if call.operation == Operation::Delete => "earlier place in the queue, deleted",
+        ("Q", _) => "place in the queue",
+        ("VAULT", _) => "vault",
+        ("RATE", _) => "count of a rate limit",
+        ("W", _) if call.operation == Operation::Delete => "word of a search, deleted",
         ("W", _) => "word of a search",
         ("M", _) => "photo in use",
         ("U", _) => "upload",
@@ -500,7 +796,7 @@ async fn every_write_of_every_use_case_may_fail() {
         assert!(!writes.is_empty(), "{} writes", case.name());
         let mut rows: Vec<(&str, Row)> = Vec::new();
         for (number, call) in (0..).zip(&writes) {
-            let name = item(call, case.is_mining() && is_commit(&writes, call));
+            let name = item(call, of_head(&writes, call));
             let at = rows.iter().position(|(row, _)| *row == name).unwrap_or_else(|| {
                 rows.push((name, Row::default()));
                 rows.len() - 1
@@ -533,8 +829,13 @@ async fn every_write_of_every_use_case_may_fail() {
     assert!(checked.is_ok(), "{}", checked.unwrap_err());
 }
 
-/// Whether this is the write of the head right after a block was staged.
-fn is_commit(writes: &[Call], call: &Call) -> bool {
-    let at = call.writes as usize;
-    call.key.ends_with(" HEAD") && at > 0 && item(&writes[at - 1], false) == "block, staged"
+/// What an update of the head is, by the write before it.
+fn of_head(writes: &[Call], call: &Call) -> OfHead {
+    let before = (call.writes as usize).checked_sub(1).map(|at| &writes[at]);
+    let is_staged = before.is_some_and(|before| before.key.contains(" B#"));
+    match call.operation {
+        Operation::Update if is_staged => OfHead::Commit,
+        Operation::Put => OfHead::Creation,
+        _ => OfHead::Rise,
+    }
 }

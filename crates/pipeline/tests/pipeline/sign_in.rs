@@ -20,12 +20,12 @@ use serde::de::DeserializeOwned;
 use crate::ingest::request;
 
 const HOME: &str = "203.0.113.7";
-const PASSWORD: &str = "walnut sleeps under seven chairs";
-const KEYS: &str = "version 1\nname anna\n";
-const SECRET: [u8; 32] = [9; 32];
+pub(super) const PASSWORD: &str = "walnut sleeps under seven chairs";
+pub(super) const KEYS: &str = "version 1\nname anna\n";
+pub(super) const SECRET: [u8; 32] = [9; 32];
 const SOON: u64 = FOUNDED_MS + 60_000;
 
-fn open(town: &Town) -> Ingest {
+pub(super) fn open(town: &Town) -> Ingest {
     town.ingest_with(&Faults::none()).limited(RateLimits::LOOPBACK).with_passwords(&SECRET)
 }
 
@@ -59,7 +59,7 @@ fn bytes(text: &str) -> Vec<u8> {
     STANDARD.decode(text).expect("base64")
 }
 
-async fn register(town: &Town, ingest: &Ingest, player: u8) {
+pub(super) async fn register(town: &Town, ingest: &Ingest, player: u8) {
     let name = request(player, Wish::Name { name: "anna".to_owned() }, SOON);
     assert_eq!(post(ingest, "/v1/accounts", &name).await.status, 201);
     assert!(town.table.item(&items::name("anna")).is_some());
@@ -75,7 +75,7 @@ fn begin(player: u8, version: u64, message: &[u8]) -> PasswordRequest {
 }
 
 /// Sets a password as a client does; gives what was submitted last.
-async fn set(ingest: &Ingest, password: &str, version: u64) -> SubmittedVault {
+pub(super) async fn set(ingest: &Ingest, password: &str, version: u64) -> SubmittedVault {
     let (state, message) = password::register(password, &[1; 32]).expect("a good password");
     let answer: PasswordAnswer =
         read(&post(ingest, "/v1/sign-in/password", &begin(1, version, &message)).await, 200);
@@ -87,7 +87,7 @@ async fn set(ingest: &Ingest, password: &str, version: u64) -> SubmittedVault {
 }
 
 /// Signs in as a client does: the vault's text, or where it ended.
-async fn sign_in(ingest: &Ingest, name: &str, password: &str) -> Result<String, Refused> {
+pub(super) async fn sign_in(ingest: &Ingest, name: &str, password: &str) -> Result<String, Refused> {
     let (state, message) = password::sign_in(password, &[4; 32]).expect("a message");
     let start = SignInRequest { name: name.to_owned(), message: STANDARD.encode(message) };
     let answer: SignInAnswer = read(&post(ingest, "/v1/sign-in/start", &start).await, 200);

@@ -13,7 +13,7 @@ use pitpet_chain::event::SignedEvent;
 use pitpet_chain::genesis::Genesis;
 use pitpet_chain::hash::{BirthHash, BlockHash, Digest32, EventId, KennelId, RulesHash, sha256};
 use pitpet_chain::reject::Reject;
-use pitpet_pipeline::api::EventView;
+use pitpet_pipeline::api::{EventView, Problem};
 use pitpet_pipeline::checkpoint;
 use pitpet_pipeline::head::Founding;
 use pitpet_pipeline::items::{self, Fields as _};
@@ -733,6 +733,40 @@ impl Auditor {
         Ok(())
     }
 
+    /// Somebody asks for an event that was answered with 202, when all is at rest: a receipt wins
+    /// over a reject, and only what was buried is unknown.
+    pub(super) fn told(
+        &self,
+        id: &EventId,
+        answer: Result<&EventView, &Problem>,
+        table: &MemoryTable,
+        buried: &BTreeSet<EventId>,
+    ) -> Finding {
+        let says = match answer {
+            Ok(view) => view.status.as_str(),
+            Err(problem) if problem.status == 404 => "unknown",
+            Err(problem) => return Err(format!("event {id} can't be asked for: {}", problem.title)),
+        };
+        let is = match self.committed.get(id) {
+            Some(_) => "mined",
+            None if table.item(&items::reject(id)).is_some() => "rejected",
+            None => "unknown",
+        };
+        require(says == is, || format!("event {id} is {is} and shown as {says}"))?;
+        require(is != "unknown" || buried.contains(id), || format!("event {id} is unknown, and not buried"))?;
+        answer.map_or(Ok(()), |view| self.shown(view))
+    }
+
+    /// How many events have ended, each counted once: with a receipt, or with a recorded reject.
+    pub(super) fn ended(&self, table: &MemoryTable) -> u64 {
+        let all = table.all();
+        let rejected = all
+            .keys()
+            .filter(|key| key.pk.starts_with("E#") && key.sk == "REJECT")
+            .filter(|key| Self::event_of(key).is_ok_and(|id| !self.committed.contains_key(&id)));
+        (self.committed.len() + rejected.count()) as u64
+    }
+
     /// All is as it must be when nothing has gone wrong for long enough.
     ///
     /// `quiet` gives each kennel's height when the faults stopped: garbage is gone up to there.
@@ -800,7 +834,7 @@ impl Auditor {
 }
 
 /// The events in dead letters.
-fn buried(dead: &[OutgoingMessage]) -> BTreeSet<EventId> {
+pub(super) fn buried(dead: &[OutgoingMessage]) -> BTreeSet<EventId> {
     dead.iter()
         .filter_map(|message| Message::read(&message.body).ok())
         .flat_map(|message| message.entries)

@@ -44,7 +44,7 @@ kinds! {
     StaleRead = "stale-read",
     /// A process stands still for minutes at any call or answer.
     Pause = "pause",
-    /// A miner stands still for minutes between staging and committing.
+    /// A miner stands still for minutes between staging a block and committing it.
     CommitPause = "commit-pause",
     /// A miner dies at any await and starts again with empty memory.
     MinerCrash = "miner-crash",
@@ -109,8 +109,10 @@ impl FromStr for FaultKind {
 pub struct Counts {
     /// Runs.
     pub runs: u64,
-    /// Events: a request or an answer arrived, or a wait ended.
-    pub events: u64,
+    /// Steps: a request or an answer arrived, or a wait ended.
+    pub steps: u64,
+    /// Pets' events that ended, each once: with a receipt or, if it has none, a recorded reject.
+    pub ended: u64,
     /// Blocks committed.
     pub blocks: u64,
     /// Events of the chain in them.
@@ -148,7 +150,8 @@ impl Counts {
     /// Adds another run's counts.
     pub fn add(&mut self, other: &Counts) {
         self.runs += other.runs;
-        self.events += other.events;
+        self.steps += other.steps;
+        self.ended += other.ended;
         self.blocks += other.blocks;
         self.receipts += other.receipts;
         self.rejects += other.rejects;
@@ -167,7 +170,8 @@ impl Counts {
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:>9} runs", self.runs)?;
-        writeln!(f, "{:>9} events", self.events)?;
+        writeln!(f, "{:>9} steps", self.steps)?;
+        writeln!(f, "{:>9} events of the chain that ended", self.ended)?;
         writeln!(f, "{:>9} blocks with {} receipts", self.blocks, self.receipts)?;
         writeln!(f, "{:>9} rejects, {} dead letters", self.rejects, self.dead)?;
         writeln!(f, "{:>9} staged blocks collected", self.garbage)?;

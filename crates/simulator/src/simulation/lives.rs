@@ -461,7 +461,7 @@ async fn snapshot_of_lost(world: &World, founding: &Founding) {
         .filter(|at| (1..=head.0).contains(&at.0) && !path.contains(at))
         .collect();
     let Some(lost) = world.one_of(&staged).copied() else { return };
-    if !world.befalls(FaultKind::SnapshotOfLost) {
+    if !world.is_due(FaultKind::SnapshotOfLost) {
         return;
     }
     let start = Start { rules_hash: RULES, genesis: Some(Bytes(encode(&founding.genesis))), snapshot: None };
@@ -476,5 +476,7 @@ async fn snapshot_of_lost(world: &World, founding: &Founding) {
     }
     let Ok(content) = instance.snapshot() else { return };
     let place = snapshots::Place { height: lost.0, hash: lost.1 };
+    // Only now is it sure to be there.
+    world.note(FaultKind::SnapshotOfLost);
     let _done = snapshots::write(world.objects.as_ref(), kennel, &place, &content).await;
 }

@@ -2,8 +2,8 @@
 //! a table, an object store, clocks and a network that fail in every way that they may.
 //!
 //! A run has three parts. While clients act, faults befall everything. Then nothing goes wrong any
-//! more, and within a bound all that was promised must be kept. In the end everybody stops, and
-//! all that was written must be as it should. After each step the [auditor](auditor) looks at
+//! more, and within a bound all that was promised must be kept. In the end everybody stops, all
+//! that was written must be as it should, and whoever asks is told so. After each step the [auditor](auditor) looks at
 //! what was written in it.
 //!
 //! Deliberately absent: threads, real time, real randomness, and knowledge of the pipeline's
@@ -19,6 +19,7 @@ mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -30,6 +31,7 @@ use pitpet_chain::genesis::{Genesis, Parameters};
 use pitpet_pipeline::head::{Founding, read_founding};
 use pitpet_pipeline::native::NativeHost;
 use pitpet_pipeline::ports::TableError;
+use pitpet_pipeline::query::{Queries, QuerySettings, WithProof};
 
 pub use kinds::{Counts, FaultKind};
 pub use shrink::shrink;
@@ -136,8 +138,8 @@ impl Scenario {
 pub struct Failure {
     /// What must hold and did not.
     pub what: String,
-    /// The event after which it was seen.
-    pub event: u64,
+    /// The step after which it was seen.
+    pub step: u64,
     /// The last calls before it, if the scenario asked for them.
     pub trace: Vec<String>,
 }
@@ -147,7 +149,7 @@ impl fmt::Display for Failure {
         for line in &self.trace {
             writeln!(f, "  {line}")?;
         }
-        write!(f, "after event {}: {}", self.event, self.what)
+        write!(f, "after step {}: {}", self.step, self.what)
     }
 }
 
@@ -178,7 +180,7 @@ pub fn run(scenario: &Scenario) -> Report {
     });
     world.count(|counts| counts.dead += world.queue.dead().len() as u64);
     let counts = world.counts();
-    let failure = finding.err().map(|what| Failure { what, event: counts.events, trace: world.traced() });
+    let failure = finding.err().map(|what| Failure { what, step: counts.steps, trace: world.traced() });
     Report { scenario: scenario.clone(), counts, faults: world.fired(), failure }
 }
 
@@ -267,6 +269,20 @@ fn found(scenario: &Scenario) -> (Vec<Founding>, Arc<MemoryTable>, Auditor) {
     (kennels, table, Auditor::new(&geneses))
 }
 
+/// Everybody who was promised something asks what became of it.
+fn told(world: &World) -> Finding {
+    let settings = QuerySettings { wait_ms_max: 0, replicas_max: NonZeroUsize::MIN };
+    let queries = Queries::new(world.table.clone(), world.objects.clone(), world.clock.clone(), settings);
+    let (auditor, dead) = (world.auditor(), world.queue.dead());
+    let buried = auditor::buried(&dead);
+    for event in auditor.promises() {
+        let answer = queries.event(&event.to_string(), 0, WithProof::No).now_or_never();
+        let answer = answer.expect("a table in memory answers at once");
+        auditor.told(&event, answer.as_ref(), &world.table, &buried)?;
+    }
+    Ok(())
+}
+
 /// The tasks of a run.
 struct Tasks {
     world: Arc<World>,
@@ -314,9 +330,9 @@ impl Tasks {
     fn step(&mut self) -> Result<bool, String> {
         let Some(task) = self.world.advance() else { return Ok(false) };
         self.poll(task)?;
-        match self.world.events() < STEPS_MAX {
+        match self.world.steps() < STEPS_MAX {
             true => Ok(true),
-            false => Err(format!("the run doesn't end within {STEPS_MAX} events")),
+            false => Err(format!("the run doesn't end within {STEPS_MAX} steps")),
         }
     }
 }
@@ -376,6 +392,8 @@ fn execute(world: &Arc<World>, kennels: &[Founding]) -> Finding {
     world.end();
     while tasks.step()? {}
     world.auditor().at_rest(&world.table, &world.queue.dead(), &quiet)?;
+    told(world)?;
+    world.count(|counts| counts.ended += world.auditor().ended(&world.table));
     let mut all = kennels.to_vec();
     all.extend(world.auditor().opened(&world.table)?);
     world.count(|counts| counts.opened += (all.len() - kennels.len()) as u64);

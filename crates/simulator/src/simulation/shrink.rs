@@ -30,7 +30,8 @@ pub fn shrink(failing: &Report, mut progress: impl FnMut(&Report)) -> Report {
 
     // Fewer actors, one kind at a time, as long as it goes.
     type Field = fn(&mut Scenario) -> &mut u32;
-    let fields: [Field; 4] = [|s| &mut s.kennels, |s| &mut s.miners, |s| &mut s.players, |s| &mut s.acts];
+    let fields: [Field; 5] =
+        [|s| &mut s.kennels, |s| &mut s.miners, |s| &mut s.players, |s| &mut s.acts, |s| &mut s.settlers];
     for field in fields {
         let mut low = 0;
         loop {

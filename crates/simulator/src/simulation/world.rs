@@ -64,7 +64,7 @@ fn rate(kind: FaultKind) -> u64 {
         Throttled => 50,
         StaleRead => 2_000,
         Pause => 15,
-        CommitPause => 700,
+        CommitPause => 1_400,
         MinerCrash => 25,
         ReaperCrash => 200,
         IngestCrash => 300,
@@ -176,6 +176,16 @@ impl World {
 
     /// Whether a fault happens here and now; if so it is numbered and counted.
     pub(super) fn befalls(&self, kind: FaultKind) -> bool {
+        let befalls = self.is_due(kind);
+        if befalls {
+            self.note(kind);
+        }
+        befalls
+    }
+
+    /// Whether a fault is to happen here and now; if so it is numbered, and whoever brings it about
+    /// notes it.
+    pub(super) fn is_due(&self, kind: FaultKind) -> bool {
         let mut state = self.state();
         let state = &mut *state;
         let chance = rate(kind) * state.strength[&kind];
@@ -188,7 +198,6 @@ impl World {
             return false;
         }
         state.fired.push(number);
-        state.counts.note(kind);
         true
     }
 
@@ -201,8 +210,8 @@ impl World {
         self.state().counts.clone()
     }
 
-    pub(super) fn events(&self) -> u64 {
-        self.state().counts.events
+    pub(super) fn steps(&self) -> u64 {
+        self.state().counts.steps
     }
 
     pub(super) fn count(&self, change: impl FnOnce(&mut Counts)) {
@@ -305,7 +314,7 @@ impl World {
         let mut state = self.state();
         let (due_us, _, task) = state.timers.pop_first()?;
         state.now_us = state.now_us.max(due_us);
-        state.counts.events += 1;
+        state.counts.steps += 1;
         state.task = task;
         self.clock.set(state.now_us / MS);
         Some(task)
@@ -414,6 +423,8 @@ pub(super) struct Process {
     answer_us: Mutex<u64>,
     /// Keys of the calls that failed since somebody asked.
     failed: Mutex<Vec<String>>,
+    /// Partitions of the kennels of which it has staged a block that it has not tried to commit.
+    staged: Mutex<BTreeSet<String>>,
 }
 
 impl Process {
@@ -425,6 +436,7 @@ impl Process {
             is_dead: AtomicBool::new(false),
             answer_us: Mutex::new(0),
             failed: Mutex::default(),
+            staged: Mutex::default(),
         })
     }
 
@@ -459,6 +471,13 @@ impl Process {
             // It writes nothing: a dead query is a client that asks again.
             Role::Query => None,
         }
+    }
+
+    /// Whether a call is the commit of a block that this process has staged. The publisher's update
+    /// of the head is none.
+    fn commits(&self, call: &Call) -> bool {
+        let head = call.key.strip_suffix(" HEAD").filter(|_| call.operation == Operation::Update);
+        head.is_some_and(|kennel| self.staged.lock().expect("no holder of the lock panics").remove(kennel))
     }
 
     /// Dies here, if that is its fate.
@@ -516,8 +535,7 @@ impl Network for Process {
     async fn request(&self, call: Call) -> Option<Fault> {
         let world = &self.world;
         let mut delay_us = self.latency();
-        let is_commit = call.operation == Operation::Update && call.key.ends_with(" HEAD");
-        if is_commit && self.role == Role::Miner && world.befalls(FaultKind::CommitPause) {
+        if self.commits(&call) && world.befalls(FaultKind::CommitPause) {
             delay_us = world.between(60 * SECOND, 300 * SECOND);
         }
         if call.port == Port::Queue && world.befalls(FaultKind::DelayedMessage) {
@@ -526,6 +544,9 @@ impl Network for Process {
         world.turn(delay_us).await;
         self.survive().await;
         let fault = self.fault(&call);
+        if let (Some(kennel), None) = (staged_in(&call), &fault) {
+            self.staged.lock().expect("no holder of the lock panics").insert(kennel.to_owned());
+        }
         world.trace(|| {
             let outcome = match &fault {
                 None => "",
@@ -557,6 +578,12 @@ impl Network for Process {
             write.await;
         }));
     }
+}
+
+/// The partition of the kennel of which a call stages a block.
+fn staged_in(call: &Call) -> Option<&str> {
+    let (kennel, _) = call.key.split_once(" B#").filter(|_| call.operation == Operation::Put)?;
+    Some(kennel)
 }
 
 /// A key with its hashes cut to eight digits.
