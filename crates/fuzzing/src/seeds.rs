@@ -180,11 +180,11 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         }
         #[cfg(feature = "wasm")]
         "module" => vec![b"\0asm\x01\0\0\0".to_vec(), released_module()],
-        // What stands behind an image of no bytes, with texts and a digest that isn't its own.
+        // A header of 128 bytes before no code, with texts and a digest that isn't its own.
         "artefact" => {
-            let about =
-                [b"PITPETAO".as_slice(), &3_u32.to_le_bytes(), &[0; 76], b"\x057.4.2\x01t\x01c"].concat();
-            vec![[about.as_slice(), &vec![0; 256 - about.len()]].concat()]
+            let numbers = [b"PITPETAO".as_slice(), &2_u32.to_le_bytes(), &128_u32.to_le_bytes()].concat();
+            let header = [numbers.as_slice(), &[0; 76], b"\x057.4.2\x01t\x01c"].concat();
+            vec![[header.as_slice(), &vec![0; 128 - header.len()]].concat()]
         }
         "boundary" => steps()
             .map(|step| {
