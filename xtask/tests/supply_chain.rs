@@ -66,8 +66,8 @@ fn npm_faults(lock: &str) -> Vec<String> {
         if !package["integrity"].as_str().is_some_and(|hash| hash.starts_with("sha512-")) {
             faults.push(format!("{name} has no checksum"));
         }
-        let source = package["resolved"].as_str().unwrap_or("https://registry.npmjs.org/");
-        if !source.starts_with("https://registry.npmjs.org/") {
+        // Without an address it comes from the registry that npm is set to, and the checksum decides.
+        if let Some(source) = package["resolved"].as_str() {
             faults.push(format!("{name} comes from {source}"));
         }
     }
@@ -90,7 +90,7 @@ fn every_dependency_is_of_one_registry_and_has_its_checksum() {
 
 #[test]
 fn what_has_no_checksum_or_comes_from_elsewhere_is_found() {
-    const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
+    const REGISTRY: &str = "registry+https://crates.example/index";
     let cargo = |name: &str, source: &str, checksum: &str| {
         let sum = "0a".repeat(32);
         let good = format!("[[package]]\nname = \"good\"\nsource = \"{REGISTRY}\"\nchecksum = \"{sum}\"\n");

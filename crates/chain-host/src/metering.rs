@@ -2,8 +2,8 @@
 //!
 //! The engine's own metering counts executed operators and takes them from the counter wherever a branch may begin or
 //! end. Operators that only mark such a place are free: nothing is executed there, and where nothing is owed, nothing
-//! is compiled to take it. That leaves out a fifth of the places. Every way round a loop has a branch, every recursion
-//! a call, and each of these costs a point.
+//! is compiled to take it. Every way round a loop has a branch, every recursion a call, and each of these costs a
+//! point.
 //!
 //! One `memory.fill` of 200 MiB would cost what one addition does, and a loop of them would run for years on a few
 //! seconds' fuel. [`BulkMetering`] runs after the engine's and takes one point per 8 bytes from the same counter.
