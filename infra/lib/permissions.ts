@@ -80,8 +80,14 @@ export function statements(name: FunctionName, to: Resources): PolicyStatement[]
           resources: [to.objects.bucketArn],
           conditions: { StringLike: { 's3:prefix': 'snapshot/*' } },
         }),
-        // The event source mapping polls with this role.
-        allow(to.queue.queueArn, 'sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'),
+        // The event source mapping polls with this role; the function says when what failed comes back.
+        allow(
+          to.queue.queueArn,
+          'sqs:ReceiveMessage',
+          'sqs:DeleteMessage',
+          'sqs:GetQueueAttributes',
+          'sqs:ChangeMessageVisibility',
+        ),
         // A message on which the module traps alone is buried by the miner itself.
         allow(to.deadLetters.queueArn, 'sqs:SendMessage'),
         allow(to.checkpointKey, 'secretsmanager:GetSecretValue'),

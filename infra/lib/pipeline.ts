@@ -33,11 +33,12 @@ const MINER_TIMEOUT = Duration.seconds(60);
 const VISIBILITY_TIMEOUT = Duration.seconds(6 * MINER_TIMEOUT.toSeconds());
 
 /**
- * The miner buries what can't be mined by itself. What comes back this often met faults that
- * should have passed: with the visibility above that is an hour and a half of them. Followers of a
- * failed message in its batch burn receives with it, so this is generous.
+ * The miner buries what can't be mined by itself, and has what failed come back after 1 s, 2 s and
+ * so on, up to 5 minutes. What comes back this often met faults that should have passed: two hours
+ * of them, or three if each ended the miner, so that nobody asked and the visibility above had to
+ * run out. Followers of a failed message in its batch burn receives with it, so this is generous.
  */
-const RECEIVES_MAX = 15;
+const RECEIVES_MAX = 30;
 
 /** Memory, MB; CPU comes with it: 1,769 MB are one core. */
 export const MEMORY_MB: Readonly<Record<FunctionName, number>> = {
@@ -129,6 +130,7 @@ export class PipelineStack extends Stack {
         // Within the package.
         PITPET_ARTEFACTS: ARTEFACTS,
         PITPET_CHECKPOINT_KEY_SECRET: keySecret(settings, 'checkpoint'),
+        PITPET_QUEUE_URL: this.queue.queueUrl,
         PITPET_DEAD_LETTER_QUEUE_URL: this.deadLetters.queueUrl,
         ...indexing,
       },

@@ -90,6 +90,7 @@ describe('each role may do exactly', () => {
         's3:PutObject on objects/archive/*',
         's3:PutObject on objects/snapshot/*',
         'secretsmanager:GetSecretValue on checkpoint key',
+        'sqs:ChangeMessageVisibility on queue',
         'sqs:DeleteMessage on queue',
         'sqs:GetQueueAttributes on queue',
         'sqs:ReceiveMessage on queue',

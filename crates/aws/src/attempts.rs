@@ -83,9 +83,14 @@ impl Attempts {
 
     /// Waits before another attempt, after `done` of them.
     pub(crate) async fn wait(&self, done: u32) {
-        let longest = self.wait_base.saturating_mul(1 << (done.saturating_sub(1)).min(16)).min(self.wait_max);
+        let longest = doubled(self.wait_base, done, self.wait_max);
         tokio::time::sleep(longest.mul_f64(unit())).await;
     }
+}
+
+/// The wait after `done` attempts: `first`, doubled after each further one, at most `max`.
+pub fn doubled(first: Duration, done: u32, max: Duration) -> Duration {
+    first.saturating_mul(1 << done.saturating_sub(1).min(31)).min(max)
 }
 
 /// Draws from 0 to 1. Jitter needs no secrecy: without a random source, half is as good.

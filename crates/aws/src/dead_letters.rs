@@ -3,15 +3,16 @@
 //! Deliberately absent: deleting a message that was not sent back. What can't be mined at all
 //! stays until the queue drops it, and is looked at until then.
 
+use std::time::Duration;
+
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{
-    ChangeMessageVisibilityBatchRequestEntry, Message, MessageSystemAttributeName, QueueAttributeName,
-};
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
 use pitpet_pipeline::ports::{OutgoingMessage, Queue, QueueError};
 
 use crate::attempts::{Attempts, Repeat};
 use crate::failure::Failure;
 use crate::settings::{Settings, SettingsError};
+use crate::sqs::come_back;
 
 /// Messages that one `ReceiveMessage` gives: SQS's limit.
 const RECEIVED_MAX: i32 = 10;
@@ -81,7 +82,7 @@ impl DeadLetterQueue {
     /// Makes an adapter for the FIFO queue at `url`; connects when first used.
     ///
     /// # Errors
-    /// [`SettingsError`] if the endpoint can't be reached safely with this build.
+    /// [`SettingsError`] if the settings can't be used.
     pub fn new(settings: &Settings, url: impl Into<String>) -> Result<Self, SettingsError> {
         Ok(Self { client: settings.sqs()?, url: url.into(), attempts: settings.attempts })
     }
@@ -185,33 +186,8 @@ impl DeadLetterQueue {
 
     /// Makes held messages visible again.
     async fn release(&self, handles: &[String]) -> Result<(), QueueError> {
-        for chunk in handles.chunks(RECEIVED_MAX as usize) {
-            let entries: Vec<_> = chunk
-                .iter()
-                .enumerate()
-                .map(|(index, handle)| {
-                    ChangeMessageVisibilityBatchRequestEntry::builder()
-                        .id(index.to_string())
-                        .receipt_handle(handle)
-                        .visibility_timeout(0)
-                        .build()
-                        .map_err(|missing| QueueError::Refused { message: missing.to_string() })
-                })
-                .collect::<Result<_, _>>()?;
-            self.attempts
-                .run(Repeat::Harmless, async || {
-                    self.client
-                        .change_message_visibility_batch()
-                        .queue_url(&self.url)
-                        .set_entries(Some(entries.clone()))
-                        .send()
-                        .await
-                        .map(drop)
-                        .map_err(Failure::of)
-                })
-                .await?;
-        }
-        Ok(())
+        let now: Vec<_> = handles.iter().map(|handle| (handle.clone(), Duration::ZERO)).collect();
+        come_back(&self.client, &self.url, &self.attempts, &now).await
     }
 }
 

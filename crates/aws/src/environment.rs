@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
-use pitpet_pipeline::ports::{Clock, DeadLetters, Objects, Queue, Table};
+use pitpet_pipeline::ports::{Clock, DeadLetters, Objects, Table};
 use pitpet_pipeline::rate_limit::RateLimits;
 use pitpet_pipeline::search::WORDS_MAX;
 
@@ -81,7 +81,7 @@ pub fn table_named(name: &str) -> Result<Arc<dyn Table>, EnvironmentError> {
 ///
 /// # Errors
 /// [`EnvironmentError`].
-pub fn queue() -> Result<Arc<dyn Queue>, EnvironmentError> {
+pub fn queue() -> Result<Arc<SqsQueue>, EnvironmentError> {
     let settings = Settings::from_environment("AWS_ENDPOINT_URL_SQS")?;
     Ok(Arc::new(SqsQueue::new(&settings, needed("PITPET_QUEUE_URL")?)?))
 }
@@ -101,7 +101,7 @@ const OBJECTS: &str = "PITPET_OBJECTS";
 /// The object store that `PITPET_OBJECTS` names: `s3://bucket`, or `file:///folder`.
 ///
 /// # Errors
-/// [`EnvironmentError`]; `s3://` needs a build with the feature `s3`.
+/// [`EnvironmentError`].
 pub fn objects() -> Result<Arc<dyn Objects>, EnvironmentError> {
     objects_at(&needed(OBJECTS)?)
 }

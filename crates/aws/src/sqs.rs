@@ -15,10 +15,13 @@
 //! Deliberately absent: receiving, which the event source does.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchRequestEntry};
+use aws_sdk_sqs::types::{
+    BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, SendMessageBatchRequestEntry,
+};
 use pitpet_chain::limits::MESSAGE_BYTES_MAX;
 use pitpet_pipeline::ports::{DeadLetters, OutgoingMessage, Queue, QueueError};
 
@@ -26,7 +29,7 @@ use crate::attempts::{Attempts, Outlook, Prospect, Repeat};
 use crate::failure::{Failure, is_throttling};
 use crate::settings::{Settings, SettingsError};
 
-/// Entries that one `SendMessageBatch` takes: SQS's limit.
+/// Entries that one call of a batch takes: SQS's limit.
 const ENTRIES_MAX: usize = 10;
 /// Bytes of bodies that one `SendMessageBatch` takes: 256 KiB, SQS's lower limit of the two in use.
 const CALL_BYTES_MAX: usize = 256 * 1024;
@@ -41,13 +44,59 @@ pub struct SqsQueue {
 
 type Outcome = Result<(), QueueError>;
 
+/// See [`SqsQueue::come_back`].
+pub(crate) async fn come_back(
+    client: &Client,
+    url: &str,
+    attempts: &Attempts,
+    received: &[(String, Duration)],
+) -> Result<(), QueueError> {
+    for call in received.chunks(ENTRIES_MAX) {
+        let entries: Vec<_> = call
+            .iter()
+            .enumerate()
+            .map(|(index, (receipt, wait))| {
+                ChangeMessageVisibilityBatchRequestEntry::builder()
+                    .id(index.to_string())
+                    .receipt_handle(receipt)
+                    .visibility_timeout(i32::try_from(wait.as_secs()).unwrap_or(i32::MAX))
+                    .build()
+                    .map_err(|missing| QueueError::Refused { message: missing.to_string() })
+            })
+            .collect::<Result<_, _>>()?;
+        attempts
+            .run(Repeat::Harmless, async || {
+                client
+                    .change_message_visibility_batch()
+                    .queue_url(url)
+                    .set_entries(Some(entries.clone()))
+                    .send()
+                    .await
+                    .map(drop)
+                    .map_err(Failure::of)
+            })
+            .await?;
+    }
+    Ok(())
+}
+
 impl SqsQueue {
     /// Makes an adapter for the FIFO queue at `url`; connects when first used.
     ///
     /// # Errors
-    /// [`SettingsError`] if the endpoint can't be reached safely with this build.
+    /// [`SettingsError`] if the settings can't be used.
     pub fn new(settings: &Settings, url: impl Into<String>) -> Result<Self, SettingsError> {
         Ok(Self { client: settings.sqs()?, url: url.into(), attempts: settings.attempts })
+    }
+
+    /// Has messages that were received from this queue come back after a wait of their own, whole
+    /// seconds up to 12 hours, instead of when the queue's visibility timeout is over. The first of
+    /// each pair is the receipt handle.
+    ///
+    /// # Errors
+    /// [`QueueError`]. A receipt that has run out is none: its message is back already.
+    pub async fn come_back(&self, received: &[(String, Duration)]) -> Result<(), QueueError> {
+        come_back(&self.client, &self.url, &self.attempts, received).await
     }
 
     /// Sends one call's worth of messages; an outcome for each.

@@ -7,23 +7,25 @@
 //! |---|---|---|
 //! | 0 | 8 | magic, `PITPETAO` |
 //! | 8 | 4 | [`FORMAT_VERSION`] |
-//! | 12 | 4 | size of the header, a multiple of 64 |
-//! | 16 | 8 | size of the payload |
-//! | 24 | 32 | BLAKE3 of everything else: the header without this field, then the payload |
-//! | 56 | 32 | rules hash: SHA-256 of the module that was compiled |
-//! | 88 | 4 | [`Metering`] |
-//! | 92 | | three texts, each a length byte and UTF-8: engine version, target triple, CPU baseline; then zeros |
+//! | 12 | 16 | digest: XXH3, 128 bits, without a seed, of everything behind it |
+//! | 28 | 4 | size of the header, a multiple of 64 |
+//! | 32 | 8 | size of the payload |
+//! | 40 | 32 | rules hash: SHA-256 of the module that was compiled |
+//! | 72 | 4 | [`Metering`] |
+//! | 76 | | three texts, each a length byte and UTF-8: engine version, target triple, CPU baseline; then zeros |
 //!
-//! BLAKE3, because the digest of a megabyte is checked at each cold start, and SHA-256 takes as long as all the rest.
-//! The digest finds damage, not malice: an artefact is native code, and whoever may write it may run anything.
-//! Artefacts are taken only from the deployed package or from the own cache folder, never from the network.
+//! The digest finds damage, not malice: an artefact is native code, and whoever may write it may run anything, and
+//! could write a digest that fits, whichever it is. So it is a quick one: a megabyte is checked at each cold start, where
+//! SHA-256 takes as long as all the rest. Artefacts are taken only from the deployed package or from the own cache
+//! folder, never from the network.
 
 use bytes::Bytes;
+use twox_hash::XxHash3_128;
 
 use crate::{RulesHash, Target};
 
 /// The version of the header.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// The exact version of the engine. Code of another one is refused, because its layout may differ.
 ///
@@ -31,8 +33,8 @@ pub const FORMAT_VERSION: u32 = 2;
 pub const ENGINE_VERSION: &str = "7.4.2";
 
 const MAGIC: [u8; 8] = *b"PITPETAO";
-const DIGEST: std::ops::Range<usize> = 24..56;
-const TEXTS: usize = 92;
+const DIGEST: std::ops::Range<usize> = 12..28;
+const TEXTS: usize = 76;
 /// Keeps the payload aligned as the engine wants it.
 const HEADER_ALIGN: usize = 64;
 /// Three texts of at most 255 bytes fit.
@@ -113,7 +115,8 @@ impl Artefact {
     ///
     /// # Errors
     /// [`ArtefactError::Damaged`] or [`ArtefactError::Format`].
-    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, ArtefactError> {
+    pub fn from_bytes(bytes: impl Into<Bytes>) -> Result<Self, ArtefactError> {
+        let bytes = bytes.into();
         if bytes.get(..8) != Some(&MAGIC) {
             return Err(ArtefactError::Damaged("it does not begin as one"));
         }
@@ -121,26 +124,26 @@ impl Artefact {
         if found != FORMAT_VERSION {
             return Err(ArtefactError::Format { found });
         }
-        let header = u32_at(&bytes, 12)? as usize;
+        let header = u32_at(&bytes, 28)? as usize;
         if !header.is_multiple_of(HEADER_ALIGN) || !(TEXTS..=HEADER_BYTES_MAX).contains(&header) {
             return Err(ArtefactError::Damaged("its header has a wrong size"));
         }
-        let payload = u64::from_le_bytes(array_at(&bytes, 16)?);
+        let payload = u64::from_le_bytes(array_at(&bytes, 32)?);
         if payload > PAYLOAD_BYTES_MAX || bytes.len() as u64 != header as u64 + payload {
             return Err(ArtefactError::Damaged("it has a wrong size"));
         }
-        if digest(&bytes) != array_at::<32>(&bytes, DIGEST.start)? {
+        if digest(&bytes) != array_at(&bytes, DIGEST.start)? {
             return Err(ArtefactError::Damaged("its bytes do not hash to its digest"));
         }
         let mut rest = &bytes[TEXTS..header];
         let (engine, triple, cpu) = (text(&mut rest)?, text(&mut rest)?, text(&mut rest)?);
         Ok(Self {
-            rules: RulesHash(array_at(&bytes, 56)?),
-            metering: u32_at(&bytes, 88)?,
+            rules: RulesHash(array_at(&bytes, 40)?),
+            metering: u32_at(&bytes, 72)?,
             engine,
             triple,
             cpu,
-            bytes: bytes.into(),
+            bytes,
             payload: header,
         })
     }
@@ -156,9 +159,9 @@ impl Artefact {
         let mut bytes = Vec::with_capacity(HEADER_BYTES_MAX + code.len());
         bytes.extend(MAGIC);
         bytes.extend(FORMAT_VERSION.to_le_bytes());
+        bytes.extend([0; DIGEST.end - DIGEST.start]);
         bytes.extend([0; 4]);
         bytes.extend((code.len() as u64).to_le_bytes());
-        bytes.extend([0; 32]);
         bytes.extend(rules.0);
         bytes.extend(metering.number().to_le_bytes());
         for text in [ENGINE_VERSION, &target.triple(), target.cpu().name()] {
@@ -167,7 +170,7 @@ impl Artefact {
         }
         let header = bytes.len().next_multiple_of(HEADER_ALIGN);
         bytes.resize(header, 0);
-        bytes[12..16]
+        bytes[28..32]
             .copy_from_slice(&u32::try_from(header).expect("at most HEADER_BYTES_MAX").to_le_bytes());
         bytes.extend(code);
         let digest = digest(&bytes);
@@ -218,12 +221,10 @@ impl Artefact {
     }
 }
 
-/// Of everything but the digest itself; the caller knows that `bytes` is longer than the field's end.
-fn digest(bytes: &[u8]) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&bytes[..DIGEST.start]);
-    hasher.update(&bytes[DIGEST.end..]);
-    hasher.finalize().into()
+/// Of everything behind the digest; the caller knows that `bytes` is longer than that. What stands before it has one
+/// value only.
+fn digest(bytes: &[u8]) -> [u8; 16] {
+    XxHash3_128::oneshot(&bytes[DIGEST.end..]).to_le_bytes()
 }
 
 fn array_at<const N: usize>(bytes: &[u8], offset: usize) -> Result<[u8; N], ArtefactError> {

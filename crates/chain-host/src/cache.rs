@@ -9,6 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use bytes::Bytes;
+
 use crate::{Artefact, ArtefactError, Metering, RulesHash, Target, artefact::ENGINE_VERSION};
 
 /// A folder of artefacts.
@@ -43,7 +45,7 @@ impl ArtefactCache {
         target: &Target,
         metering: Metering,
     ) -> Result<Artefact, ArtefactError> {
-        let bytes = fs::read(self.path(rules, target)).map_err(|error| match error.kind() {
+        let bytes = map(&self.path(rules, target)).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => ArtefactError::Missing,
             _ => ArtefactError::Unreadable(error.to_string()),
         })?;
@@ -64,6 +66,16 @@ impl ArtefactCache {
         file.persist(self.path(artefact.rules(), target))?;
         Ok(())
     }
+}
+
+/// Maps a file: nothing of it is copied.
+fn map(path: &Path) -> io::Result<Bytes> {
+    let file = fs::File::open(path)?;
+    // SAFETY: nobody writes into the file while it is mapped. It lies in the deployed package, which can't be written,
+    // or in a folder that only its owner may write, where `ArtefactCache::put` puts a new file in the old one's place.
+    #[allow(unsafe_code)]
+    let mapped = unsafe { memmap2::Mmap::map(&file)? };
+    Ok(Bytes::from_owner(mapped))
 }
 
 fn make_private_folder(folder: &Path) -> io::Result<()> {

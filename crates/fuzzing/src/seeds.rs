@@ -182,8 +182,9 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "module" => vec![b"\0asm\x01\0\0\0".to_vec(), released_module()],
         // A header of 128 bytes before no code, with texts and a digest that isn't its own.
         "artefact" => {
-            let numbers = [b"PITPETAO".as_slice(), &2_u32.to_le_bytes(), &128_u32.to_le_bytes()].concat();
-            let header = [numbers.as_slice(), &[0; 76], b"\x057.4.2\x01t\x01c"].concat();
+            let begin =
+                [b"PITPETAO".as_slice(), &3_u32.to_le_bytes(), &[0; 16], &128_u32.to_le_bytes()].concat();
+            let header = [begin.as_slice(), &[0; 44], b"\x057.4.2\x01t\x01c"].concat();
             vec![[header.as_slice(), &vec![0; 128 - header.len()]].concat()]
         }
         "boundary" => steps()

@@ -7,8 +7,8 @@
 //! with a partial batch response whose failures stay while the rest is deleted; an error, a
 //! time-out, a panic, or a response that names an id that wasn't in the batch fails all of it.
 //!
-//! What it does otherwise: failed messages come back after a short, growing delay instead of
-//! after the visibility timeout ([`RetryDelay`]), because somebody is sitting in front of it.
+//! Failed messages come back after a short, growing delay instead of after the visibility timeout
+//! ([`RetryDelay`]), which on AWS the function asks of SQS itself.
 //!
 //! Deliberately absent: polling (it wakes when the queue changes or a timeout runs out), filters,
 //! scaling, and reading a clock but the port.
@@ -16,8 +16,10 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use pitpet_aws::attempts::doubled;
 use pitpet_pipeline::ports::Clock;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -30,7 +32,7 @@ const FAULT_PAUSE_MS: u64 = 1_000;
 /// When a failed message comes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryDelay {
-    /// When its visibility timeout is over, as on AWS.
+    /// When its visibility timeout is over.
     VisibilityTimeout,
     /// After `first_ms`, doubled with each further receive, at most `max_ms`.
     Growing {
@@ -47,8 +49,8 @@ impl RetryDelay {
         match self {
             Self::VisibilityTimeout => None,
             Self::Growing { first_ms, max_ms } => {
-                let doublings = receive_count.saturating_sub(1).min(32);
-                Some(first_ms.saturating_mul(1 << doublings).min(max_ms))
+                let (first, max) = (Duration::from_millis(first_ms), Duration::from_millis(max_ms));
+                Some(doubled(first, receive_count, max).as_millis() as u64)
             }
         }
     }

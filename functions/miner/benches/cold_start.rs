@@ -83,6 +83,7 @@ async fn main() {
     variables.extend([
         ("PITPET_CHECKPOINT_KEY_FILE", key_file.display().to_string()),
         ("PITPET_ARTEFACTS", folder.path().join("artefacts").display().to_string()),
+        ("PITPET_QUEUE_URL", "http://127.0.0.1:9/123456789012/pitpet.fifo".to_owned()),
         ("PITPET_DEAD_LETTER_QUEUE_URL", "http://127.0.0.1:9/123456789012/dead.fifo".to_owned()),
         ("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9".to_owned()),
     ]);

@@ -4,6 +4,7 @@
 //! the package.
 
 mod modules;
+mod redelivery;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,6 +16,7 @@ use pitpet_pipeline::mine::{MineReport, Miner, MinerSettings, ReceivedMessage};
 use pitpet_pipeline::ports::OutgoingMessage;
 
 pub use modules::WasmModules;
+pub use redelivery::{Receipts, Redelivery};
 
 fn received(message: SqsMessage) -> ReceivedMessage {
     let attribute = |name: &str| message.attributes.get(name).cloned().unwrap_or_default();
@@ -54,6 +56,14 @@ pub async fn handle(miner: &Miner, event: SqsEvent) -> SqsBatchResponse {
         response.batch_item_failures.push(failure);
     }
     response
+}
+
+/// Wires [`Redelivery`] by the environment.
+///
+/// # Errors
+/// [`EnvironmentError`] names the variable that is missing or can't be used.
+pub fn redelivery_from_environment() -> Result<Redelivery, EnvironmentError> {
+    environment::queue().map(Redelivery::new)
 }
 
 /// Wires the use case by the environment: [`environment::CHECKPOINT_KEY`] says where the

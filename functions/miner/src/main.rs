@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use aws_lambda_events::sqs::SqsEvent;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use pitpet_miner::Receipts;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -15,10 +16,13 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Error> {
     let miner = Arc::new(pitpet_miner::from_environment().await?);
+    let redelivery = Arc::new(pitpet_miner::redelivery_from_environment()?);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| {
-        let miner = miner.clone();
+        let (miner, redelivery) = (miner.clone(), redelivery.clone());
         async move {
+            let receipts = Receipts::of(&event.payload);
             let answer = pitpet_miner::handle(&miner, event.payload).await;
+            redelivery.come_back(&receipts, &answer).await;
             pitpet_aws::metrics::flush();
             Ok::<_, Error>(answer)
         }

@@ -46,6 +46,7 @@ async fn the_package_mines_an_event() {
         // As `infra/lib/pipeline.ts` tells it: within the package.
         ("LAMBDA_TASK_ROOT", package.display().to_string()),
         ("PITPET_ARTEFACTS", "artefacts".to_owned()),
+        ("PITPET_QUEUE_URL", "http://127.0.0.1:9/123456789012/pitpet.fifo".to_owned()),
         ("PITPET_DEAD_LETTER_QUEUE_URL", "http://127.0.0.1:9/123456789012/dead.fifo".to_owned()),
         ("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9".to_owned()),
     ]);

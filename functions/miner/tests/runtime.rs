@@ -1,5 +1,7 @@
 //! The real binary, from spawn to answer, and what must not be in it.
 
+#[path = "support/queue.rs"]
+mod queue;
 #[path = "support/runtime_api.rs"]
 mod runtime_api;
 #[path = "support/sqs.rs"]
@@ -21,16 +23,16 @@ use serde_json::json;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pitpet-miner");
 
-fn variables(engine: &str, folder: &Path) -> Vec<(&'static str, String)> {
+fn variables(engine: &str, queue: &str, folder: &Path) -> Vec<(&'static str, String)> {
     let key_file = folder.join("checkpoint.key");
     std::fs::write(&key_file, hex::encode(checkpoint_key().to_bytes())).expect("a key file");
     let mut variables = runtime_api::variables(engine, folder);
     variables.extend([
         ("PITPET_CHECKPOINT_KEY_FILE", key_file.display().to_string()),
         ("PITPET_ARTEFACTS", folder.join("artefacts").display().to_string()),
-        // Nobody listens there: what should be buried can't be.
-        ("PITPET_DEAD_LETTER_QUEUE_URL", "http://127.0.0.1:9/123456789012/dead.fifo".to_owned()),
-        ("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9".to_owned()),
+        ("PITPET_QUEUE_URL", format!("{queue}/123456789012/pitpet.fifo")),
+        ("PITPET_DEAD_LETTER_QUEUE_URL", format!("{queue}/123456789012/dead.fifo")),
+        ("AWS_ENDPOINT_URL_SQS", queue.to_owned()),
     ]);
     variables
 }
@@ -57,11 +59,17 @@ async fn a_batch_becomes_a_block_in_the_table() {
     let poison = OutgoingMessage { group: "0".repeat(64), deduplication: "p".into(), body: "rubbish".into() };
 
     let mut api = RuntimeApi::start().await;
-    let mut variables = variables(&engine, folder.path());
+    // The dead-letter queue refuses: what should be buried can't be.
+    let (queue, mut waits) = queue::refusing().await;
+    let mut variables = variables(&engine, &queue, folder.path());
     variables.push(("PITPET_STAGE", "test".to_owned()));
     let mut function = api.spawn(BINARY, &variables);
     let answer = api.invoke(sqs::event(&[birth.clone(), poison])).await;
     assert_eq!(answer, json!({ "batchItemFailures": [{ "itemIdentifier": "m1" }] }));
+    let wait = waits.recv().await.expect("a wait is asked for");
+    assert_eq!(wait["QueueUrl"], json!(format!("{queue}/123456789012/pitpet.fifo")));
+    let entries = json!([{ "Id": "0", "ReceiptHandle": "receipt of m1", "VisibilityTimeout": 1 }]);
+    assert_eq!(wait["Entries"], entries, "of the failed message alone, after its first receive");
     let head = read_head(&table, &founding, Consistency::Strong).await.expect("a head");
     assert_eq!((head.height, head.published_height, head.summary.totals.living), (1, 1, 1));
     assert_eq!(head.header.rules_hash, rules);
@@ -99,9 +107,11 @@ async fn a_batch_becomes_a_block_in_the_table() {
 async fn a_missing_variable_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let api = RuntimeApi::start().await;
-    let all = variables("http://127.0.0.1:9", folder.path());
+    let nobody = "http://127.0.0.1:9";
+    let all = variables(nobody, nobody, folder.path());
     for missing in [
         "PITPET_TABLE",
+        "PITPET_QUEUE_URL",
         "PITPET_OBJECTS",
         "PITPET_ARTEFACTS",
         "PITPET_CHECKPOINT_KEY_FILE",

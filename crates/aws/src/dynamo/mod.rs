@@ -43,7 +43,7 @@ impl DynamoTable {
     /// Makes an adapter for the table `name`; connects when first used.
     ///
     /// # Errors
-    /// [`SettingsError`] if the endpoint can't be reached safely with this build.
+    /// [`SettingsError`] if the settings can't be used.
     pub fn new(settings: &Settings, name: impl Into<String>) -> Result<Self, SettingsError> {
         Ok(Self {
             client: settings.dynamodb()?,

@@ -7,7 +7,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -32,8 +32,9 @@ pub const BUSY: &str = "/problems/busy";
 /// How long a client waits before it sends again what was refused.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Requests for one event, each of which waits for it, before it counts as lost.
-const LOOKS: usize = 20;
+/// How long an event may take before it counts as lost: longer than a queue hides the messages of a
+/// miner that was killed.
+const WAIT_MAX: Duration = Duration::from_secs(400);
 
 pub struct Server {
     pub child: Child,
@@ -212,7 +213,8 @@ impl Load {
     pub async fn try_wait(&self, id: &EventId) -> Result<EventView, String> {
         let path = format!("/v1/events/{id}?wait_ms=20000&proof=false");
         let mut last = String::new();
-        for _ in 0..LOOKS {
+        let until = Instant::now() + WAIT_MAX;
+        while Instant::now() < until {
             let told = |error: reqwest::Error| format!("{path}: {error}");
             let answer = self.http.get(format!("{}{path}", self.url)).send().await.map_err(told)?;
             let status = answer.status();

@@ -51,6 +51,8 @@ enum UseCase {
     Rival,
     /// A batch with a sale and a bid, by which a pet dies that was for sale.
     Trade,
+    /// A batch in which orders end: one is cancelled, one outbid, and the time of one is up.
+    Close,
     /// A batch with a verdict and an appointment.
     Offices,
     /// A run of the reaper with all there is to do.
@@ -80,12 +82,13 @@ enum UseCase {
 }
 
 impl UseCase {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 19] = [
         Self::Mine,
         Self::MineBacklog,
         Self::Bury,
         Self::Rival,
         Self::Trade,
+        Self::Close,
         Self::Offices,
         Self::Reap,
         Self::Submit,
@@ -108,6 +111,7 @@ impl UseCase {
             Self::Bury => "mine with a poisoned message",
             Self::Rival => "mine against a rival",
             Self::Trade => "mine trades and a death",
+            Self::Close => "mine orders that end",
             Self::Offices => "mine what offices decide",
             Self::Reap => "reap",
             Self::Submit => "submit events",
@@ -128,6 +132,7 @@ impl UseCase {
         match self {
             // Pets live for two ages here, so that one dies soon.
             Self::Trade => Parameters { ttl: 2, birth_grant: 1_000, ..QUICK },
+            Self::Close => Parameters { birth_grant: 1_000, ..QUICK },
             // With two pets places are short.
             Self::Open => Parameters { living_max: 3, ..QUICK },
             _ => QUICK,
@@ -315,6 +320,35 @@ impl Scene {
                 good.extend([&bid, &take].map(id_of));
                 town.send(vec![bid, take]);
             }
+            UseCase::Close => {
+                let hour_ms = 3_600_000;
+                let now_ms = town.clock.now_ms();
+                let until_ms = now_ms + 20 * 24 * hour_ms;
+                let mut cleo = Player::new(&town, 3);
+                let mut before = vec![
+                    anna.act(Payload::Offer { pet: id_of(&kitty).into(), price: 40, until_ms: now_ms + 500 }),
+                    bert.act(Payload::Offer { pet: id_of(&rex).into(), price: 40, until_ms }),
+                    anna.act(Payload::Transfer { to: cleo.account(), amount: 500 }),
+                ];
+                about.extend(before[..2].iter().map(id_of));
+                let pet = id_of(&kitty).into();
+                // As many as stand at once.
+                before.extend((1..=16).map(|price| {
+                    let bidder = if price <= 8 { &mut bert } else { &mut cleo };
+                    bidder.act(Payload::Bid { pet, price, until_ms })
+                }));
+                about.push(id_of(&before[3]));
+                good.extend(before.iter().map(id_of));
+                let count = before.len() as u64;
+                town.send(before);
+                let report = town.mine_once(&town.miner()).await;
+                assert_eq!(report.accepted, count, "{report:?}");
+                town.clock.advance(1_000);
+                let cancel = bert.act(Payload::Cancel { order: about[1] });
+                let bid = cleo.act(Payload::Bid { pet, price: 17, until_ms });
+                good.extend([&cancel, &bid].map(id_of));
+                town.send(vec![cancel, bid]);
+            }
             UseCase::Offices => {
                 let now_ms = town.clock.now_ms();
                 let mut moderator = Player::of(&town.founding, MODERATOR_SEED, now_ms);
@@ -444,6 +478,7 @@ impl Scene {
             | UseCase::Bury
             | UseCase::Rival
             | UseCase::Trade
+            | UseCase::Close
             | UseCase::Offices => Process::Miner(Box::new(self.town.miner_with(faults, settings()))),
             UseCase::Reap => Process::Reaper(Box::new(self.town.reaper_with(faults))),
             UseCase::Submit
@@ -584,6 +619,15 @@ impl Scene {
                 assert_eq!(closed, expected, "{what}");
                 let trades = items::trades_pk(&town.kennel());
                 assert_eq!(all.keys().filter(|key| key.pk == trades).count(), 1, "{what}: sold once");
+            }
+            UseCase::Close => {
+                let reasons: Vec<_> = self
+                    .about
+                    .iter()
+                    .map(|order| all[&items::order(order)]["closed_reason"].clone())
+                    .collect();
+                let expected = ["time-up", "cancelled", "outbid"].map(|text| Value::Text(text.to_owned()));
+                assert_eq!(reasons, expected, "{what}");
             }
             UseCase::Offices => {
                 let kennel = town.kennel();

@@ -13,6 +13,7 @@ pub fn event(messages: &[OutgoingMessage]) -> Value {
     let records = messages.iter().enumerate().map(|(number, message)| {
         let mut record = record.clone();
         record["messageId"] = json!(format!("m{number}"));
+        record["receiptHandle"] = json!(format!("receipt of m{number}"));
         record["body"] = json!(message.body);
         record["attributes"]["MessageGroupId"] = json!(message.group);
         record["attributes"]["MessageDeduplicationId"] = json!(message.deduplication);
