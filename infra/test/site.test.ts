@@ -165,6 +165,7 @@ describe('functions', () => {
         'PITPET_ARTEFACTS',
         'PITPET_CHECKPOINT_KEY_SECRET',
         'PITPET_DEAD_LETTER_QUEUE_URL',
+        'PITPET_QUEUE_URL',
         'PITPET_SEARCH_WORDS',
       ].sort(),
     );
@@ -186,6 +187,7 @@ describe('functions', () => {
       'PITPET_ARTEFACTS',
       'PITPET_CHECKPOINT_KEY_SECRET',
       'PITPET_DEAD_LETTER_QUEUE_URL',
+        'PITPET_QUEUE_URL',
       'PITPET_EDGE_SECRET',
       'PITPET_HOUSE_KEY_SECRET',
       'PITPET_OBJECTS',
