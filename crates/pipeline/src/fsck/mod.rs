@@ -351,8 +351,9 @@ impl Run<'_, '_> {
         if label != founding.label {
             let key = items::genesis(&id);
             if self.repairs() {
-                let genesis = encode(&founding.genesis);
-                let whole = attributes([("genesis", genesis.into()), ("label", label.into())]);
+                // Of a kennel that opened by itself it says more.
+                let mut whole = self.fsck.table.get(&key, Consistency::Strong).await?.unwrap_or_default();
+                whole.insert("label".to_owned(), label.into());
                 self.put(key.clone(), whole).await?;
             }
             let flaw = Flaw::Differs { attribute: "label".to_owned() };

@@ -80,6 +80,22 @@ async fn a_kennel_is_found_by_its_id_though_nothing_lists_it() {
     assert_eq!(table.all(), lived.items);
 }
 
+/// A kennel that opened by itself says after which one, and by which rules.
+#[tokio::test]
+async fn a_repaired_label_leaves_the_rest_of_its_record() {
+    let lived = Lived::new().await;
+    let (table, objects) = (lived.table(), lived.objects().await);
+    let key = items::genesis(&lived.kennel);
+    let mut whole = lived.items[&key].clone();
+    whole.extend(items::attributes([("rules", RULES.0.into()), ("after", [7; 32].into())]));
+    let mut damaged = whole.clone();
+    damaged.insert("label".to_owned(), "another".to_owned().into());
+    table.overwrite(key.clone(), damaged);
+    let found = fsck(&table, &objects, Mode::Repair, None).await;
+    assert!(found.faults.iter().any(|(_, remedy, _)| *remedy == Remedy::Repaired), "{:?}", found.faults);
+    assert_eq!(table.all()[&key], whole);
+}
+
 #[tokio::test]
 async fn what_a_crash_leaves_is_no_fault() {
     let lived = Lived::new().await;

@@ -130,9 +130,8 @@ impl UseCase {
 
     fn parameters(self) -> Parameters {
         match self {
-            // Pets live for two ages here, so that one dies soon.
-            Self::Trade => Parameters { ttl: 2, birth_grant: 1_000, ..QUICK },
-            Self::Close => Parameters { birth_grant: 1_000, ..QUICK },
+            // Pets live for two ages here, so that they die soon.
+            Self::Trade | Self::Close => Parameters { ttl: 2, birth_grant: 1_000, ..QUICK },
             // With two pets places are short.
             Self::Open => Parameters { living_max: 3, ..QUICK },
             _ => QUICK,
@@ -322,32 +321,44 @@ impl Scene {
             }
             UseCase::Close => {
                 let hour_ms = 3_600_000;
-                let now_ms = town.clock.now_ms();
-                let until_ms = now_ms + 20 * 24 * hour_ms;
+                for _ in 0..2 {
+                    town.clock.advance(QUICK.idle_ms);
+                    town.reaper().reap().await.expect("it runs");
+                    town.mine_all(&town.miner()).await;
+                }
                 let mut cleo = Player::new(&town, 3);
-                let mut before = vec![
-                    anna.act(Payload::Offer { pet: id_of(&kitty).into(), price: 40, until_ms: now_ms + 500 }),
-                    bert.act(Payload::Offer { pet: id_of(&rex).into(), price: 40, until_ms }),
-                    anna.act(Payload::Transfer { to: cleo.account(), amount: 500 }),
-                ];
-                about.extend(before[..2].iter().map(id_of));
+                for player in [&mut anna, &mut bert, &mut cleo] {
+                    player.expires_ms = town.clock.now_ms() + hour_ms;
+                }
                 let pet = id_of(&kitty).into();
+                let (soon_ms, until_ms) = (town.clock.now_ms() + 60_000, town.clock.now_ms() + 24 * hour_ms);
+                let mut before = vec![
+                    anna.act(Payload::StoryEnd { pet }),
+                    anna.act(Payload::Keepsake { pet }),
+                    anna.act(Payload::Transfer { to: bert.account(), amount: 200 }),
+                    anna.act(Payload::Transfer { to: cleo.account(), amount: 200 }),
+                ];
+                let offer = anna.act(Payload::Offer { pet, price: 40, until_ms: soon_ms });
                 // As many as stand at once.
-                before.extend((1..=16).map(|price| {
+                let mut bid = |price| {
                     let bidder = if price <= 8 { &mut bert } else { &mut cleo };
                     bidder.act(Payload::Bid { pet, price, until_ms })
-                }));
-                about.push(id_of(&before[3]));
+                };
+                let bids: Vec<_> = (1..=16).map(&mut bid).collect();
+                let higher = bid(17);
+                about.extend([&offer, &bids[7], &bids[0]].map(id_of));
+                before.push(offer);
+                before.extend(bids);
                 good.extend(before.iter().map(id_of));
-                let count = before.len() as u64;
-                town.send(before);
-                let report = town.mine_once(&town.miner()).await;
-                assert_eq!(report.accepted, count, "{report:?}");
-                town.clock.advance(1_000);
+                for entry in before {
+                    town.send(vec![entry]);
+                    let report = town.mine_once(&town.miner()).await;
+                    assert_eq!(report.accepted, 1, "{report:?}");
+                }
+                town.clock.advance(60_001);
                 let cancel = bert.act(Payload::Cancel { order: about[1] });
-                let bid = cleo.act(Payload::Bid { pet, price: 17, until_ms });
-                good.extend([&cancel, &bid].map(id_of));
-                town.send(vec![cancel, bid]);
+                good.extend([&higher, &cancel].map(id_of));
+                town.send(vec![higher, cancel]);
             }
             UseCase::Offices => {
                 let now_ms = town.clock.now_ms();
@@ -586,7 +597,7 @@ impl Scene {
             assert!(found.has(event), "{what}: event {event} is lost");
         }
         // There the house acts, too.
-        if !matches!(self.case, UseCase::Reap | UseCase::Trade) {
+        if !matches!(self.case, UseCase::Reap | UseCase::Trade | UseCase::Close) {
             assert_eq!(found.events.len(), self.good.len(), "{what}");
         }
         let rejects: BTreeMap<EventId, u64> =
