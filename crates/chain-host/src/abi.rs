@@ -72,8 +72,10 @@ impl Operation {
     /// there to end what would never end, so it leaves six times that, which the thinnest loop takes some seconds for.
     pub const fn fuel(self) -> u64 {
         match self {
-            // A whole block, or a whole state of 16,384 accounts with its root recomputed.
-            Self::Open | Self::Apply | Self::Replay | Self::Snapshot => 6_000_000_000,
+            // A whole state at all its limits, with its root and the digests of all its visits recomputed.
+            Self::Open => 40_000_000_000,
+            // A whole block, or a whole state written down.
+            Self::Apply | Self::Replay | Self::Snapshot => 6_000_000_000,
             // A lookup with its proof, one event, the proof of one receipt, or some thousand trials.
             Self::Ask | Self::Encode | Self::Verify | Self::Seal => 600_000_000,
         }

@@ -19,9 +19,9 @@ use crate::Operation;
 /// The largest module, in bytes. Every release is kept in every binary and sent to browsers.
 pub const MODULE_BYTES_MAX: usize = 256 * 1024;
 
-/// The largest memory that a module may declare, in pages of 64 KiB: 4,096 × 64 KiB = 256 MiB, a quarter of the
-/// smallest Lambda that mines with room for four kennels.
-pub const MEMORY_PAGES_MAX: u64 = 4096;
+/// The largest memory that a module may declare, in pages of 64 KiB: 8,192 × 64 KiB = 512 MiB, which a
+/// kennel at all its limits fits; half of the memory of the Lambda that mines.
+pub const MEMORY_PAGES_MAX: u64 = 8192;
 
 /// The largest function table, in elements. A 256 KiB module has no room for more functions than this.
 pub const TABLE_ELEMENTS_MAX: u64 = 16 * 1024;

@@ -25,9 +25,9 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// 4,096 pages = 256 MiB, with metering.
+    /// 8,192 pages = 512 MiB, which a kennel at all its limits fits, with metering.
     fn default() -> Self {
-        Self { memory_pages_max: 4096, metering: Metering::Counted }
+        Self { memory_pages_max: 8192, metering: Metering::Counted }
     }
 }
 

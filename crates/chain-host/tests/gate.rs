@@ -93,7 +93,7 @@ fn refuses_more_than_one_result() {
 fn refuses_other_memories() {
     assert_eq!(memory(r#"(memory (export "memory") 2)"#), GateError::Memory { fault: MemoryFault::Maximum });
     assert_eq!(
-        memory(r#"(memory (export "memory") 2 4097)"#),
+        memory(r#"(memory (export "memory") 2 8193)"#),
         GateError::Memory { fault: MemoryFault::Maximum }
     );
     assert_eq!(

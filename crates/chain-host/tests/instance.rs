@@ -112,7 +112,7 @@ fn each_call_has_fuel_of_its_own() {
 
 #[test]
 fn memory_is_bounded_by_the_module_and_by_the_host() {
-    assert_eq!(failure(apply::GROW), HostError::MemoryLimit { operation: "apply", pages_max: 4096 });
+    assert_eq!(failure(apply::GROW), HostError::MemoryLimit { operation: "apply", pages_max: 8192 });
 
     let tight = Settings { memory_pages_max: 3, ..Settings::default() };
     let mut instance = load(&fickle(), tight).instantiate().unwrap();

@@ -397,19 +397,24 @@ impl Life {
     }
 }
 
+/// One life, or `LONG_LIVES` of them.
 #[test]
 fn ten_thousand_random_events_keep_what_is_promised_and_never_trap() {
-    let mut life = Life::new(4);
-    let mut sent = 0;
-    while sent < EVENTS {
-        let count = 1 + life.dice.below(9);
-        life.batch(count);
-        sent += count;
+    let lives = std::env::var("LONG_LIVES").map_or(1, |lives| lives.parse().expect("a number of lives"));
+    for seed in 4..4 + lives {
+        println!("seed {seed}");
+        let mut life = Life::new(seed);
+        let mut sent = 0;
+        while sent < EVENTS {
+            let count = 1 + life.dice.below(9);
+            life.batch(count);
+            sent += count;
+        }
+        // Worth playing only if it came across nearly everything.
+        let Told { kinds, rejects, trades, upgrades, .. } = &life.told;
+        let missing: Vec<_> = Kind::ALL.iter().filter(|kind| !kinds.contains_key(kind)).collect();
+        assert!(missing.is_empty(), "never accepted: {missing:?}; {kinds:?}");
+        assert!(rejects.len() >= 40, "{} reasons: {rejects:?}", rejects.len());
+        assert!(*trades >= 10 && *upgrades >= 5, "{trades} trades, {upgrades} changes of rules");
     }
-    // Worth playing only if it came across nearly everything.
-    let Told { kinds, rejects, trades, upgrades, .. } = &life.told;
-    let missing: Vec<_> = Kind::ALL.iter().filter(|kind| !kinds.contains_key(kind)).collect();
-    assert!(missing.is_empty(), "never accepted: {missing:?}; {kinds:?}");
-    assert!(rejects.len() >= 40, "{} reasons: {rejects:?}", rejects.len());
-    assert!(*trades >= 10 && *upgrades >= 5, "{trades} trades, {upgrades} changes of rules");
 }

@@ -6,5 +6,5 @@ export const KEYS = "587dd75df37cb66459f0fb5054c6552f0222bcbcfc0727ec56bc958e501
 
 /** The chain modules, oldest first. */
 export const RULES = [
-  "b5a0280d7f977d449e7d6fac65cba86edc33a6c366e1458fbbe74a73fde1ac7f",
+  "8be414754fe3c8e5857b675f418fa93b393d99857c911e834e3563530b672a51",
 ];
