@@ -69,6 +69,8 @@ bugs! {
     OlderCard = "older-card",
     /// A sale is not listed among the trades.
     TradeUnlisted = "trade-unlisted",
+    /// A post is in no feed.
+    FeedUnlisted = "feed-unlisted",
     /// What a bid had locked is not shown to be free again when the bid ends by itself.
     LockKept = "lock-kept",
     /// A verdict is logged, and what it is about stays as it was.

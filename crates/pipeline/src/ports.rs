@@ -3,8 +3,17 @@
 //! Deliberately absent: SDK types, retries (an adapter retries what is safe to retry, within a
 //! bound, and then says `Throttled` or `Unavailable`), and any rule of the chain.
 //!
-//! Every port has an adapter for AWS (`crates/aws`), most of which also serve the local process,
-//! and one in memory (`crates/simulator`); all run the same conformance suite.
+//! What four of the ports promise is a suite each in `conformance`, which these adapters run:
+//!
+//! | port | adapters |
+//! |---|---|
+//! | [`Table`] | DynamoDB's over an embedded engine (`crates/aws`); in memory (`crates/simulator`) |
+//! | [`Queue`], [`DeadLetters`] | SQS's (`crates/aws`); the embedded queue's (`crates/local`); in memory |
+//! | [`Objects`] | a folder's and S3's (`crates/aws`); in memory |
+//!
+//! Those of SQS and S3 run it where an emulated cloud is given. [`Clock`] and [`ModuleHost`] have no
+//! suite: the native rules and the module in Wasm are held together by golden vectors, which both
+//! have to answer byte for byte (`cargo xtask module check`).
 
 use std::collections::BTreeMap;
 

@@ -118,7 +118,8 @@ pub const ARCHIVED_EVERY: u64 = 256;
 /// block by itself fits an answer of Lambda, 6 MB as base64.
 pub const ARCHIVED_BYTES_MAX: usize = 3 * 1024 * 1024;
 
-fn archived_key(kennel: &KennelId, place: &Place) -> String {
+/// Key of a block's archived state.
+pub fn archived_key(kennel: &KennelId, place: &Place) -> String {
     format!("archive/{kennel}/{:020}-{}", place.height, place.hash)
 }
 

@@ -6,7 +6,7 @@ use pitpet_chain::abi::{Opened, Start};
 use pitpet_chain::codec::{Bytes, decode, encode};
 use pitpet_chain::hash::{Digest32, sha256};
 
-use super::{Chain, Flaw, Loss, Place, Run};
+use super::{Chain, Flaw, Loss, Place, Remedy, Run};
 use crate::erase::is_photo_erased;
 use crate::head::LedgerError;
 use crate::items;
@@ -40,6 +40,7 @@ impl Run<'_, '_> {
             let place = Place::Object(snapshots::manifest_key(&kennel, &place));
             self.fault(kennel, place, flaw, self.derivable());
         }
+        self.archived(chain, objects).await?;
         self.summary.leftovers += snapshots::count_leftovers(objects, &kennel).await?;
         Ok(())
     }
@@ -51,12 +52,35 @@ impl Run<'_, '_> {
         place: &snapshots::Place,
     ) -> Result<Option<Flaw>, LedgerError> {
         let bad = |why: String| Ok(Some(Flaw::Snapshot(why)));
-        let content = match snapshots::read(objects, &chain.founding.kennel, place).await {
-            Ok(content) => content,
-            Err(LedgerError::Objects(ObjectError::NotFound)) => return bad("a part is missing".to_owned()),
-            Err(LedgerError::Damaged(why)) => return bad(why),
-            Err(error) => return Err(error),
-        };
+        match snapshots::read(objects, &chain.founding.kennel, place).await {
+            Ok(content) => Ok(self.state_flaw(chain, place, content)),
+            Err(LedgerError::Objects(ObjectError::NotFound)) => bad("a part is missing".to_owned()),
+            Err(LedgerError::Damaged(why)) => bad(why),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The archived states of a kennel, each of which a browser may begin with.
+    async fn archived(&mut self, chain: &Chain, objects: &dyn Objects) -> Result<(), LedgerError> {
+        let kennel = chain.founding.kennel;
+        let archived_every = usize::try_from(snapshots::ARCHIVED_EVERY).expect("a small number");
+        for (height, hash) in (0..).zip(&chain.hashes).step_by(archived_every) {
+            let place = snapshots::Place { height, hash: *hash };
+            let Some(content) = snapshots::archived(objects, &kennel, &place).await? else { continue };
+            let Some(flaw) = self.state_flaw(chain, &place, content) else { continue };
+            let key = snapshots::archived_key(&kennel, &place);
+            if self.repairs() {
+                // A browser begins with an earlier one, in the end with the genesis.
+                objects.delete(&key).await?;
+            }
+            self.fault(kennel, Place::Object(key), flaw, self.derivable());
+        }
+        Ok(())
+    }
+
+    /// What is wrong with the state of a block as it was kept.
+    fn state_flaw(&mut self, chain: &Chain, place: &snapshots::Place, content: Vec<u8>) -> Option<Flaw> {
+        let bad = |why: String| Some(Flaw::Snapshot(why));
         let rules_hash = chain.rules_at(place.height);
         let start = Start { rules_hash, genesis: None, snapshot: Some(Bytes(content)) };
         // It recomputes the state root, which the header in the snapshot states.
@@ -64,14 +88,14 @@ impl Run<'_, '_> {
             Ok((_, opened)) => match decode::<Opened>(&opened) {
                 Ok(opened) if opened.head.hash == place.hash => {
                     self.summary.snapshots += 1;
-                    Ok(None)
+                    None
                 }
                 _ => bad("it is of another block".to_owned()),
             },
             Err(ModuleError::Refused(fault)) => bad(fault.to_string()),
             Err(error) => {
                 self.summary.unchecked.push(format!("snapshot at block {}: {error}", place.height));
-                Ok(None)
+                None
             }
         }
     }
@@ -91,10 +115,16 @@ impl Run<'_, '_> {
                 Err(error) => return Err(error.into()),
             };
             if sha256(&content) != rules.0 {
+                // A false module is worse than none.
                 if self.repairs() {
                     objects.delete(&key).await?;
                 }
-                self.fault(chain.founding.kennel, Place::Object(key), Flaw::Content, self.derivable());
+                // One of a release is in every program; nobody else keeps another.
+                let remedy = match self.fsck.rules.contains(&rules) {
+                    true => self.derivable(),
+                    false => Remedy::Lost(Loss::Module),
+                };
+                self.fault(chain.founding.kennel, Place::Object(key), Flaw::Content, remedy);
             }
         }
         Ok(())

@@ -4,13 +4,14 @@
 mod damage;
 mod town;
 
-use pitpet_pipeline::fsck::{Fsck, Mode, Note, Remedy, Summary};
+use pitpet_pipeline::fsck::{Fsck, Loss, Mode, Note, Remedy, Summary};
 use pitpet_pipeline::items;
 use pitpet_pipeline::native::NativeHost;
 use pitpet_pipeline::ports::{Objects as _, Table as _};
 use pitpet_pipeline::search::WORDS_MAX;
-use pitpet_simulator::town::RULES;
-use pitpet_simulator::{MemoryObjects, MemoryTable};
+use pitpet_pipeline::snapshots::ARCHIVED_EVERY;
+use pitpet_simulator::town::{QUICK, RULES};
+use pitpet_simulator::{MemoryObjects, MemoryTable, Player, Town};
 use town::Lived;
 
 /// What a run found: each fault's place and what becomes of it.
@@ -44,6 +45,67 @@ async fn fsck(table: &MemoryTable, objects: &MemoryObjects, mode: Mode, kennel: 
     let summary = fsck.run(kennel, &mut observer).await.expect("the stores in memory answer");
     assert!(summary.unchecked.is_empty(), "{:?}", summary.unchecked);
     Found { summary, faults }
+}
+
+/// A state that is kept for browsers has no digest: it is opened, which recomputes its root.
+#[tokio::test]
+async fn an_altered_archived_state_is_named_and_deleted() {
+    let town = Town::found(QUICK).await;
+    let miner = town.miner();
+    let mut players: Vec<Player> = (1..=100).map(|seed| Player::new(&town, seed)).collect();
+    while town.head().await.height < ARCHIVED_EVERY {
+        // Whoever's turn it is again has lost the last pet by now.
+        players.rotate_left(1);
+        let birth = players[0].birth("Kitty", town.head().await.hash);
+        town.send(vec![birth]);
+        let report = town.mine_once(&miner).await;
+        assert_eq!(report.accepted, 1, "{report:?}");
+    }
+    let archive = town.objects.list(&format!("archive/{}/", town.kennel())).await.expect("in memory");
+    let [key] = &archive[..] else { panic!("one state is archived: {archive:?}") };
+    let mut content = town.objects.get(key).await.expect("it is listed");
+    let sound = fsck(&town.table, &town.objects, Mode::Check, None).await;
+    assert_eq!(sound.faults.iter().filter(|(place, ..)| place.contains("archive")).count(), 0);
+    let middle = content.len() / 2;
+    content[middle] ^= 1;
+    town.objects.put(key, content).await.expect("in memory");
+    let place = format!("object {key}");
+    let found = fsck(&town.table, &town.objects, Mode::Check, None).await;
+    assert_eq!(found.at(&place).map(|fault| &fault.1), Some(&Remedy::Repairable), "{:?}", found.faults);
+    let found = fsck(&town.table, &town.objects, Mode::Repair, None).await;
+    assert_eq!(found.at(&place).map(|fault| &fault.1), Some(&Remedy::Repaired));
+    assert_eq!(town.objects.size(key).await.expect("in memory"), None);
+}
+
+/// A module of a release is in every program; of another one only this copy may exist.
+#[tokio::test]
+async fn an_altered_module_is_lost_unless_it_is_of_a_release() {
+    let lived = Lived::new().await;
+    let key = items::rules_object(&RULES);
+    let (table, objects) = (lived.table(), lived.objects().await);
+    objects.put(&key, b"no module".to_vec()).await.expect("in memory");
+    let found = fsck(&table, &objects, Mode::Check, None).await;
+    assert_eq!(found.at(&format!("object {key}")).map(|fault| &fault.1), Some(&Remedy::Repairable));
+    assert!(fsck(&table, &objects, Mode::Repair, None).await.summary.is_clean());
+    assert_eq!(objects.size(&key).await.expect("in memory"), None, "a false one is worse than none");
+
+    objects.put(&key, b"no module".to_vec()).await.expect("in memory");
+    let unknowing = Fsck {
+        table: &table,
+        objects: Some(&objects),
+        modules: &NativeHost,
+        rules: vec![],
+        mode: Mode::Check,
+        search_words_max: WORDS_MAX,
+    };
+    let mut remedies = Vec::new();
+    let mut observer = |note: Note<'_>| {
+        if let Note::Fault(fault) = note {
+            remedies.push((fault.place.to_string(), fault.remedy.clone()));
+        }
+    };
+    unknowing.run(None, &mut observer).await.expect("the stores in memory answer");
+    assert_eq!(remedies, [(format!("object {key}"), Remedy::Lost(Loss::Module))]);
 }
 
 #[tokio::test]

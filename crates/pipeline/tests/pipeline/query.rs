@@ -1,18 +1,26 @@
-//! Reads over HTTP: what isn't there, pages, and proofs at many sizes.
+//! Reads over HTTP: that each is served, what isn't there, pages, and proofs at many sizes.
+
+use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pitpet_chain::codec::decode;
+use pitpet_chain::event::Payload;
 use pitpet_chain::hash::{EventId, sha256};
 use pitpet_chain::proof::{EventProof, LogProof, StateProof};
+use pitpet_chain::request::Wish;
 use pitpet_chain::state::StateKey;
 use pitpet_pipeline::api::{BlocksView, EntriesView, EventView, KennelView, Problem, ProofView};
 use pitpet_pipeline::checkpoint::{self, Claim};
-use pitpet_pipeline::http::{self, HttpRequest, HttpResponse};
+use pitpet_pipeline::http::{self, Answer, HttpRequest, HttpResponse};
+use pitpet_pipeline::items;
+use pitpet_pipeline::ports::Objects as _;
 use pitpet_pipeline::query::Queries;
-use pitpet_simulator::town::{QUICK, id_of};
+use pitpet_simulator::town::{QUICK, RULES, id_of};
 use pitpet_simulator::{Player, Town};
 use serde::de::DeserializeOwned;
+
+use super::moderation::ask;
 
 pub(super) async fn get(queries: &Queries, target: &str) -> HttpResponse {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -26,7 +34,7 @@ pub(super) async fn get(queries: &Queries, target: &str) -> HttpResponse {
             .collect(),
         ..HttpRequest::default()
     };
-    http::query(queries, &request).await.expect("a path of the API")
+    http::query(queries, &request).await.unwrap_or_else(|| panic!("{target} is no path of the API"))
 }
 
 pub(super) async fn read<T: DeserializeOwned>(queries: &Queries, target: &str) -> T {
@@ -53,6 +61,72 @@ async fn with_posts(count: u64) -> (Town, Vec<EventId>) {
         town.mine_all(&miner).await;
     }
     (town, ids)
+}
+
+/// A town with one of everything that a path can name, and what to put for a path's parameters.
+async fn with_one_of_everything() -> (Town, BTreeMap<&'static str, String>) {
+    let town = Town::found(QUICK).await;
+    let mut anna = Player::new(&town, 1);
+    let miner = town.miner();
+    let birth = anna.birth("Kitty", town.head().await.hash);
+    let pet = id_of(&birth);
+    let post = anna.post(pet, "A nap.");
+    let until_ms = town.clock.now_ms() + 3_600_000;
+    let offer = anna.act(Payload::Offer { pet: pet.into(), price: 1, until_ms });
+    let (post_id, order) = (id_of(&post), id_of(&offer));
+    for entry in [birth, post, offer] {
+        town.send(vec![entry]);
+        assert_eq!(town.mine_once(&miner).await.accepted, 1);
+    }
+    let name = anna.request(Wish::Name { name: "anna".to_owned() }, town.clock.now_ms() + 60_000);
+    assert_eq!(ask(&town.ingest(), "/v1/accounts", &name).await.status, 201);
+    // The birth names its photo by its hash; here only the beginning tells what it is.
+    let photo = sha256(b"Kitty");
+    for (key, content) in
+        [(items::photo_object(&photo), b"\xff\xd8\xff\xe0"), (items::rules_object(&RULES), b"\0asm")]
+    {
+        town.objects.put(&key, content.to_vec()).await.expect("a good key");
+    }
+    let named = BTreeMap::from([
+        ("account", "anna".to_owned()),
+        ("birth", pet.to_string()),
+        ("file", format!("{RULES}.wasm")),
+        ("from", "0".to_owned()),
+        ("height", "1".to_owned()),
+        ("id", post_id.to_string()),
+        ("kennel", "first".to_owned()),
+        ("order", order.to_string()),
+        ("sha256", hex::encode(photo)),
+    ]);
+    (town, named)
+}
+
+/// The handlers are another list than the routes, of which the document is made.
+#[tokio::test]
+async fn every_read_that_is_documented_is_served() {
+    let (town, named) = with_one_of_everything().await;
+    let queries = town.queries();
+    let reads: Vec<&http::Route> = http::ROUTES.iter().filter(|route| route.method == "GET").collect();
+    assert!(reads.iter().any(|route| route.path == "/v1/market/{order}"), "{reads:?}");
+    for route in reads {
+        let mut parts = Vec::new();
+        for part in route.path.split('/') {
+            let name = part.strip_prefix('{').and_then(|part| part.strip_suffix('}'));
+            let value =
+                |name: &str| named.get(name).unwrap_or_else(|| panic!("{}: what is {name}?", route.path));
+            parts.push(name.map_or(part, |name| value(name).as_str()));
+        }
+        let target = parts.join("/");
+        let response = get(&queries, &target).await;
+        // Nothing is missing, so that a path without a handler is all that an answer could complain of.
+        let (status, answer) = route.answer;
+        let media_type = match answer {
+            Answer::Json(_) => "application/json",
+            Answer::Other(media_type) => media_type,
+        };
+        let found = (response.status, response.headers["content-type"].as_str());
+        assert_eq!(found, (status, media_type), "{target}: {}", String::from_utf8_lossy(&response.body));
+    }
 }
 
 #[tokio::test]

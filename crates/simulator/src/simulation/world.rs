@@ -504,13 +504,17 @@ impl Process {
             world.note(PublishOutage);
             return Some(Fault::Throttled);
         }
-        if world.befalls(FailedBefore) {
+        if world.is_due(FailedBefore) {
+            // A read that fails leaves nothing half done, and isn't counted.
+            if call.is_write() {
+                world.note(FailedBefore);
+            }
             return Some(Fault::RequestLost);
         }
         if world.befalls(Throttled) {
             return Some(Fault::Throttled);
         }
-        if call.consistency == Consistency::Eventual && world.befalls(StaleRead) {
+        if call.consistency == Consistency::Eventual && world.is_due(StaleRead) {
             return Some(Fault::Stale);
         }
         if call.is_write() {
@@ -599,34 +603,42 @@ pub(super) fn short(key: &str) -> String {
     out
 }
 
-/// The table as a read sees it that lags.
+/// The table as a read sees it that lags. It counts as a fault where it makes a difference.
 pub(super) struct Lagging(pub(super) Arc<World>);
+
+impl Lagging {
+    /// Gives what is seen late, of what is there.
+    fn seen<T: PartialEq>(&self, late: T, now: &T) -> T {
+        if late != *now {
+            self.0.note(FaultKind::StaleRead);
+        }
+        late
+    }
+}
 
 #[async_trait]
 impl Table for Lagging {
     async fn get(&self, key: &Key, consistency: Consistency) -> Result<Option<Attributes>, TableError> {
+        let now = self.0.table.get(key, consistency).await?;
         match self.0.before(|changed| changed == key).remove(key) {
-            Some(before) => Ok(before),
-            None => self.0.table.get(key, consistency).await,
+            Some(before) => Ok(self.seen(before, &now)),
+            None => Ok(now),
         }
     }
 
     async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Attributes>>, TableError> {
         let mut before = self.0.before(|changed| keys.contains(changed));
-        let mut found = self.0.table.get_many(keys).await?;
-        for (key, item) in keys.iter().zip(&mut found) {
-            if let Some(lagging) = before.remove(key) {
-                *item = lagging;
-            }
-        }
-        Ok(found)
+        let now = self.0.table.get_many(keys).await?;
+        let late =
+            keys.iter().zip(&now).map(|(key, item)| before.remove(key).unwrap_or_else(|| item.clone()));
+        Ok(self.seen(late.collect(), &now))
     }
 
     async fn query(&self, query: &Query) -> Result<Vec<Item>, TableError> {
         let fits = |key: &Key| key.pk == query.pk && (&query.from..=&query.to).contains(&&key.sk);
-        let found = self.0.table.query(query).await?;
+        let now = self.0.table.query(query).await?;
         let mut items: BTreeMap<Key, Attributes> =
-            found.into_iter().map(|item| (item.key, item.attributes)).collect();
+            now.iter().map(|item| (item.key.clone(), item.attributes.clone())).collect();
         for (key, before) in self.0.before(fits) {
             match before {
                 Some(attributes) => items.insert(key, attributes),
@@ -639,7 +651,7 @@ impl Table for Lagging {
             items.reverse();
         }
         items.truncate(query.limit as usize);
-        Ok(items)
+        Ok(self.seen(items, &now))
     }
 
     async fn put_new(&self, item: &Item) -> Result<(), TableError> {
