@@ -2,9 +2,11 @@
 
 mod moderation;
 
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use pitpet_chain::hash::{BirthHash, BlockHash, EventId, KennelId, PublicKey, RulesHash};
 use pitpet_chain::limits::AMOUNT_MAX;
@@ -423,6 +425,9 @@ pub(crate) struct PetArgs {
     /// Show its timeline too
     #[arg(long)]
     pub(crate) events: bool,
+    /// Where the timeline's next page begins, as the page before said
+    #[arg(long, requires = "events")]
+    pub(crate) cursor: Option<String>,
 }
 
 /// Arguments of `event`.
@@ -788,6 +793,24 @@ pub(crate) struct DemoArgs {
     pub(crate) pace_ms: u64,
 }
 
+/// Whether `--json` stands among the arguments; asked where they can't be read as a whole.
+pub(crate) fn asks_for_json(args: impl IntoIterator<Item = OsString>) -> bool {
+    // Nothing after `--` is an option.
+    args.into_iter().take_while(|arg| arg != "--").any(|arg| arg == "--json")
+}
+
+/// What is wrong with the arguments, in clap's words without those around them.
+pub(crate) fn fault(error: &clap::Error) -> String {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // clap's words are the whole help.
+        return "a command is missing; --help lists them".to_owned();
+    }
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let end = text.find("\n\nFor more information").unwrap_or(text.len());
+    text[..end].trim_end().to_owned()
+}
+
 fn birth(text: &str) -> Result<BirthHash, String> {
     text.parse().map_err(|_| hash_rule("birth hash", text))
 }
@@ -835,5 +858,23 @@ mod tests {
     fn the_definition_is_sound() {
         use clap::CommandFactory as _;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn json_is_asked_for_by_an_option_only() {
+        let asks = |args: &[&str]| asks_for_json(args.iter().map(OsString::from));
+        assert!(asks(&["pitpet", "--json", "feed"]) && asks(&["pitpet", "pat", "abc", "--json"]));
+        assert!(!asks(&["pitpet", "feed"]) && !asks(&["pitpet", "pat", "--", "--json"]));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_without_what_stands_around() {
+        let error = Cli::try_parse_from(["pitpet", "pat", "abc"]).unwrap_err();
+        assert_eq!(
+            fault(&error),
+            "invalid value 'abc' for '<POST>': an event id is 64 lower-case hexadecimal digits, this has 3 characters"
+        );
+        let error = clap::Error::new(ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand);
+        assert_eq!(fault(&error), "a command is missing; --help lists them");
     }
 }

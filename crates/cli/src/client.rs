@@ -295,8 +295,12 @@ impl Client {
     ///
     /// # Errors
     /// As [`Failure`] says.
-    pub async fn pet_events(&self, birth: &BirthHash) -> Result<EntriesView, Failure> {
-        self.get(&format!("v1/pets/{birth}/events"), &[]).await
+    pub async fn pet_events(
+        &self,
+        birth: &BirthHash,
+        query: &[(&str, String)],
+    ) -> Result<EntriesView, Failure> {
+        self.get(&format!("v1/pets/{birth}/events"), query).await
     }
 
     /// The feed, newest first.

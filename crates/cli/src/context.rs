@@ -85,12 +85,9 @@ impl Context {
     pub(crate) fn passphrase(&self, prompt: &str, ask: Ask) -> Result<&SecretString, Failure> {
         if self.passphrase.get().is_none() {
             let text = match self.common.passphrase_fd {
-                Some(fd) => read_line_of(fd)?,
-                None => prompted(prompt, ask)?,
+                Some(fd) => not_empty(read_line_of(fd)?)?,
+                None => prompted(prompt, ask, on_terminal)?,
             };
-            if text.expose_secret().is_empty() {
-                return Err(Failure::usage("the passphrase is empty"));
-            }
             let _ = self.passphrase.set(text);
         }
         Ok(self.passphrase.get().expect("set above"))
@@ -109,9 +106,14 @@ impl Context {
     /// Prints why a command failed, for a program, unless a result was printed that says it.
     pub(crate) fn print_failure(&self, failure: &Failure) {
         if self.common.json && !self.has_printed.get() {
-            show(&failure.document().to_string());
+            show_failure(failure);
         }
     }
+}
+
+/// Writes to stdout why a command failed, as a problem document.
+pub(crate) fn show_failure(failure: &Failure) {
+    show(&failure.document().to_string());
 }
 
 /// Writes a line to stdout. Whoever reads it may have seen enough and closed the pipe: that is no
@@ -162,17 +164,33 @@ fn read_line_of(fd: u32) -> Result<SecretString, Failure> {
     Ok(SecretString::from(line.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
-fn prompted(prompt: &str, ask: Ask) -> Result<SecretString, Failure> {
-    let read = |prompt: &str| {
-        rpassword::prompt_password(prompt).map_err(|error| {
+fn on_terminal(prompt: &str) -> std::io::Result<String> {
+    rpassword::prompt_password(prompt)
+}
+
+/// The passphrase that `read` gets for a prompt: not empty, and twice the same if it makes a file.
+fn prompted(
+    prompt: &str,
+    ask: Ask,
+    mut read: impl FnMut(&str) -> std::io::Result<String>,
+) -> Result<SecretString, Failure> {
+    let mut read = |prompt: &str| {
+        read(prompt).map(Zeroizing::new).map_err(|error| {
             Failure::usage(format!("the passphrase can't be asked for ({error}); use --passphrase-fd N"))
         })
     };
-    let text = Zeroizing::new(read(prompt)?);
-    if ask == Ask::Twice && *Zeroizing::new(read("Once more: ")?) != *text {
+    let text = read(prompt)?;
+    if ask == Ask::Twice && *read("Once more: ")? != *text {
         return Err(Failure::usage("the two passphrases differ"));
     }
-    Ok(SecretString::from(text.to_string()))
+    not_empty(SecretString::from(text.to_string()))
+}
+
+fn not_empty(passphrase: SecretString) -> Result<SecretString, Failure> {
+    match passphrase.expose_secret().is_empty() {
+        true => Err(Failure::usage("the passphrase is empty")),
+        false => Ok(passphrase),
+    }
 }
 
 /// Text without control characters but line ends, so that what strangers wrote can't steer the terminal.
@@ -241,6 +259,41 @@ impl Reporter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What comes of these entries, or why nothing, and for what was prompted.
+    fn entered(ask: Ask, entries: &[&str]) -> (Result<String, String>, Vec<String>) {
+        let mut prompts = Vec::new();
+        let mut entries = entries.iter();
+        let given = prompted("New passphrase: ", ask, |prompt| {
+            prompts.push(prompt.to_owned());
+            let entry = entries.next().map(|entry| (*entry).to_owned());
+            entry.ok_or_else(|| std::io::Error::from(std::io::ErrorKind::NotFound))
+        });
+        let given = given.map(|text| text.expose_secret().to_owned()).map_err(|failure| {
+            assert_eq!(failure.exit_code(), 2);
+            failure.to_string()
+        });
+        (given, prompts)
+    }
+
+    #[test]
+    fn a_passphrase_that_makes_a_file_is_entered_twice_the_same() {
+        let (given, prompts) = entered(Ask::Once, &["a long walk", "another"]);
+        assert_eq!(given.unwrap(), "a long walk");
+        assert_eq!(prompts, ["New passphrase: "]);
+        let (given, prompts) = entered(Ask::Twice, &["a long walk", "a long walk"]);
+        assert_eq!(given.unwrap(), "a long walk");
+        assert_eq!(prompts, ["New passphrase: ", "Once more: "]);
+        let refused = |ask, entries: &[&str]| entered(ask, entries).0.unwrap_err();
+        for other in ["a long wal", "a long walk ", "A long walk", ""] {
+            assert_eq!(refused(Ask::Twice, &["a long walk", other]), "the two passphrases differ");
+        }
+        assert_eq!(refused(Ask::Once, &[""]), "the passphrase is empty");
+        assert_eq!(refused(Ask::Twice, &["", ""]), "the passphrase is empty");
+        let nobody = "the passphrase can't be asked for (entity not found); use --passphrase-fd N";
+        assert_eq!(refused(Ask::Once, &[]), nobody);
+        assert_eq!(refused(Ask::Twice, &["a long walk"]), nobody);
+    }
 
     #[test]
     fn strangers_can_t_steer_the_terminal() {

@@ -18,8 +18,7 @@ use context::Context;
 use pitpet_cli::failure::Failure;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match run(cli) {
+    match parse().and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("pitpet: {}", context::plain(&failure.to_string()));
@@ -28,18 +27,42 @@ fn main() -> ExitCode {
     }
 }
 
+/// Reads the arguments. clap tells help, version and what is wrong, and ends the process; where JSON
+/// is asked for, what is wrong is a failure like any other.
+///
+/// # Errors
+/// [`Failure::Usage`], told on stdout already.
+fn parse() -> Result<Cli, Failure> {
+    Cli::try_parse().map_err(|error| {
+        if !error.use_stderr() || !args::asks_for_json(std::env::args_os()) {
+            error.exit();
+        }
+        let failure = Failure::usage(args::fault(&error));
+        context::show_failure(&failure);
+        failure
+    })
+}
+
 fn run(cli: Cli) -> Result<(), Failure> {
     let Cli { common, command } = cli;
+    let is_json = common.json;
+    // Where there is no context to print by.
+    let tell = |failure: &Failure| {
+        if is_json {
+            context::show_failure(failure);
+        }
+    };
     let command = match command {
-        None => return serve::run(serve::ServeArgs::default()),
-        Some(Command::Serve(args)) => return serve::run(args),
+        None => return serve::run(serve::ServeArgs::default()).inspect_err(tell),
+        Some(Command::Serve(args)) => return serve::run(args).inspect_err(tell),
         Some(command) => command,
     };
-    let context = Context::new(common)?;
+    let context = Context::new(common).inspect_err(tell)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::Unreachable(error.to_string()))?;
+        .map_err(|error| Failure::Unreachable(error.to_string()))
+        .inspect_err(tell)?;
     let ended = runtime.block_on(async {
         match command {
             Command::Serve(_) => unreachable!("handled above"),

@@ -16,9 +16,14 @@ pub(crate) async fn pet(context: &Context, args: PetArgs) -> Result<(), Failure>
     let mut text = card(&view);
     let mut json = json!(view);
     if args.events {
-        let entries = client.pet_events(&args.pet).await?.entries;
-        entries.iter().for_each(|entry| text.push_str(&line(entry)));
-        json["events"] = json!(entries);
+        let query: Vec<_> = args.cursor.map(|cursor| ("cursor", cursor)).into_iter().collect();
+        let page = client.pet_events(&args.pet, &query).await?;
+        page.entries.iter().for_each(|entry| text.push_str(&line(entry)));
+        json["events"] = json!(page.entries);
+        if let Some(cursor) = page.cursor {
+            text.push_str(&format!("More: pitpet pet {} --events --cursor '{cursor}'\n", args.pet));
+            json["cursor"] = json!(cursor);
+        }
     }
     context.print(json, &text);
     Ok(())

@@ -10,6 +10,8 @@ mod service;
 
 use expect_test::{Expect, expect, expect_file};
 use pitpet_chain::hash::sha256;
+use pitpet_chain::reject::Reject;
+use pitpet_pipeline::problem::rejected;
 use runner::{Runner, without_hashes};
 use server::{Lie, Server};
 
@@ -188,14 +190,73 @@ fn usage_errors_name_the_field_and_end_with_2() {
 fn a_program_is_told_why_on_its_output() {
     let ran = Runner::new(&nowhere()).run(&["feed", "--json"]);
     assert_eq!(ran.code, 3);
-    let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
-    assert_eq!(document["type"], "/problems/unreachable");
+    assert_eq!(ran.document()["type"], "/problems/unreachable");
     let server = Server::start(12);
     let runner = Runner::new(&server.url());
     let ran = runner.run(&["kennel", "nowhere", "--json"]);
     assert_eq!(ran.code, 1);
-    let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let document = ran.document();
     assert_eq!((&document["status"], &document["type"]), (&404.into(), &"/problems/unknown-kennel".into()));
+    // The service too, whose address another has.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let ran = runner.run(&["serve", "--listen", &address, "--data-dir", "data", "--json"]);
+    assert_eq!(ran.code, 3);
+    assert!(ran.refusal().contains("choose another address with --listen"), "{}", ran.err);
+}
+
+#[test]
+fn a_program_is_told_of_its_arguments_too() {
+    let runner = Runner::new(&nowhere());
+    let nobody = "0".repeat(64);
+    for (args, said) in [
+        (&["pat", "abc", "--json"][..], "an event id is 64 lower-case hexadecimal digits"),
+        (&["--json", "comment", &nobody], "--text <TEXT>"),
+        (&["nonsense", "--json"], "'nonsense'"),
+        (&["feed", "--json", "--limits", "5"], "unexpected argument '--limits' found"),
+        (&["feed", "--json", "--limit", "0"], "0 is not in 1..=100"),
+        (&["account", "--json"], "requires a subcommand"),
+        (&["pet", &nobody, "--cursor", "x", "--json"], "--events"),
+    ] {
+        let ran = runner.run(args);
+        assert_eq!(ran.code, 2, "{args:?}: {}", ran.err);
+        let document = ran.document();
+        assert_eq!(document["type"], "/problems/usage", "{args:?}");
+        let detail = document["detail"].as_str().unwrap();
+        assert!(detail.contains(said) && !detail.contains("--help"), "{args:?}: {detail}");
+        assert_eq!(ran.err, format!("pitpet: {detail}\n"));
+    }
+    expect![[r#"
+        exit 2
+        --- err
+        pitpet: invalid value 'x' for '--amount <AMOUNT>': treats are whole numbers, 1 to 9007199254740991
+    "#]]
+    .assert_eq(&runner.run(&["gift", &nobody, "--amount", "x", "--json"]).refusal());
+    // Help and version are no failures.
+    for (args, shown) in [
+        (&["--json", "--help"][..], "A first tour"),
+        (&["feed", "--help", "--json"], "pitpet feed --kennel classic"),
+        (&["--json", "--version"], "pitpet "),
+    ] {
+        let ran = runner.run(args);
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{args:?}");
+        assert!(ran.out.contains(shown) && !ran.out.contains("/problems/"), "{args:?}: {}", ran.out);
+    }
+    // A value is no option.
+    let ran = runner.run(&["pat", "--", "--json"]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+    assert!(ran.err.starts_with("error: invalid value '--json' for '<POST>'"), "{}", ran.err);
+}
+
+#[test]
+fn without_a_terminal_another_way_is_named() {
+    let runner = Runner::new(&nowhere());
+    let ran = runner.run_without_terminal(&["account", "new", "bella", "--json"]);
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    let (start, end) = ("pitpet: the passphrase can't be asked for (", "); use --passphrase-fd N\n");
+    assert!(ran.err.starts_with(start) && ran.err.ends_with(end), "{}", ran.err);
+    assert_eq!(ran.document()["type"], "/problems/usage");
+    assert!(!runner.home().join(".pitpet/bella.age").exists());
 }
 
 #[test]
@@ -426,21 +487,21 @@ fn a_life_from_birth_to_post_and_pat() {
     // Refusals of the rules, with the way out.
     let refused = |account: &str, args: &[&str]| without_hashes(&runner.act(account, args).err);
     expect![[r#"
-        pitpet: refused: own pet: the rules refuse it (field: post)
+        pitpet: refused: An owner can't pat or share a post of the own pet. (field: post)
           ask a friend: owners can't pat or share their own pet's posts.
     "#]]
     .assert_eq(&refused("bella", &["pat", &post]));
     expect![[r#"
-        pitpet: refused: already done: the rules refuse it (field: post)
+        pitpet: refused: The account has done this to the post before: once per account and post. (field: post)
     "#]]
     .assert_eq(&refused("carla", &["pat", &post]));
     expect![[r#"
-        pitpet: refused: no treats: the rules refuse it (field: amount)
+        pitpet: refused: The account has not enough treats; granted ones pay only for posts and for comments on one's own pet's posts. (field: amount)
           a keepsake releases granted treats. See `pitpet account show`.
     "#]]
     .assert_eq(&refused("carla", &["gift", &mochi, "--amount", "3"]));
     expect![[r#"
-        pitpet: refused: not ended: the rules refuse it (field: pet)
+        pitpet: refused: The story has not ended yet. (field: pet)
           a keepsake can be minted once the story has ended, shortly after the pet's death.
     "#]]
     .assert_eq(&refused("bella", &["keepsake", &mochi]));
@@ -458,6 +519,56 @@ fn a_life_from_birth_to_post_and_pat() {
     .assert_eq(&refused("bella", &["transfer", "nobody", "--amount", "3"]));
     let queued = runner.act("bella", &["post", "--text", "later", "--no-wait"]).json();
     assert_eq!(queued["status"], "queued");
+}
+
+#[test]
+fn a_timeline_is_read_page_by_page() {
+    let server = Server::start(13);
+    let runner = Runner::new(&server.url());
+    runner.account("bella");
+    let mochi = runner.birth("bella", "Mochi");
+    for text in ["One", "Two", "Three"] {
+        runner.act("bella", &["post", "--text", text]).json();
+    }
+    let first = runner.run(&["pet", &mochi, "--events"]);
+    assert!(first.out.contains("Mochi posts: One"), "{}", first.out);
+    assert!(!first.out.contains("is born"), "{}", first.out);
+    // The command for the next page, as it is shown.
+    let last = first.out.lines().last().unwrap();
+    let more = last.strip_prefix("More: pitpet ").unwrap_or_else(|| panic!("no next page: {last}"));
+    let words: Vec<&str> = more.split(' ').map(|word| word.trim_matches('\'')).collect();
+    let second = runner.run(&words);
+    assert_eq!(second.code, 0, "{}", second.err);
+    assert!(second.out.contains("Mochi is born: A cat."), "{}", second.out);
+    assert!(!second.out.contains("posts:") && !second.out.contains("More:"), "{}", second.out);
+    let page = runner.run(&["pet", &mochi, "--events", "--json"]).json();
+    assert_eq!(page["events"].as_array().unwrap().len(), 3);
+    let cursor = page["cursor"].as_str().unwrap();
+    let last = runner.run(&["pet", &mochi, "--events", "--cursor", cursor, "--json"]).json();
+    assert_eq!(last["events"].as_array().unwrap().len(), 1);
+    assert_eq!((&last["events"][0]["kind"], last.get("cursor")), (&"birth".into(), None));
+}
+
+#[test]
+fn every_reason_of_the_rules_is_told() {
+    let server = Server::start(14);
+    let runner = Runner::new(&server.url());
+    runner.account("bella");
+    runner.account("carla");
+    runner.birth("bella", "Mochi");
+    let post = runner.act("bella", &["post", "--text", "Look!"]).id();
+    for reject in Reject::ALL {
+        server.lie(Lie::Refuses(*reject));
+        // A stale nonce or anchor is renewed, and told when that doesn't help.
+        let ran = runner.act("carla", &["pat", &post]);
+        let problem = rejected(*reject);
+        assert_eq!(ran.code, 1, "{reject:?}: {}", ran.err);
+        let said = format!("pitpet: refused: {} (field: {})\n", problem.detail, reject.field());
+        assert!(ran.err.starts_with(&said), "{reject:?}: {}", ran.err);
+        assert_eq!(ran.document(), serde_json::json!(problem), "{reject:?}");
+    }
+    server.lie(Lie::Honest);
+    runner.act("carla", &["pat", &post]).json();
 }
 
 #[test]

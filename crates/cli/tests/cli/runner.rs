@@ -5,6 +5,8 @@ use std::io::{BufRead as _, BufReader, Lines, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+const PITPET: &str = env!("CARGO_BIN_EXE_pitpet");
+
 pub(crate) struct Runner {
     home: tempfile::TempDir,
     url: String,
@@ -31,14 +33,16 @@ impl Ran {
 
     /// The same of a failure with `--json`, whose output is the reason as a document.
     pub(crate) fn refusal(&self) -> String {
-        // What the arguments alone say is refused before `--json` is read.
-        if !self.err.contains("\nFor more information, try '--help'.") {
-            let document: serde_json::Value =
-                serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}", self.out));
-            let (kind, detail) = (document["type"].as_str().unwrap(), document["detail"].as_str().unwrap());
-            assert!(kind.starts_with("/problems/") && self.err.contains(detail), "{document}\n{}", self.err);
-        }
+        let document = self.document();
+        let (kind, detail) = (document["type"].as_str().unwrap(), document["detail"].as_str().unwrap());
+        assert!(kind.starts_with("/problems/") && self.err.contains(detail), "{document}\n{}", self.err);
         format!("exit {}\n--- err\n{}", self.code, self.err)
+    }
+
+    /// The document of a failure with `--json`.
+    pub(crate) fn document(&self) -> serde_json::Value {
+        assert_ne!(self.code, 0, "{}", self.out);
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}{}", self.out, self.err))
     }
 
     pub(crate) fn json(&self) -> serde_json::Value {
@@ -129,21 +133,25 @@ impl Runner {
 
     /// Runs with this on the descriptor that `--passphrase-fd 0` names.
     pub(crate) fn run_with(&self, args: &[&str], passphrase: &str) -> Ran {
-        self.spawn(args, passphrase, Stdio::piped())
+        self.spawn(Command::new(PITPET).args(args), passphrase, Stdio::piped())
     }
 
     /// Runs with its output going somewhere else.
     pub(crate) fn run_into(&self, args: &[&str], out: Stdio) -> Ran {
-        self.spawn(args, "", out)
+        self.spawn(Command::new(PITPET).args(args), "", out)
     }
 
-    fn spawn(&self, args: &[&str], passphrase: &str, out: Stdio) -> Ran {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_pitpet"))
+    /// Runs in a session of its own, which has no terminal, whatever the tests run on.
+    pub(crate) fn run_without_terminal(&self, args: &[&str]) -> Ran {
+        self.spawn(Command::new("setsid").arg(PITPET).args(args), "", Stdio::piped())
+    }
+
+    fn spawn(&self, command: &mut Command, passphrase: &str, out: Stdio) -> Ran {
+        let mut child = command
             .env_clear()
             .env("HOME", self.home())
             .env("PITPET_URL", &self.url)
             .current_dir(self.home())
-            .args(args)
             .stdin(Stdio::piped())
             .stdout(out)
             .stderr(Stdio::piped())
@@ -158,7 +166,7 @@ impl Runner {
 
     /// Starts a command that goes on, its output to be read line by line.
     pub(crate) fn start(&self, args: &[&str]) -> Running {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_pitpet"))
+        let mut child = Command::new(PITPET)
             .env_clear()
             .env("HOME", self.home())
             .env("PITPET_URL", &self.url)

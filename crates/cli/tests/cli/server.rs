@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::Json;
 use axum::body::Bytes as Content;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
@@ -40,6 +40,7 @@ use pitpet_pipeline::api::{
     SubmittedRequest, SumsView,
 };
 use pitpet_pipeline::ports::UploadTicket;
+use pitpet_pipeline::problem::rejected;
 use pitpet_pipeline::statements::SubmittedStatement;
 use serde_json::json;
 use signed_note::{Note, StandardSigner, key_id};
@@ -62,6 +63,8 @@ pub(crate) enum Lie {
     AlwaysFaster,
     /// No lie: its house mines time as soon as enough witnesses have spoken.
     HouseMinesTime,
+    /// It refuses every event, for this reason.
+    Refuses(Reject),
 }
 
 pub(crate) struct Inner {
@@ -86,6 +89,9 @@ pub(crate) struct Server {
 }
 
 const SIGNER: [u8; 32] = [9; 32];
+
+/// Entries on a page of a timeline, few, so that short ones have several.
+const TIMELINE_ENTRIES: usize = 3;
 
 impl Server {
     /// Starts one on a free port. Two with the same `random` have the same kennel.
@@ -136,6 +142,7 @@ impl Server {
             .route("/v1/kennels/{kennel}", get(kennel_view))
             .route("/v1/kennels/{kennel}/checkpoint", get(checkpoint))
             .route("/v1/pets/{birth}", get(pet))
+            .route("/v1/pets/{birth}/events", get(timeline))
             .route("/v1/accounts/{account}", get(account))
             .route("/v1/accounts", post(register))
             .route("/v1/feed", get(feed))
@@ -322,7 +329,7 @@ impl Inner {
             body: None,
         };
         if let Some(reject) = self.rejects.get(id) {
-            view.reject = Some(refusal(*reject, 409));
+            view.reject = Some(rejected(*reject));
             return Some(view);
         }
         let (height, index) = *self.places.get(id)?;
@@ -362,31 +369,59 @@ impl Inner {
             _ => None,
         }
     }
+
+    /// A block's birth or post, as lists show it.
+    fn listed(&self, block: &Block) -> Option<EntryView> {
+        let signed = SignedEvent::read(&block.events.first()?.0).unwrap();
+        let kind = signed.event.payload.kind();
+        let pet: BirthHash = match &signed.event.payload {
+            Payload::Birth { .. } => signed.id.into(),
+            Payload::Post { pet, .. } => *pet,
+            _ => return None,
+        };
+        let (_, body) = self.bodies.get(&signed.id)?;
+        let text = match Body::read(kind, body).ok()? {
+            Body::Birth { story: text, .. } | Body::Post { text, .. } => text,
+            _ => return None,
+        };
+        let (name, _) = self.name_of(&pet)?;
+        Some(EntryView {
+            id: signed.id.to_string(),
+            kind: kind.name().into(),
+            kennel: self.kennel.id().to_string(),
+            pet: pet.to_string(),
+            pet_name: Some(name),
+            account: signed.event.account.to_string(),
+            height: block.header.height,
+            index: 0,
+            timestamp_ms: block.header.timestamp_ms,
+            age: block.header.age,
+            text: Some(text),
+            body_state: "present".into(),
+            tags: vec![],
+            hidden: None,
+            photo_url: None,
+            post: None,
+            amount: None,
+        })
+    }
 }
 
 type Shared = State<Arc<Mutex<Inner>>>;
 
-fn refusal(reject: Reject, status: u16) -> Problem {
-    Problem {
-        kind: format!("/problems/{}", reject.name()),
-        title: reject.name().replace('-', " "),
-        status,
-        detail: "the rules refuse it".into(),
-        field: Some(reject.field().into()),
-        retry_after_s: None,
-    }
+fn answer(problem: Problem) -> Response {
+    (StatusCode::from_u16(problem.status).unwrap(), Json(problem)).into_response()
 }
 
 fn problem(status: u16, kind: &str, detail: &str) -> Response {
-    let problem = Problem {
+    answer(Problem {
         kind: format!("/problems/{kind}"),
         title: kind.replace('-', " "),
         status,
         detail: detail.into(),
         field: None,
         retry_after_s: None,
-    };
-    (StatusCode::from_u16(status).unwrap(), Json(problem)).into_response()
+    })
 }
 
 async fn submit(State(inner): Shared, Json(submitted): Json<SubmittedEvent>) -> Response {
@@ -397,7 +432,7 @@ async fn submit(State(inner): Shared, Json(submitted): Json<SubmittedEvent>) -> 
         .check(inner.kennel.id(), &Parameters::CLASSIC, now_ms())
         .and_then(|()| signed.check_signature());
     if let Err(reject) = checked {
-        return (StatusCode::UNPROCESSABLE_ENTITY, Json(refusal(reject, 422))).into_response();
+        return answer(rejected(reject));
     }
     let body = submitted
         .salt
@@ -409,9 +444,17 @@ async fn submit(State(inner): Shared, Json(submitted): Json<SubmittedEvent>) -> 
     if inner.lie == Lie::AlwaysFaster && matches!(signed.event.payload, Payload::Seal { .. }) {
         inner.seal_first();
     }
-    inner.mine(bytes, signed.id);
-    let answer = Submission { id: Some(signed.id.to_string()), status: "queued".into(), problem: None };
-    (StatusCode::ACCEPTED, Json(answer)).into_response()
+    let lie = inner.lie;
+    match lie {
+        // What needs no state is refused at the door, all else by the miner.
+        Lie::Refuses(reject) if reject < Reject::WrongKey => return answer(rejected(reject)),
+        Lie::Refuses(reject) => {
+            inner.rejects.insert(signed.id, reject);
+        }
+        _ => inner.mine(bytes, signed.id),
+    }
+    let queued = Submission { id: Some(signed.id.to_string()), status: "queued".into(), problem: None };
+    (StatusCode::ACCEPTED, Json(queued)).into_response()
 }
 
 async fn event(State(inner): Shared, Path(id): Path<String>) -> Response {
@@ -503,33 +546,34 @@ async fn account(State(inner): Shared, Path(asked): Path<String>) -> Response {
     .into_response()
 }
 
+async fn timeline(
+    State(inner): Shared,
+    Path(birth): Path<String>,
+    Query(asked): Query<BTreeMap<String, String>>,
+) -> Response {
+    let inner = inner.lock().unwrap();
+    if birth.parse().ok().and_then(|birth: BirthHash| inner.kennel.state().pet(&birth)).is_none() {
+        return problem(404, "unknown-pet", "no pet has this birth hash");
+    }
+    let place = |entry: &EntryView| format!("E#{:020}#{:05}", entry.height, entry.index);
+    let mut entries: Vec<EntryView> = inner
+        .blocks
+        .iter()
+        .rev()
+        .filter_map(|block| inner.listed(block))
+        .filter(|entry| entry.pet == birth)
+        .filter(|entry| asked.get("cursor").is_none_or(|cursor| place(entry) < *cursor))
+        .collect();
+    let has_more = entries.len() > TIMELINE_ENTRIES;
+    entries.truncate(TIMELINE_ENTRIES);
+    let cursor = entries.last().filter(|_| has_more).map(place);
+    Json(EntriesView { entries, cursor }).into_response()
+}
+
 async fn feed(State(inner): Shared) -> Json<EntriesView> {
     let inner = inner.lock().unwrap();
-    let entries = inner.blocks.iter().rev().filter(|block| !block.events.is_empty()).filter_map(|block| {
-        let signed = SignedEvent::read(&block.events[0].0).unwrap();
-        let Payload::Birth { .. } = signed.event.payload else { return None };
-        let (name, story) = inner.name_of(&signed.id.into())?;
-        Some(EntryView {
-            id: signed.id.to_string(),
-            kind: "birth".into(),
-            kennel: inner.kennel.id().to_string(),
-            pet: signed.id.to_string(),
-            pet_name: Some(name),
-            account: signed.event.account.to_string(),
-            height: block.header.height,
-            index: 0,
-            timestamp_ms: block.header.timestamp_ms,
-            age: block.header.age,
-            text: Some(story),
-            body_state: "present".into(),
-            tags: vec![],
-            hidden: None,
-            photo_url: None,
-            post: None,
-            amount: None,
-        })
-    });
-    Json(EntriesView { entries: entries.collect(), cursor: None })
+    let entries = inner.blocks.iter().rev().filter_map(|block| inner.listed(block));
+    Json(EntriesView { entries: entries.filter(|entry| entry.kind == "birth").collect(), cursor: None })
 }
 
 fn read_request(submitted: &SubmittedRequest) -> pitpet_chain::request::Request {

@@ -114,6 +114,15 @@ fn mistakes(runner: &Runner, url: &str) {
     "#]],
     );
     check(
+        "bella",
+        &["pet", &mochi, "--events", "--cursor", "yesterday"],
+        expect![[r#"
+        exit 1
+        --- err
+        pitpet: refused: The request has a field that can't be used: The cursor must be one that this server gave for this list. (field: cursor)
+    "#]],
+    );
+    check(
         "carla",
         &["post", "--pet", &rex, "--text", "Still here?"],
         expect![[r#"
@@ -156,9 +165,7 @@ fn mistakes(runner: &Runner, url: &str) {
         expect![[r#"
         exit 2
         --- err
-        error: invalid value '99999999999999999999' for '--amount <AMOUNT>': treats are whole numbers, 1 to 9007199254740991
-
-        For more information, try '--help'.
+        pitpet: invalid value '99999999999999999999' for '--amount <AMOUNT>': treats are whole numbers, 1 to 9007199254740991
     "#]],
     );
     check(

@@ -16,9 +16,10 @@ use pitpet_chain::hash::{AccountId, PublicKey};
 use pitpet_chain::mining::{self, Purpose, Work, statement_bytes};
 use pitpet_chain::reject::Reject;
 use pitpet_cli::client::now_ms;
+use pitpet_pipeline::problem::rejected;
 use pitpet_pipeline::statements::{OfficesView, StatementView, SubmittedStatement, WaitingStatement};
 
-use super::{Inner, Lie, Server, refusal};
+use super::{Inner, Lie, Server, answer};
 
 impl Server {
     /// Sets how far the server's clock is behind.
@@ -99,7 +100,7 @@ async fn statement(State(inner): Shared, Json(said): Json<SubmittedStatement>) -
     let is_sound = keys.witnesses.contains(&key)
         && verify_signature(&key, &statement_bytes(inner.kennel.id(), &head), &signature);
     if !is_sound {
-        return (StatusCode::UNPROCESSABLE_ENTITY, Json(refusal(Reject::BadStatement, 422))).into_response();
+        return answer(rejected(Reject::BadStatement));
     }
     let threshold = keys.threshold;
     inner.statements.push(said.clone());
