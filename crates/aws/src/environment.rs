@@ -77,7 +77,8 @@ pub fn table_named(name: &str) -> Result<Arc<dyn Table>, EnvironmentError> {
     Ok(Arc::new(DynamoTable::new(&settings, name)?))
 }
 
-/// The queue that `PITPET_QUEUE_URL` names.
+/// The queue that `PITPET_QUEUE_URL` names; the adapter itself, because the miner asks it for more
+/// than its port has ([`SqsQueue::come_back`]).
 ///
 /// # Errors
 /// [`EnvironmentError`].

@@ -1,5 +1,5 @@
 //! Production adapters for the ports of `pitpet-pipeline`: DynamoDB, SQS FIFO, folder and S3; and
-//! what else the functions need of AWS: keys, logs, metrics.
+//! what else the functions need of AWS: keys, logs, metrics, redelivery.
 //!
 //! The only crate that names the AWS SDKs: their types and errors stop here. The local process
 //! uses the same table adapter over an embedded engine.
@@ -18,6 +18,7 @@ pub mod gateway;
 pub mod logs;
 pub mod metrics;
 pub mod objects;
+pub mod redelivery;
 mod secrets;
 pub mod settings;
 pub mod sqs;
@@ -27,5 +28,6 @@ pub use dead_letters::DeadLetterQueue;
 pub use dynamo::DynamoTable;
 pub use objects::FolderObjects;
 pub use objects::S3Objects;
+pub use redelivery::{Receipts, Redelivery};
 pub use settings::Settings;
 pub use sqs::SqsQueue;

@@ -4,8 +4,7 @@
 //! with the environment itself. So the default provider chain (profiles, SSO, instance metadata)
 //! is deliberately absent, and with it most of what an SDK build weighs.
 //!
-//! A plain-HTTP client is used for `http://` endpoints on loopback; the cloud needs the cargo
-//! feature `tls`.
+//! A plain-HTTP client is used for `http://` endpoints on loopback, one with TLS for all others.
 
 use std::net::IpAddr;
 use std::time::Duration;

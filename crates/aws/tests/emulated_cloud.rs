@@ -1,8 +1,8 @@
 //! The queue and the bucket on an emulated cloud.
 //!
 //! Needs a MiniStack on loopback, named by `PITPET_MINISTACK_URL` (such as
-//! `http://127.0.0.1:4566`), and the features `emulated-cloud` and `s3`: it is no part of the
-//! default run.
+//! `http://127.0.0.1:4566`), and the feature `emulated-cloud`: it is no part of the default
+//! run.
 
 #[path = "support/cloud.rs"]
 mod cloud;

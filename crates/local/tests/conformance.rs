@@ -1,26 +1,43 @@
-//! The embedded queue runs the suite of its port.
+//! The embedded queue runs the suites of its ports: what is sent goes through [`QueueHandle`], dead
+//! letters through [`DeadLetterHandle`]; the other side is the queue itself, which the event source
+//! and an operator have.
 
-#[path = "support/clock.rs"]
-mod clock;
-
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use clock::{NOW_MS, Standing};
-use pitpet_local::queue::{DeadLetterHandle, FifoQueue, QueueSettings, Which};
+use pitpet_local::queue::{Counts, DeadLetterHandle, FifoQueue, QueueHandle, QueueSettings, Which};
 use pitpet_pipeline::conformance::dead_letters;
 use pitpet_pipeline::conformance::queue::{Parameters, QueueUnderTest, Received, Sent, Time, all};
-use pitpet_pipeline::ports::{OutgoingMessage, QueueError};
+use pitpet_pipeline::ports::{Clock, OutgoingMessage, Queue, QueueError};
+
+/// The suite's time: it moves when the suite waits.
+struct SuiteClock(AtomicU64);
+
+impl Clock for SuiteClock {
+    fn now_ms(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    fn sleep(&self, _duration_ms: u64) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(std::future::pending())
+    }
+}
 
 struct Embedded {
     queue: FifoQueue,
-    now_ms: AtomicU64,
+    port: QueueHandle,
+    clock: Arc<SuiteClock>,
 }
 
 impl Embedded {
     fn now_ms(&self) -> u64 {
-        self.now_ms.load(Ordering::SeqCst)
+        self.clock.now_ms()
+    }
+
+    async fn counts(&self) -> Counts {
+        self.queue.counts(self.now_ms()).await.expect("the file is good")
     }
 }
 
@@ -36,8 +53,12 @@ impl QueueUnderTest for Embedded {
     }
 
     async fn send(&self, message: &OutgoingMessage) -> Result<Sent, QueueError> {
-        let sent = self.queue.send(vec![message.clone()], self.now_ms()).await.remove(0)?;
-        Ok(Sent { message_id: sent.message_id, sequence_number: sent.sequence_number })
+        self.port.send(std::slice::from_ref(message)).await.remove(0)?;
+        // The port gives no ids; a duplicate is answered with those of the first.
+        let held = self.counts().await;
+        let duplicate = self.queue.send(vec![message.clone()], self.now_ms()).await.remove(0)?;
+        assert_eq!(self.counts().await, held, "what the port has sent is held already");
+        Ok(Sent { message_id: duplicate.message_id, sequence_number: duplicate.sequence_number })
     }
 
     async fn receive(&self, max: u32) -> Vec<Received> {
@@ -66,7 +87,7 @@ impl QueueUnderTest for Embedded {
     }
 
     async fn wait(&self, duration_ms: u64) {
-        self.now_ms.fetch_add(duration_ms, Ordering::SeqCst);
+        self.clock.0.fetch_add(duration_ms, Ordering::SeqCst);
     }
 
     async fn dead_letters(&self) -> Vec<OutgoingMessage> {
@@ -91,8 +112,11 @@ async fn the_embedded_queue_conforms() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let queue =
         FifoQueue::open(&folder.path().join("queue.sqlite"), QueueSettings::default()).expect("a new queue");
-    let port = DeadLetterHandle::new(queue.clone(), Arc::new(Standing));
-    let queue = Embedded { queue, now_ms: AtomicU64::new(NOW_MS) };
+    let clock = Arc::new(SuiteClock(AtomicU64::new(1_700_000_000_000)));
+    // Bounded, as what the service takes from outside is.
+    let port = QueueHandle::bounded(queue.clone(), clock.clone());
+    let dead = DeadLetterHandle::new(queue.clone(), clock.clone());
+    let queue = Embedded { queue, port, clock };
     all(&queue).await;
-    dead_letters::all(&queue, &port).await;
+    dead_letters::all(&queue, &dead).await;
 }

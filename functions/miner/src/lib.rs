@@ -4,19 +4,18 @@
 //! the package.
 
 mod modules;
-mod redelivery;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use pitpet_aws::Redelivery;
 use pitpet_aws::environment::{self, EnvironmentError};
 use pitpet_aws::metrics::{self, Count, Measure, count, measure};
 use pitpet_pipeline::mine::{MineReport, Miner, MinerSettings, ReceivedMessage};
 use pitpet_pipeline::ports::OutgoingMessage;
 
 pub use modules::WasmModules;
-pub use redelivery::{Receipts, Redelivery};
 
 fn received(message: SqsMessage) -> ReceivedMessage {
     let attribute = |name: &str| message.attributes.get(name).cloned().unwrap_or_default();

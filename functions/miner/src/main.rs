@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aws_lambda_events::sqs::SqsEvent;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use pitpet_miner::Receipts;
+use pitpet_aws::Receipts;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

@@ -2,15 +2,16 @@
 //!
 //! SQS shows a failed message again when its visibility timeout is over, which has to be longer
 //! than six invocations; until then its whole group stands still. A table that did not answer for
-//! a moment would stop a kennel for minutes, so the function asks for them earlier.
+//! a moment would stop a kennel for minutes, so the miner asks for them earlier.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use pitpet_aws::SqsQueue;
-use pitpet_aws::attempts::doubled;
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+
+use crate::attempts::doubled;
+use crate::sqs::SqsQueue;
 
 /// The wait after the first receive.
 const FIRST: Duration = Duration::from_secs(1);
@@ -32,7 +33,7 @@ pub struct Receipts(Vec<Receipt>);
 impl Receipts {
     /// Takes them from the event, before it is mined.
     pub fn of(event: &SqsEvent) -> Self {
-        let receipt = |record: &aws_lambda_events::sqs::SqsMessage| {
+        let receipt = |record: &SqsMessage| {
             let attribute = |name: &str| record.attributes.get(name).cloned().unwrap_or_default();
             Some(Receipt {
                 id: record.message_id.clone()?,
@@ -83,7 +84,7 @@ impl Redelivery {
 
 #[cfg(test)]
 mod tests {
-    use aws_lambda_events::sqs::{BatchItemFailure, SqsMessage};
+    use aws_lambda_events::sqs::BatchItemFailure;
 
     use super::*;
 
