@@ -5,6 +5,7 @@
 //! is a plain function of bytes.
 
 mod decoders;
+pub mod keys;
 mod outer;
 pub mod seeds;
 #[cfg(feature = "wasm")]
@@ -34,6 +35,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "export", run: outer::export },
     Target { name: "ingest", run: outer::ingest },
     Target { name: "query", run: outer::query },
+    Target { name: "keys", run: keys::keys },
     #[cfg(feature = "wasm")]
     Target { name: "module", run: wasm::module },
     #[cfg(feature = "wasm")]

@@ -6,11 +6,14 @@ use pitpet_chain::genesis::Genesis;
 use pitpet_chain::hash::{RulesHash, sha256};
 use pitpet_chain::proof::LogProof;
 use pitpet_chain_host::Operation;
+use pitpet_keys::fields::Writer;
 use pitpet_pipeline::export_file::{ExportWriter, Opening};
 use pitpet_pipeline::message::{Entry, SaltedBody, pack};
 use pitpet_pipeline::query::{Segment, SegmentEntry};
 use pitpet_pipeline::snapshots::Manifest;
 use serde_json::{Value, json};
+
+use crate::keys::OPERATIONS;
 
 const EVENTS: &str = include_str!("../../../testvectors/events.json");
 const REQUESTS: &str = include_str!("../../../testvectors/requests.json");
@@ -178,6 +181,14 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
                 .map(String::into_bytes)
                 .collect()
         }
+        // Each operation with fields as several of them begin.
+        "keys" => (0..OPERATIONS.len() as u8)
+            .flat_map(|operation| {
+                let seed = Writer::new().bytes(&[7; 32]).bytes(b"anna").done();
+                let password = Writer::new().bytes(b"a long password").bytes(&[7; 32]).done();
+                [seed, password].map(|fields| with_head(operation, &fields))
+            })
+            .collect(),
         #[cfg(feature = "wasm")]
         "module" => vec![b"\0asm\x01\0\0\0".to_vec(), released_module()],
         // A header of 128 bytes before no code, with texts and a digest that isn't its own.

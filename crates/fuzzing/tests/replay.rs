@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use pitpet_fuzzing::keys::OPERATIONS;
 use pitpet_fuzzing::{TARGETS, run, seeds};
 
 fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
@@ -37,7 +38,7 @@ fn seeds_and_corpora() {
 fn seeds_cut_and_flipped() {
     for target in TARGETS
         .iter()
-        .filter(|target| !["boundary", "differential", "ingest", "query"].contains(&target.name))
+        .filter(|target| !["boundary", "differential", "ingest", "query", "keys"].contains(&target.name))
     {
         for seed in seeds::of(target.name).iter().filter(|seed| seed.len() < 2_048) {
             for at in 0..seed.len() {
@@ -48,6 +49,21 @@ fn seeds_cut_and_flipped() {
             }
         }
     }
+}
+
+/// All that the module for keys exports is fuzzed.
+#[test]
+fn every_operation_on_keys_is_a_choice() {
+    let source = include_str!("../../../wasm/keys/src/boundary.rs");
+    let exports = source.split("\nexports!(").nth(1).expect("the list of exports");
+    let exports: Vec<&str> = exports
+        .lines()
+        .map(str::trim)
+        .take_while(|line| *line != ");")
+        .filter(|line| !line.is_empty())
+        .collect();
+    let fuzzed: Vec<String> = OPERATIONS.iter().map(|(name, _)| format!("{name},")).collect();
+    assert_eq!(exports, fuzzed);
 }
 
 /// `fuzz/` has a binary for each target, and no other.
