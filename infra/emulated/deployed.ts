@@ -10,7 +10,13 @@ import {
   QueryCommand,
   ScanCommand,
 } from '@aws-sdk/client-dynamodb';
-import { IAMClient, ListRolesCommand, PutRolePolicyCommand, UpdateAssumeRolePolicyCommand } from '@aws-sdk/client-iam';
+import {
+  DeleteRolePolicyCommand,
+  IAMClient,
+  ListRolesCommand,
+  PutRolePolicyCommand,
+  UpdateAssumeRolePolicyCommand,
+} from '@aws-sdk/client-iam';
 import { DeleteObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { ReceiveMessageCommand, SQSClient, SendMessageCommand } from '@aws-sdk/client-sqs';
@@ -53,22 +59,39 @@ export function deployment(environment: NodeJS.ProcessEnv) {
   };
 
   return {
-    /** AWS asks for `sqs:SendMessage` also when a batch is sent; the emulator for an action that AWS doesn't have. */
-    async allowBatches(queues: Readonly<Record<string, string>>): Promise<void> {
+    /**
+     * AWS asks for `sqs:SendMessage` also when a batch is sent, and for `sqs:ChangeMessageVisibility` when one comes
+     * back; the emulator for actions that AWS doesn't have.
+     */
+    async allowBatches(action: 'SendMessage' | 'ChangeMessageVisibility', queues: Record<string, string>): Promise<void> {
       for (const [title, queue] of Object.entries(queues)) {
         const [iam, { RoleName }] = await found(title);
         const arn = `arn:aws:sqs:${environment['AWS_REGION']}:${queue.split('/').slice(-2).join(':')}`;
         await iam.send(
           new PutRolePolicyCommand({
             RoleName,
-            PolicyName: 'batches',
+            PolicyName: `${action}Batch`,
             PolicyDocument: JSON.stringify({
               Version: '2012-10-17',
-              Statement: [{ Effect: 'Allow', Action: 'sqs:SendMessageBatch', Resource: arn }],
+              Statement: [{ Effect: 'Allow', Action: `sqs:${action}Batch`, Resource: arn }],
             }),
           }),
         );
       }
+    },
+
+    /** Takes an action away from a role; gives what gives it back. */
+    async without(title: string, action: string): Promise<() => Promise<void>> {
+      const [iam, { RoleName }] = await found(title);
+      const policy = { RoleName, PolicyName: 'without' };
+      const PolicyDocument = JSON.stringify({
+        Version: '2012-10-17',
+        Statement: [{ Effect: 'Deny', Action: action, Resource: '*' }],
+      });
+      await iam.send(new PutRolePolicyCommand({ ...policy, PolicyDocument }));
+      return async () => {
+        await iam.send(new DeleteRolePolicyCommand(policy));
+      };
     },
 
     /** Sends a message that nobody can read. */

@@ -146,7 +146,8 @@ async function all(): Promise<void> {
 
   const outside = deployment(cloud.environment);
   const [queue, deadLetters] = [output('QueueUrl'), output('DeadLettersUrl')];
-  await outside.allowBatches({ Ingest: queue, Miner: deadLetters, Reaper: queue });
+  await outside.allowBatches('SendMessage', { Ingest: queue, Miner: deadLetters, Reaper: queue });
+  await outside.allowBatches('ChangeMessageVisibility', { Miner: queue });
 
   step('found kennels');
   await admin('kennel', 'open', 'classic', '--preset', 'classic');
@@ -241,6 +242,15 @@ async function all(): Promise<void> {
     await player('post', '--account', 'bella', '--pet', mochi, '--text', `day ${age}`);
   }
   await until('the story has ended', 240, async () => (await shown(luna)).phase === 'ended');
+
+  step('what a batch could not be done with comes back soon, not after the visibility timeout of six minutes');
+  const allow = await outside.without('Miner', 'dynamodb:GetItem');
+  const posted = player('post', '--account', 'bella', '--pet', mochi, '--text', 'in a bad moment');
+  await pause(5_000);
+  await allow();
+  const allowed = Date.now();
+  await posted;
+  assert.ok(Date.now() - allowed < 60_000, `it took ${Date.now() - allowed} ms`);
 
   step('each function is denied what it must not do');
   await outside.all({

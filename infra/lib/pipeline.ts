@@ -43,7 +43,7 @@ const RECEIVES_MAX = 30;
 /** Memory, MB; CPU comes with it: 1,769 MB are one core. */
 export const MEMORY_MB: Readonly<Record<FunctionName, number>> = {
   ingest: 256,
-  // Eight open kennels of at most 64 MiB, and the decoded blocks of a replay.
+  // Eight open kennels of usual size, at most 64 MiB, or one at all its limits; and the decoded blocks of a replay.
   miner: 1_024,
   reaper: 256,
   query: 512,
