@@ -68,6 +68,15 @@ fn assert_only(direct: &BTreeMap<String, BTreeSet<String>>, member: &str, allowe
     assert!(extra.is_empty(), "{member} may not depend on {extra:?}");
 }
 
+/// As [`assert_only`], but of the workspace's own crates.
+fn assert_only_of_ours(direct: &BTreeMap<String, BTreeSet<String>>, member: &str, allowed: &[&str]) {
+    let extra: Vec<_> = direct[member]
+        .iter()
+        .filter(|name| direct.contains_key(name.as_str()) && !allowed.contains(&name.as_str()))
+        .collect();
+    assert!(extra.is_empty(), "{member} may not depend on {extra:?}, which are ours");
+}
+
 fn assert_never(reached: &BTreeSet<String>, member: &str, never: &[&str]) {
     let found: Vec<_> =
         reached.iter().filter(|name| never.iter().any(|prefix| name.starts_with(prefix))).collect();
@@ -90,6 +99,27 @@ fn the_rules_are_pure() {
         "pitpet-chain",
         &["tokio", "serde_json", "tracing", "log", "chrono", "time", "wasmer", "aws-"],
     );
+    // Looked at alone, because other members ask the signatures' crate for random keys.
+    let alone = built_alone("pitpet-chain");
+    assert!(alone.contains("ed25519-dalek"), "{alone:?}");
+    assert_never(&alone, "pitpet-chain", &["rand", "fastrand", "getrandom"]);
+}
+
+/// The engine's host and the use cases stand on the rules, the adapters on the use cases.
+#[test]
+fn a_layer_takes_of_our_own_crates_only_those_below() {
+    let metadata = metadata();
+    let direct = direct(&metadata);
+    for (member, allowed) in [
+        ("pitpet-chain-host", &["pitpet-chain"][..]),
+        ("pitpet-pipeline", &["pitpet-chain", "pitpet-keys"]),
+        ("pitpet-aws", &["pitpet-chain", "pitpet-pipeline"]),
+    ] {
+        assert_only_of_ours(&direct, member, allowed);
+    }
+    // A call of the engine ends before it returns: nothing of it waits, and nothing of it is on a network.
+    let host = reached(&metadata, "pitpet-chain-host");
+    assert_never(&host, "pitpet-chain-host", &["tokio", "mio", "hyper", "reqwest"]);
 }
 
 #[test]

@@ -701,7 +701,7 @@ impl Season {
         Ok(())
     }
 
-    /// What the reaper does: closes stories, and mines time on a kennel at rest.
+    /// What the reaper does: closes stories. This kennel is never at rest, so that no time is mined.
     fn house(&mut self) -> anyhow::Result<()> {
         let dead: BTreeSet<BirthHash> =
             self.kennel.state().pets().filter(|pet| pet.phase == Phase::Dead).map(|pet| pet.birth).collect();

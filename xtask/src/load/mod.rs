@@ -25,7 +25,7 @@ use support::Load;
 /// Arguments of `load`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  pitpet admin kennel open load --stamp-bits 4 --birth-bits 8\n  cargo xtask load --kennel load\n  cargo xtask load --kennel load --rates 100,200,400 --seconds 60 --per-post 25\n  cargo run --release -p xtask --features tls -- load --url https://YOUR-SITE --kennel load --rates 5,10 --json\n\nEvents are signed and stamped before the clock starts: a kennel with few stamp bits saves time. On AWS an address may send 1,200 events a minute (PITPET_ADDRESS_LIMIT); what is refused is counted. Ctrl-C ends the sending; what was sent is still checked. It runs the `pitpet` beside its own binary to verify: build it with `cargo build --release`.\n\nExit codes: 0 all that was acknowledged is there and the ledger verifies, 1 not so, 2 usage."
+    after_help = "Examples:\n  pitpet admin kennel open load --stamp-bits 4 --birth-bits 8\n  cargo xtask load --kennel load\n  cargo xtask load --kennel load --rates 100,200,400 --seconds 60 --per-post 25\n  cargo xtask load --url https://YOUR-SITE --kennel load --rates 5,10 --json\n\nEvents are signed and stamped before the clock starts: a kennel with few stamp bits saves time. On AWS an address may send 1,200 events a minute (PITPET_ADDRESS_LIMIT); what is refused is counted. Ctrl-C ends the sending; what was sent is still checked. It runs the `pitpet` beside its own binary to verify: build it with `cargo build --release`.\n\nExit codes: 0 all that was acknowledged is there and the ledger verifies, 1 not so, 2 usage."
 )]
 pub(crate) struct Arguments {
     /// Where the service is

@@ -154,7 +154,10 @@ fn requests() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pitpet_chain::body::{Body, BodyFault};
     use pitpet_chain::event::Kind;
+    use pitpet_chain::hash::tag;
+    use pitpet_chain_host::Operation;
 
     #[test]
     fn files_are_current() {
@@ -172,6 +175,39 @@ mod tests {
     fn every_kind_has_an_example() {
         let kinds: Vec<Kind> = ledger::tell().examples.into_keys().collect();
         assert_eq!(kinds, Kind::ALL);
+    }
+
+    /// The tag that a line of the source declares.
+    fn of_tag(line: &str) -> Option<&str> {
+        line.trim_start().strip_prefix("pub const ")?.split_once(": &str = \"")?.1.strip_suffix("\";")
+    }
+
+    /// Whether a section of the wire format's page has a row that begins with this cell.
+    fn has_row(page: &str, title: &str, cell: &str) -> bool {
+        let (_, from) = page.split_once(&format!("\n## {title}\n")).expect("the page has this section");
+        let section = from.split("\n## ").next().unwrap_or_default();
+        section.contains(&format!("\n| {cell} | "))
+    }
+
+    #[test]
+    fn the_page_has_every_operation_tag_and_body() {
+        let read = |path: &str| fs::read_to_string(workspace().join(path)).unwrap();
+        let page = read("docs/wire-format.md");
+        for operation in Operation::ALL {
+            let name = operation.name();
+            assert!(has_row(&page, "Module interface", &format!("`{name}`")), "the operation {name}");
+        }
+        // There is no list of the tags: they are read from the source.
+        let source = read("crates/chain/src/hash.rs");
+        let tags: Vec<&str> = source.lines().filter_map(of_tag).collect();
+        assert!(tags.contains(&tag::KENNEL) && tags.contains(&tag::REQUEST), "{tags:?}");
+        for tag in tags {
+            assert!(has_row(&page, "Hashes and tags", &format!("`{tag}`")), "the tag {tag}");
+        }
+        for kind in Kind::ALL {
+            let has_body = Body::read(*kind, &[]) != Err(BodyFault::Presence);
+            assert_eq!(has_row(&page, "Bodies", kind.name()), has_body, "the body of {}", kind.name());
+        }
     }
 
     #[test]
