@@ -2,8 +2,11 @@
 
 use pitpet_keys::operations::{self, Answer};
 
-/// All of them, in the order of the module's exports.
-pub const OPERATIONS: &[(&str, fn(&[u8]) -> Answer)] = &[
+/// One of them.
+pub type Operation = fn(&[u8]) -> Answer;
+
+/// All of them by name, in the order of the module's exports.
+pub const OPERATIONS: &[(&str, Operation)] = &[
     ("account_new", operations::account_new),
     ("account_of", operations::account_of),
     ("account_read", operations::account_read),
