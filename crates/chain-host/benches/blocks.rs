@@ -4,41 +4,22 @@
 //! `cargo bench -p pitpet-chain-host --bench blocks [-- MODULE.wasm]`; without an argument the newest released module
 //! is measured. Medians; only ratios within one run compare.
 
+#[path = "../tests/support/kennel.rs"]
+mod kennel;
+
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use ed25519_dalek::SigningKey;
+use kennel::{CREATED_MS, genesis, id};
 use pitpet_chain::abi::{Batch, Session, Start};
 use pitpet_chain::codec::{Bytes, decode, encode};
 use pitpet_chain::event::{Event, Payload, VERSION};
-use pitpet_chain::genesis::{Genesis, Parameters};
-use pitpet_chain::hash::{AccountId, BirthHash, EventId, PublicKey, RulesHash, sha256};
+use pitpet_chain::hash::{AccountId, BirthHash, EventId, PublicKey, RulesHash};
 use pitpet_chain::kennel::{Kennel, Outcome, Snapshot};
 use pitpet_chain::log::{Frontier, leaf};
 use pitpet_chain::state::{Account, Pet, Phase, Post, State};
 use pitpet_chain_host::{Host, Instance, Metering, Operation, Releases, Settings, Target};
-
-const CREATED_MS: u64 = 1_800_000_000_000;
-
-fn genesis() -> Genesis {
-    let key = |n| PublicKey(SigningKey::from_bytes(&[n; 32]).verifying_key().to_bytes());
-    Genesis {
-        version: 1,
-        parameters: Parameters { stamp_bits: 0, birth_bits: 0, ..Parameters::TOWN },
-        operator: key(1),
-        house: key(2),
-        moderators: vec![key(3)],
-        witnesses: vec![],
-        threshold: 0,
-        checkpoint: key(4),
-        created_ms: CREATED_MS,
-        random: [5; 32],
-    }
-}
-
-fn id(kind: &str, n: u32) -> [u8; 32] {
-    sha256(format!("{kind} {n}").as_bytes())
-}
 
 /// A kennel of a given size at a given height, as a snapshot.
 fn snapshot(rules: RulesHash, height: u64, pets: u32, accounts: u32, posts: u32) -> Snapshot {

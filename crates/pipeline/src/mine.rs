@@ -620,14 +620,12 @@ impl Miner {
     /// Stores the bodies of a block's events, and nothing else of its publication, but for the words
     /// of those that somebody else is publishing, who may have looked for the bodies too early.
     async fn keep_bodies(&self, block: &NewBlock, bodies: &Bodies) -> Result<(), MineError> {
-        let events = events_of(&block.bytes.0)?;
-        let kept: Vec<_> = events.iter().filter_map(|event| Some((event, bodies.get(event)?))).collect();
-        let guarded = kept.iter().map(|(event, body)| body_update(event, body)).collect();
+        let guarded = events_of(&block.bytes.0)?
+            .iter()
+            .filter_map(|event| Some(body_update(event, bodies.get(event)?)))
+            .collect();
         self.table.publish(&PublishBatch { immutable: Vec::new(), guarded }).await?;
-        for (event, body) in kept {
-            publisher::index_late(self.table.as_ref(), event, body, bodies).await?;
-        }
-        Ok(())
+        Ok(publisher::index_placed(self.table.as_ref(), &block.bytes.0, bodies).await?)
     }
 
     /// The events of the committed blocks that have no place yet: at most `unpublished_max` blocks.

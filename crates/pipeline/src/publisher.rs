@@ -1,6 +1,6 @@
 //! Publishing: bringing the read side up to the head. Whoever finds it behind finishes the job.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pitpet_chain::codec::Bytes;
 use pitpet_chain::hash::{BlockHash, Digest32, EventId, KennelId};
@@ -175,6 +175,34 @@ pub(crate) async fn index_late(
     let block = read_block(table, &kennel, place.number("height")?, &hash).await?;
     let late = bodies.others([(*event, body.clone())]);
     let immutable = words(&block.bytes, &late).map_err(|_| damaged("a committed block can't be read"))?;
+    if !immutable.is_empty() {
+        let batch = PublishBatch { immutable, guarded: Vec::new() };
+        table.publish(&batch).await?;
+        take_back_erased(table, &batch.immutable).await?;
+    }
+    Ok(())
+}
+
+/// Lists those events of a block that have their places already under the words of their bodies,
+/// which are stored: somebody who did not see them publishes the block. The other events are left to
+/// whoever writes their places.
+///
+/// # Errors
+/// [`LedgerError`].
+pub(crate) async fn index_placed(
+    table: &dyn Table,
+    bytes: &[u8],
+    bodies: &Bodies,
+) -> Result<(), LedgerError> {
+    let mut immutable = words(bytes, bodies).map_err(|_| damaged("a committed block can't be read"))?;
+    let events: BTreeSet<Digest32> =
+        immutable.iter().map(|item| item.attributes.digest("id")).collect::<Result<_, _>>()?;
+    let placed = events.into_iter().map(|event| async move {
+        let place = table.get(&items::place(&EventId(event)), Consistency::Strong).await?;
+        Ok::<_, LedgerError>(place.map(|_| event))
+    });
+    let placed: Vec<_> = futures::future::try_join_all(placed).await?.into_iter().flatten().collect();
+    immutable.retain(|item| item.attributes.digest("id").is_ok_and(|event| placed.contains(&event)));
     if !immutable.is_empty() {
         let batch = PublishBatch { immutable, guarded: Vec::new() };
         table.publish(&batch).await?;
