@@ -13,8 +13,12 @@ const ARTEFACTS = join(dirname(fileURLToPath(import.meta.url)), "../../target/br
 
 export const PASSWORD = "walnut sleeps under seven chairs";
 
+/** How long what must come is waited for: far more than a busy machine needs, ms. */
+export const PATIENCE_MS = 240_000;
+
 export const launch = () =>
   chromium.launch({
+    timeout: PATIENCE_MS,
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: [
       "--no-sandbox",
@@ -31,7 +35,7 @@ export const launch = () =>
 export async function device(browser, service, options = {}) {
   const context = await browser.newContext({ baseURL: service.url, ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(60_000);
+  page.setDefaultTimeout(PATIENCE_MS);
   const faults = [];
   page.on("pageerror", (error) => faults.push(`script: ${error.message}`));
   page.on("console", (message) => {

@@ -61,8 +61,9 @@ test("a block with a changed receipt shows exactly what differs", async () => {
   await tampered(page, (body) => {
     const at = body.lastIndexOf(receipt);
     assert.ok(at > 0, "the receipt is in the evidence");
-    // 19 granted treats are left of 20: the byte of that number becomes 20.
-    const number = receipt.lastIndexOf(Buffer.from([19]));
+    // The account's record: 19 granted treats are left of 20, none are free, and its pet's hash of 32 bytes follows.
+    // 19 becomes 20.
+    const number = receipt.lastIndexOf(Buffer.from([19, 0, 0x58, 32]));
     assert.ok(number > 0, receipt.toString("hex"));
     const changed = Buffer.from(body);
     changed[at + number] = 20;

@@ -75,7 +75,7 @@ test("new posts are announced, and put on top when asked for", async () => {
   await visitor.page.locator("[data-endless] > ul > li", { hasText: "Something new." }).waitFor();
   assert.match(await first.textContent(), /Something new\./);
   assert.equal(await visitor.page.locator("[data-endless] > ul > li").count(), 21);
-  assert.ok(await visitor.page.locator(".new-posts").isHidden());
+  await visitor.page.locator(".new-posts").waitFor({ state: "hidden" });
   assertQuiet(visitor);
   await visitor.context.close();
 });

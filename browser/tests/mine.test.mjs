@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { assertAccessible, assertQuiet, device, joinWith, launch, open, post, shot } from "../lib/browser.mjs";
+import { assertAccessible, assertQuiet, device, joinWith, launch, open, PATIENCE_MS, post, shot } from "../lib/browser.mjs";
 import { Service } from "../lib/service.mjs";
 
 let service, browser, anna, birth;
@@ -63,7 +63,7 @@ test("a seal is found in the page, and paid; so is the next age's", async () => 
   assert.equal(account.kennels[0].free, 1);
   // Another page of the same browser posts: an age begins, and the first page goes on by itself.
   const other = await anna.context.newPage();
-  other.setDefaultTimeout(60_000);
+  other.setDefaultTimeout(PATIENCE_MS);
   await post(other, birth, "A new age.");
   await other.close();
   await won.nth(1).waitFor();

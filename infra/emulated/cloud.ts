@@ -74,7 +74,7 @@ export class Cloud {
     const cloud = new Cloud(folder, port, child);
     for (let tries = 0; ; tries += 1) {
       if (existsSync(certificate) && answers(cloud.endpoint, certificate)) return cloud;
-      if (child.exitCode !== null || tries > 300) {
+      if (child.exitCode !== null || tries > 1_800) {
         const text = readFileSync(join(folder, 'log'), 'utf8');
         await cloud.stop();
         throw new Error(`MiniStack does not start:\n${text.slice(-2_000)}`);

@@ -114,7 +114,10 @@ async fn a_new_item_goes_out_again_only_if_it_was_not_executed() {
 
 #[tokio::test]
 async fn nobody_at_the_other_end_is_unavailable() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Bound and not listening: it refuses, and nobody else gets it meanwhile.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let free = socket.local_addr().unwrap();
     let table = table(format!("http://{free}"), PublishMode::Embedded);
     assert_eq!(kind(table.update(&update(Retry::Never)).await), "unavailable");
 }

@@ -170,10 +170,11 @@ export async function act(kind, place, button, own, use) {
     status.dataset.state = "queued";
     say(T.queued);
     const height = await mined(id, (code) => say(code === "offline" ? T.away : T.queued));
-    status.dataset.state = "mined";
-    say(T.mined(height));
+    // Before it is told, so that a page that is opened at once knows of it.
     if (isOnce(kind)) await did(own, kind, place.dataset.post).catch(() => {});
     else wait(false);
+    status.dataset.state = "mined";
+    say(T.mined(height));
     // What else it changed is shown as the page has it now; the page itself, if anything fails.
     await refresh(place, kind, id, use).catch(() => {});
   } catch (error) {

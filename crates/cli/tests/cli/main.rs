@@ -15,10 +15,13 @@ use pitpet_pipeline::problem::rejected;
 use runner::{Runner, without_hashes};
 use server::{Lie, Server};
 
-/// A port on which nothing listens: it was free a moment ago and is held by no one.
+/// A port on which nothing listens: it is bound, so that nobody gets it, until the tests end.
 fn nowhere() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("http://{}", listener.local_addr().unwrap())
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    std::mem::forget(socket);
+    format!("http://{address}")
 }
 
 fn check(args: &[&str], expected: Expect) {

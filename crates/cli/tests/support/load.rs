@@ -169,6 +169,7 @@ impl Load {
     }
 
     pub async fn try_post(&self, mut events: Vec<SubmittedEvent>) -> Result<(), String> {
+        let until = Instant::now() + WAIT_MAX;
         while !events.is_empty() {
             let request = SubmittedEvents { events: events.clone() };
             let answer = self.http.post(format!("{}/v1/events", self.url)).json(&request).send().await;
@@ -188,6 +189,8 @@ impl Load {
                 match &result.problem {
                     None => {}
                     Some(problem) if problem.kind == BUSY => busy.push(event),
+                    // Something behind it does not answer for the moment.
+                    Some(problem) if problem.status == 503 && Instant::now() < until => busy.push(event),
                     Some(problem) => return Err(format!("an event was refused: {problem:?}")),
                 }
             }
@@ -216,7 +219,13 @@ impl Load {
         let until = Instant::now() + WAIT_MAX;
         while Instant::now() < until {
             let told = |error: reqwest::Error| format!("{path}: {error}");
-            let answer = self.http.get(format!("{}{path}", self.url)).send().await.map_err(told)?;
+            let answer = match self.http.get(format!("{}{path}", self.url)).send().await {
+                Err(error) if error.is_timeout() => {
+                    last = told(error);
+                    continue;
+                }
+                answer => answer.map_err(told)?,
+            };
             let status = answer.status();
             let text = answer.text().await.map_err(told)?;
             match status.is_success() {

@@ -27,9 +27,6 @@ use crate::args::{DemoArgs, URL};
 use crate::context::{Ask, Context, plain, show};
 use cast::{CAST, Character};
 
-/// The demonstration ends within this time, whatever happens: 3 minutes less 10 seconds.
-const TIME_MAX: Duration = Duration::from_secs(170);
-
 /// After this time it makes no pauses for reading along.
 const HURRY_AFTER: Duration = Duration::from_secs(90);
 
@@ -58,6 +55,8 @@ struct Demo {
     client: Client,
     kennel: Kennel,
     started: Instant,
+    /// It ends within this time, whatever happens.
+    within: Duration,
     pace: Duration,
     neighbours: Vec<Neighbour>,
     /// The pet whose story ended.
@@ -91,6 +90,7 @@ pub(crate) async fn run(context: &Context, args: DemoArgs) -> Result<(), Failure
         client,
         kennel,
         started: Instant::now(),
+        within: Duration::from_secs(args.within_s),
         pace,
         neighbours: Vec::new(),
         first_life: BirthHash([0; 32]),
@@ -140,7 +140,7 @@ fn accounts(context: &Context) -> Result<Vec<Account>, Failure> {
 
 impl Demo {
     fn left(&self) -> Result<Duration, Failure> {
-        let left = TIME_MAX.saturating_sub(self.started.elapsed());
+        let left = self.within.saturating_sub(self.started.elapsed());
         if left.is_zero() {
             return Err(Failure::Unreachable("the demonstration took too long; is the server busy?".into()));
         }

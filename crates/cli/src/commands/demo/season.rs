@@ -66,7 +66,7 @@ const COMMENTS_MAX: usize = 3 * IN_BLOCKS as usize;
 const ORDER_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// How long the miners have to execute what there is.
-const CATCH_UP_WAIT: Duration = Duration::from_secs(30);
+const CATCH_UP_WAIT: Duration = Duration::from_secs(120);
 
 /// How many of the neighbours have a pet in the second kennel too.
 const RESIDENTS: usize = 4;
