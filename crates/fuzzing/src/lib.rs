@@ -36,6 +36,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "ingest", run: outer::ingest },
     Target { name: "query", run: outer::query },
     Target { name: "keys", run: keys::keys },
+    Target { name: "photo", run: outer::photo },
     #[cfg(feature = "wasm")]
     Target { name: "module", run: wasm::module },
     #[cfg(feature = "wasm")]

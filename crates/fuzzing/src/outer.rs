@@ -1,4 +1,4 @@
-//! What stands around the rules: notes, messages, exports, and the HTTP handlers of writes and reads.
+//! What stands around the rules: notes, messages, exports, photos, and the HTTP handlers of writes and reads.
 
 use std::sync::OnceLock;
 
@@ -53,6 +53,13 @@ pub(crate) fn export(data: &[u8]) {
             assert_eq!(reader.next_segment().expect("the end is read"), None);
         }
     }
+}
+
+/// What is uploaded as a photo, and made small to be shown.
+pub(crate) fn photo(data: &[u8]) {
+    let Some(made) = pitpet_web::photos::shrink(data) else { return };
+    let small = image::load_from_memory(&made).expect("it is a picture");
+    assert_eq!(small.width(), small.height(), "it is a square");
 }
 
 /// Where requests are taken, and one place where none is. New ones go to the end: an input's first

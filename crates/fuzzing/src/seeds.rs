@@ -1,5 +1,8 @@
 //! Inputs to begin with: the golden vectors, taken apart, so that no copy of them is kept.
 
+use std::io::Cursor;
+
+use image::{DynamicImage, ImageFormat};
 use pitpet_chain::abi::Claim;
 use pitpet_chain::codec::{Bytes, decode, encode};
 use pitpet_chain::genesis::Genesis;
@@ -187,6 +190,22 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
                 let seed = Writer::new().bytes(&[7; 32]).bytes(b"anna").done();
                 let password = Writer::new().bytes(b"a long password").bytes(&[7; 32]).done();
                 [seed, password].map(|fields| with_head(operation, &fields))
+            })
+            .collect(),
+        // Small pictures of each format, with and without transparency.
+        "photo" => [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP]
+            .into_iter()
+            .flat_map(|format| {
+                let colours =
+                    image::RgbImage::from_fn(9, 7, |x, y| image::Rgb([x as u8 * 28, y as u8 * 36, 90]));
+                let opaque = DynamicImage::from(colours);
+                let clear = DynamicImage::from(opaque.to_rgba8());
+                let pictures = if format == ImageFormat::Jpeg { vec![opaque] } else { vec![opaque, clear] };
+                pictures.into_iter().map(move |picture| {
+                    let mut file = Cursor::new(Vec::new());
+                    picture.write_to(&mut file, format).expect("into memory");
+                    file.into_inner()
+                })
             })
             .collect(),
         #[cfg(feature = "wasm")]

@@ -79,6 +79,10 @@ bugs! {
     RejectPreferred = "reject-preferred",
     /// Garbage is collected at the head, too.
     GarbageAtHead = "garbage-at-head",
+    /// Who prepares a kennel takes the one it thought of itself, whatever another one has reserved.
+    OwnSuccessor = "own-successor",
+    /// Rules that were decided on come a block too late.
+    UpgradeLate = "upgrade-late",
     /// The nonce is not checked.
     NonceUnchecked = "nonce-unchecked",
     /// Whether an account has visited a post before is not checked.

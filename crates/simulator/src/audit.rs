@@ -55,20 +55,25 @@ pub async fn audit(table: &MemoryTable, founding: &Founding, published: Publishe
     let head = read_head(table, founding, Consistency::Strong).await.expect("a sound head");
     let (genesis, path) =
         path_down(table, id, (head.height, head.hash), 0).await.expect("parents lead to genesis");
-    let rules_hash = head.header.rules_hash;
-    let (mut kennel, first) = Kennel::found(founding.genesis.clone(), rules_hash).expect("a good genesis");
+    let first = read_block(table, id, 0, &genesis).await.expect("the first block is there");
+    let mut rules = decode::<Block>(&first.bytes).expect("a block").header.rules_hash;
+    let (mut kennel, first) = Kennel::found(founding.genesis.clone(), rules).expect("a good genesis");
     assert_eq!(first.head.hash, genesis, "the chain begins with its genesis");
     let mut blocks = vec![genesis];
     let mut events: Vec<(u64, EventId)> = Vec::new();
     let mut commitments = BTreeMap::new();
     for (height, hash) in path {
         let stored = read_block(table, id, height, &hash).await.expect("a committed block is there");
+        let block: Block = decode(&stored.bytes).expect("a block");
+        if block.header.rules_hash != rules {
+            rules = block.header.rules_hash;
+            kennel = Kennel::open(kennel.snapshot(), rules).expect("the chain decided on these rules");
+        }
         let made = kennel.replay(&stored.bytes, Signatures::Checked).expect("a committed block replays");
         assert_eq!(made.head.hash, hash, "a block is what its key says");
         assert_eq!(made.nodes, stored.nodes, "a block's log nodes");
         assert!(kennel.state().is_balanced(), "treats are conserved at height {height}");
         blocks.push(hash);
-        let block: Block = decode(&stored.bytes).expect("it was replayed");
         for event in &block.events {
             let signed = SignedEvent::read(&event.0).expect("it was replayed");
             events.push((height, signed.id));

@@ -38,6 +38,9 @@ pub const QUICK: Parameters = Parameters { stamp_bits: 0, birth_bits: 0, ..Param
 /// The rules hash of the kennels here: the native rules answer to any.
 pub const RULES: RulesHash = RulesHash([0x11; 32]);
 
+/// Names of rules that a kennel may go over to, that of [`RULES`] among them. The native rules decide under each.
+pub const RELEASES: [RulesHash; 3] = [RULES, RulesHash([0x12; 32]), RulesHash([0x13; 32])];
+
 /// Of whose seed the moderator's key is made.
 pub const MODERATOR_SEED: u8 = 203;
 

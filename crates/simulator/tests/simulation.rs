@@ -17,6 +17,9 @@ const FAULTS_MIN: u64 = 500;
 /// At least so many accepted events of each kind.
 const ACCEPTED_MIN: u64 = 20;
 
+/// At least so many changes of rules that came.
+const UPGRADES_MIN: u64 = 500;
+
 /// Simulates all of these and shows what happened in them, where a test's output is captured too.
 /// Panics with the smallest failing scenario, if one fails.
 fn simulate(scenarios: impl Iterator<Item = Scenario> + Send) -> Counts {
@@ -42,6 +45,7 @@ fn nothing_is_lost_whatever_fails() {
     for kind in FaultKind::ALL {
         assert!(counts.of(*kind) >= FAULTS_MIN, "only {} of {kind}", counts.of(*kind));
     }
+    assert!(counts.upgrades >= UPGRADES_MIN, "only {} changes of rules", counts.upgrades);
     for kind in Kind::ALL {
         assert!(counts.accepted(*kind) >= ACCEPTED_MIN, "only {} of {}", counts.accepted(*kind), kind.name());
     }

@@ -11,7 +11,7 @@ mod icons;
 pub mod layout;
 mod pages;
 mod parts;
-mod photos;
+pub mod photos;
 pub mod policy;
 pub mod texts;
 pub mod view;

@@ -103,8 +103,8 @@ fn decoder(photo: &[u8]) -> Option<impl ImageDecoder> {
     Some(decoder)
 }
 
-/// Decodes a photo within bounds and makes a small square of it.
-fn shrink(photo: &[u8]) -> Option<Vec<u8>> {
+/// Decodes a photo within bounds and makes a small square of it, a JPEG; none if it can't be shown.
+pub fn shrink(photo: &[u8]) -> Option<Vec<u8>> {
     let image = DynamicImage::from_decoder(decoder(photo)?).ok()?;
     let side = image.width().min(image.height());
     let square = image.crop_imm((image.width() - side) / 2, (image.height() - side) / 2, side, side);

@@ -91,12 +91,12 @@ fn node(left: &Digest32, right: &Digest32) -> Digest32 {
 
 impl Ledger {
     /// A kennel founded a moment ago.
-    fn new(genesis: &Genesis, hash: &BlockHash) -> Self {
+    fn new(genesis: &Genesis, rules: RulesHash, hash: &BlockHash) -> Self {
         let mut ledger = Self {
             blocks: Vec::new(),
             peaks: Vec::new(),
             timestamp_ms: genesis.created_ms,
-            books: Books::new(genesis, hash),
+            books: Books::new(genesis, rules, hash),
             records: BTreeMap::new(),
             published: 0,
             genesis: genesis.clone(),
@@ -147,8 +147,10 @@ fn number(item: Option<&Attributes>, name: &'static str) -> u64 {
 
 impl Auditor {
     /// An auditor of these kennels, founded a moment ago.
-    pub(super) fn new(geneses: &[(Genesis, BlockHash)]) -> Self {
-        let ledgers = geneses.iter().map(|(genesis, hash)| (genesis.kennel(), Ledger::new(genesis, hash)));
+    /// Kennels that were founded by these rules.
+    pub(super) fn new(geneses: &[(Genesis, BlockHash)], rules: RulesHash) -> Self {
+        let ledgers =
+            geneses.iter().map(|(genesis, hash)| (genesis.kennel(), Ledger::new(genesis, rules, hash)));
         let ledgers = ledgers.collect();
         Self {
             ledgers,
@@ -285,7 +287,7 @@ impl Auditor {
         let rules = RulesHash(item.digest("rules").map_err(bad("the rules"))?);
         let founded = pitpet_chain::kennel::Kennel::found(genesis.clone(), rules);
         let (_, block) = founded.map_err(bad("a successor's genesis"))?;
-        self.ledgers.insert(kennel, Ledger::new(&genesis, &block.head.hash));
+        self.ledgers.insert(kennel, Ledger::new(&genesis, rules, &block.head.hash));
         self.opened.insert(kennel, after);
         Ok(())
     }
@@ -467,6 +469,7 @@ impl Auditor {
             counts.receipts += 1;
             *counts.kinds.entry(event.payload.kind()).or_default() += 1;
         }
+        counts.upgrades += u64::from(ledger.books.rules() != block.header.rules_hash);
         ledger.books.block(&block, &signed, hash)
     }
 

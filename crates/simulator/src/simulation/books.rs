@@ -23,7 +23,6 @@ use pitpet_pipeline::query::{read_account, read_pet};
 
 use super::auditor::{Finding, bad, require};
 use crate::table::MemoryTable;
-use crate::town::RULES;
 
 /// Ages after which the difficulty is set anew.
 const WINDOW_AGES: usize = 8;
@@ -85,6 +84,8 @@ pub(super) struct Books {
     pub(super) sales: Vec<Sale>,
     pub(super) judgements: Vec<Judgement>,
     pub(super) offices: Keys,
+    /// They, as the last event about them left them: what is shown. That a change of rules has come is no event.
+    shown: Option<Keys>,
     /// The block that began the age.
     began: (u64, BlockHash),
     sealed: bool,
@@ -109,10 +110,11 @@ struct Here {
 
 impl Books {
     /// Of a kennel founded a moment ago.
-    pub(super) fn new(genesis: &Genesis, first: &BlockHash) -> Self {
+    pub(super) fn new(genesis: &Genesis, rules: RulesHash, first: &BlockHash) -> Self {
         let office = |key: &PublicKey| Office { key: *key, nonce: 0 };
         Self {
-            rules: RULES,
+            rules,
+            shown: None,
             height: 0,
             age: 0,
             last_aging_ms: genesis.created_ms,
@@ -237,6 +239,11 @@ impl Books {
         self.pay(id, cost - granted)
     }
 
+    /// The rules of the newest block.
+    pub(super) fn rules(&self) -> RulesHash {
+        self.rules
+    }
+
     /// Takes over a committed block.
     pub(super) fn block(&mut self, block: &Block, signed: &[SignedEvent], hash: BlockHash) -> Finding {
         let header = &block.header;
@@ -260,6 +267,11 @@ impl Books {
             };
             let of_event = |what| format!("{what}: event {} ({:?})", signed.id, signed.event.payload.kind());
             let mut expected = self.event(signed, &here).map_err(of_event)?;
+            for change in &expected {
+                if let Change::Keys(keys) = change {
+                    self.shown = Some(keys.clone());
+                }
+            }
             if let Payload::Seal { time: Some(_), .. } = signed.event.payload {
                 sealer = Some(signed.event.account);
             }
@@ -895,10 +907,9 @@ impl Books {
             })?;
         }
         // Before anybody used an office nothing is shown of it: the genesis says it.
-        let was_used = self.kinds.keys().any(|kind| kind.replay_class() == ReplayClass::Office);
-        if was_used && self.rules == RULES {
+        if let Some(shown) = &self.shown {
             let item = table.item(&items::keys(kennel)).ok_or("the keys of the offices are not shown")?;
-            require(item.bytes("record") == Ok(encode(&self.offices).as_slice()), || {
+            require(item.bytes("record") == Ok(encode(shown).as_slice()), || {
                 "other keys of the offices are shown".to_owned()
             })?;
         }

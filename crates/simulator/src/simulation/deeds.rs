@@ -13,7 +13,7 @@ use pitpet_pipeline::head::Founding;
 use pitpet_pipeline::message::Entry;
 
 use super::world::World;
-use crate::town::{Player, RULES, key};
+use crate::town::{Player, RELEASES, key};
 
 /// Keys that a player has beside the first one.
 const SPARE_KEYS: u8 = 3;
@@ -299,7 +299,11 @@ pub(super) fn decree(world: &World, founding: &Founding) -> Entry {
             threshold: 0,
         });
     }
-    // Decided on, for a height that doesn't come in a run, and withdrawn.
-    let rules_hash = if world.below(3) == 0 { RULES } else { RulesHash([world.below(250) as u8; 32]) };
-    official.act(Payload::Upgrade { rules_hash, at_height: height + 1_000_000 })
+    // The rules of today withdraw what was decided. Others are decided on for soon, or for a height that doesn't come in
+    // a run; rules that no miner has, for such a height alone.
+    let (rules_hash, ahead) = match (world.one_of(&RELEASES), world.below(4)) {
+        (Some(rules), 1..) => (*rules, world.between(1, 12)),
+        _ => (RulesHash([world.below(250) as u8; 32]), 1_000_000),
+    };
+    official.act(Payload::Upgrade { rules_hash, at_height: height + ahead })
 }

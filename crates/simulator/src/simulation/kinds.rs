@@ -125,6 +125,8 @@ pub struct Counts {
     pub garbage: u64,
     /// Kennels that opened by themselves.
     pub opened: u64,
+    /// Changes of rules that came.
+    pub upgrades: u64,
     /// Accepted events by kind.
     pub kinds: BTreeMap<Kind, u64>,
     /// Faults by kind.
@@ -158,6 +160,7 @@ impl Counts {
         self.dead += other.dead;
         self.garbage += other.garbage;
         self.opened += other.opened;
+        self.upgrades += other.upgrades;
         for (kind, count) in &other.kinds {
             *self.kinds.entry(*kind).or_default() += count;
         }
@@ -176,6 +179,7 @@ impl fmt::Display for Counts {
         writeln!(f, "{:>9} rejects, {} dead letters", self.rejects, self.dead)?;
         writeln!(f, "{:>9} staged blocks collected", self.garbage)?;
         writeln!(f, "{:>9} kennels opened by themselves", self.opened)?;
+        writeln!(f, "{:>9} changes of rules", self.upgrades)?;
         for kind in Kind::ALL {
             writeln!(f, "{:>9} accepted: {}", self.accepted(*kind), kind.name())?;
         }

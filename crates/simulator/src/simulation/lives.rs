@@ -8,6 +8,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pitpet_chain::abi::{Batch, Replay, Start};
+use pitpet_chain::block::Block;
 use pitpet_chain::codec::{Bytes, decode, encode};
 use pitpet_chain::genesis::Genesis;
 use pitpet_chain::hash::{BlockHash, KennelId};
@@ -464,11 +465,22 @@ async fn snapshot_of_lost(world: &World, founding: &Founding) {
     if !world.is_due(FaultKind::SnapshotOfLost) {
         return;
     }
-    let start = Start { rules_hash: RULES, genesis: Some(Bytes(encode(&founding.genesis))), snapshot: None };
-    let Ok((mut instance, _)) = NativeHost.open(&RULES.0, &encode(&start)) else { return };
+    let mut rules = RULES;
+    let start = Start { rules_hash: rules, genesis: Some(Bytes(encode(&founding.genesis))), snapshot: None };
+    let Ok((mut instance, _)) = NativeHost.open(&rules.0, &encode(&start)) else { return };
     let up_to = path.into_iter().filter(|(height, _)| *height < lost.0).chain([lost]);
     for (height, hash) in up_to {
         let Ok(block) = read_block(table, kennel, height, &hash).await else { return };
+        let decided = decode::<Block>(&block.bytes).map(|block| block.header.rules_hash);
+        if let Ok(others) = decided
+            && others != rules
+        {
+            rules = others;
+            let snapshot = instance.snapshot().ok().map(Bytes);
+            let start = Start { rules_hash: rules, genesis: None, snapshot };
+            let Ok((taken_over, _)) = NativeHost.open(&rules.0, &encode(&start)) else { return };
+            instance = taken_over;
+        }
         let replay = Replay { signatures: false, block: Bytes(block.bytes) };
         if instance.replay(&encode(&replay)).is_err() {
             return;

@@ -39,7 +39,7 @@ pub use kinds::{Counts, FaultKind};
 pub use shrink::shrink;
 
 use crate::table::MemoryTable;
-use crate::town::{self, QUICK, RULES, found_with};
+use crate::town::{self, QUICK, RELEASES, RULES, found_with};
 use auditor::{Auditor, Finding};
 use world::{SECOND, World};
 
@@ -268,7 +268,7 @@ fn found(scenario: &Scenario) -> (Vec<Founding>, Arc<MemoryTable>, Auditor) {
             (founding.genesis.clone(), block.head.hash)
         })
         .collect();
-    (kennels, table, Auditor::new(&geneses))
+    (kennels, table, Auditor::new(&geneses, RULES))
 }
 
 /// Everybody who was promised something asks what became of it.
@@ -345,7 +345,7 @@ fn checked(world: &Arc<World>) -> Finding {
         table: world.table.as_ref(),
         objects: None,
         modules: &NativeHost,
-        rules: vec![RULES],
+        rules: RELEASES.to_vec(),
         mode: Mode::Check,
         search_words_max: WORDS_MAX,
     };
