@@ -13,7 +13,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
 use async_trait::async_trait;
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use pitpet_pipeline::items;
 use pitpet_pipeline::ports::{
     Attributes, Clock, Consistency, Item, Key, Order, PublishBatch, Query, Table, TableError, Update,
 };
@@ -28,7 +30,7 @@ use crate::faults::{Call, Fault, Network, Operation, Port};
 use crate::objects::MemoryObjects;
 use crate::queue::{MemoryQueue, QueueSettings};
 use crate::table::{MemoryTable, Written};
-use crate::town::FOUNDED_MS;
+use crate::town::{FOUNDED_MS, RELEASES};
 
 /// Microseconds of a millisecond: turns are finer than the clock.
 pub(super) const MS: u64 = 1_000;
@@ -147,7 +149,13 @@ impl World {
             trace: scenario.trace.then(VecDeque::new),
         };
         let (state, auditor) = (Mutex::new(state), Mutex::new(auditor));
-        Arc::new(Self { scenario, clock, table, objects: Arc::default(), queue, state, auditor })
+        let objects = Arc::new(MemoryObjects::new());
+        for rules in RELEASES {
+            // Stored, so that ingest lets them be decided on; what decides is native.
+            let stored = objects.put(&items::rules_object(&rules), Vec::new()).now_or_never();
+            stored.expect("memory answers at once").expect("a good key");
+        }
+        Arc::new(Self { scenario, clock, table, objects, queue, state, auditor })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
