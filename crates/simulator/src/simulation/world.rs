@@ -17,7 +17,8 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use pitpet_pipeline::items;
 use pitpet_pipeline::ports::{
-    Attributes, Clock, Consistency, Item, Key, Order, PublishBatch, Query, Table, TableError, Update,
+    Attributes, Clock, Consistency, Item, Key, Objects as _, Order, PublishBatch, Query, Table, TableError,
+    Update,
 };
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
