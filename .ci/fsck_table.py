@@ -145,7 +145,7 @@ def play(pitpet, folder, environment):
     try:
         url = until("the service starts", said)[0]
         subprocess.run(
-            [pitpet, "--url", url, "demo", "--pace-ms", "0"],
+            [pitpet, "--url", url, "demo", "--pace-ms", "0", "--within-s", "900"],
             env=environment,
             check=True,
             stdout=subprocess.DEVNULL,

@@ -160,6 +160,8 @@ test("what friends did is told, once", async () => {
   const plain = await device(browser, service, { javaScriptEnabled: false });
   await plain.page.goto(`/account/${account.id}/notices`);
   assert.match(await plain.page.textContent("main"), /So soft!/);
+  await plain.page.locator(`main .line a[href="/pet/${pets.anna}"]`, { hasText: "Mochi" }).first().waitFor();
+  await plain.page.locator(`main .line a[href^="/post/${id}#e-"]`, { hasText: "commented" }).waitFor();
   await shot(plain.page, "no-scripts-notices");
   await plain.context.close();
 });

@@ -1,5 +1,6 @@
 // A full feed under a slow network: how much is fetched before it can be read, that nothing shifts while it loads, and
-// that no script keeps the page from being used. Times are bounded widely, for a busy machine; how long pages take is
+// that no script keeps the page from being used. Times by the clock are bounded widely, for a busy machine, and what the
+// page computes by its own time; how long pages take is
 // measured by `cargo bench -p pitpet --bench pages`.
 
 import assert from "node:assert/strict";
@@ -15,9 +16,11 @@ const BYTES_MAX = 100 * 1024;
 const REQUESTS_MAX = 5;
 /** A tenth of what is called good. */
 const SHIFT_MAX = 0.01;
-/** Wide, for a busy machine: on a quiet one a page is not blocked, and drawn after a second or two. */
-const BLOCKED_MS_MAX = 5_000;
-const LARGEST_MS_MAX = 60_000;
+/** What the page's thread computes until it is ready, in its own time, which other work on the machine doesn't move, ms. */
+const COMPUTED_MS_MAX = 1_000;
+/** Those that are moved by it: on a quiet machine a page is not blocked, and drawn after a second or two. */
+const BLOCKED_MS_MAX = 3_000;
+const LARGEST_MS_MAX = 20_000;
 
 let service, browser;
 const paths = {};
@@ -43,6 +46,7 @@ async function measured(path, viewport) {
   const visitor = await device(browser, service, { viewport });
   const { page } = visitor;
   const devtools = await visitor.context.newCDPSession(page);
+  await devtools.send("Performance.enable", { timeDomain: "threadTicks" });
   await devtools.send("Network.enable");
   await devtools.send("Network.setCacheDisabled", { cacheDisabled: true });
   await devtools.send("Network.emulateNetworkConditions", SLOW);
@@ -70,10 +74,12 @@ async function measured(path, viewport) {
     ...globalThis.found,
     before: 1 + performance.getEntriesByType("resource").filter((entry) => entry.renderBlockingStatus === "blocking").length,
   }));
+  const { metrics } = await devtools.send("Performance.getMetrics");
+  const computedMs = 1_000 * metrics.find(({ name }) => name === "TaskDuration").value;
   const isPhoto = ({ url }) => /\/(thumb|media)\//.test(url);
   const others = [...requests.values()].filter((request) => !isPhoto(request));
   await visitor.context.close();
-  return { ...result, bytes: others.reduce((sum, { bytes }) => sum + bytes, 0), requests: others.length };
+  return { ...result, computedMs, bytes: others.reduce((sum, { bytes }) => sum + bytes, 0), requests: others.length };
 }
 
 for (const [size, viewport] of [["phone", { width: 390, height: 844 }], ["desktop", { width: 1280, height: 900 }]]) {
@@ -82,13 +88,14 @@ for (const [size, viewport] of [["phone", { width: 390, height: 844 }], ["deskto
       const found = await measured(path, viewport);
       t.diagnostic(
         `${name}: ${found.before} requests before it is drawn, ${found.requests} in all, ${found.bytes} bytes; largest paint ` +
-          `${Math.round(found.largestMs)} ms, blocked ${Math.round(found.blockedMs)} ms, shift ${found.shift.toFixed(4)}`,
+          `${Math.round(found.largestMs)} ms, blocked ${Math.round(found.blockedMs)} ms, computed ${Math.round(found.computedMs)} ms, shift ${found.shift.toFixed(4)}`,
       );
       assert.ok(found.before <= REQUESTS_MAX, `${name}: ${found.before} requests before it is drawn`);
       assert.ok(found.bytes <= BYTES_MAX, `${name}: ${found.bytes} bytes without photos`);
       assert.ok(found.shift <= SHIFT_MAX, `${name} shifts by ${found.shift}: ${found.moved.join(" | ")}`);
       assert.ok(found.blockedMs <= BLOCKED_MS_MAX, `${name} is blocked for ${found.blockedMs} ms`);
-      assert.ok(found.largestMs > 0 && found.largestMs <= LARGEST_MS_MAX, `${name}: largest paint after ${found.largestMs} ms`);
+      assert.ok(found.largestMs <= LARGEST_MS_MAX, `${name}: largest paint after ${found.largestMs} ms`);
+      assert.ok(found.computedMs > 0 && found.computedMs <= COMPUTED_MS_MAX, `${name} computes for ${found.computedMs} ms`);
     }
   });
 }
@@ -101,8 +108,12 @@ for (const locale of ["en", "de"]) {
       await player.page.addInitScript(() => {
         // /me waits for all of its parts, however slow the machine is, and not for 3 s at most.
         const later = globalThis.setTimeout;
-        globalThis.setTimeout = (act, ms, ...more) => later(act, ms === 3_000 ? 600_000 : ms, ...more);
-        globalThis.found = { shift: 0, moved: [] };
+        globalThis.found = { shift: 0, moved: [], patient: 0 };
+        globalThis.setTimeout = (act, ms, ...more) => {
+          if (ms !== 3_000) return later(act, ms, ...more);
+          globalThis.found.patient += 1;
+          return later(act, 600_000, ...more);
+        };
         new PerformanceObserver((list) => list.getEntries().forEach((entry) => {
           if (entry.hadRecentInput) return;
           globalThis.found.shift += entry.value;
@@ -115,6 +126,7 @@ for (const locale of ["en", "de"]) {
         if (path === "/me") await player.page.locator("html[data-shown=true]").waitFor({ state: "attached" });
         const found = await player.page.evaluate(() => globalThis.found);
         assert.ok(found.shift <= SHIFT_MAX, `${path} shifts by ${found.shift}: ${found.moved.join(" | ")}`);
+        if (path === "/me") assert.equal(found.patient, 1, "the wait that is stretched");
         const header = await player.page.locator("header.top").evaluate((element) => element.offsetHeight);
         assert.ok(header <= 120, `the header takes ${header} px`);
       }

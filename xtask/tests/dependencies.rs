@@ -224,3 +224,20 @@ fn planted_bugs_are_in_no_build_that_ships() {
         assert_never(&reached(&metadata, member), member, &["pitpet-simulator"]);
     }
 }
+
+/// What a build for running and testing leaves unoptimised, what is deployed has not.
+#[test]
+fn what_is_deployed_is_optimised() {
+    let manifest = include_str!("../../Cargo.toml");
+    let at_level = |profile: &str, level: &str| -> BTreeSet<&str> {
+        let begin = format!("[profile.{profile}.package.");
+        let end = format!("\nopt-level = {level}");
+        let sections = manifest.split("\n\n").filter(|section| section.contains(&end));
+        sections.filter_map(|section| Some(section.split_once(&begin)?.1.split_once(']')?.0)).collect()
+    };
+    let mut light = at_level("release", "0");
+    // They are not in a function.
+    assert!(light.remove("pitpet") && light.remove("xtask"));
+    assert!(light.contains("aws-sdk-dynamodb"), "{light:?}");
+    assert_eq!(at_level("lambda", "3"), light);
+}

@@ -792,7 +792,7 @@ pub(crate) struct DemoArgs {
     #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u64).range(0..=1000))]
     pub(crate) pace_ms: u64,
     /// It ends within this time, whatever happens, s
-    #[arg(long, default_value_t = 170, value_parser = clap::value_parser!(u64).range(10..=3600))]
+    #[arg(long, default_value_t = 170, value_parser = clap::value_parser!(u64).range(60..=3600))]
     pub(crate) within_s: u64,
 }
 

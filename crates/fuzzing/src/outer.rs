@@ -60,6 +60,7 @@ pub(crate) fn photo(data: &[u8]) {
     let Some(made) = pitpet_web::photos::shrink(data) else { return };
     let small = image::load_from_memory(&made).expect("it is a picture");
     assert_eq!(small.width(), small.height(), "it is a square");
+    assert!(small.width() <= 480, "it is small");
 }
 
 /// Where requests are taken, and one place where none is. New ones go to the end: an input's first

@@ -1,4 +1,4 @@
-//! Inputs to begin with: the golden vectors, taken apart, so that no copy of them is kept.
+//! Inputs to begin with: the golden vectors, taken apart, so that no copy of them is kept, and what is made here.
 
 use std::io::Cursor;
 

@@ -2,33 +2,23 @@
 //! letters through [`DeadLetterHandle`]; the other side is the queue itself, which the event source
 //! and an operator have.
 
-use std::pin::Pin;
+#[path = "support/clock.rs"]
+mod clock;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
+use clock::SetClock;
 use pitpet_local::queue::{Counts, DeadLetterHandle, FifoQueue, QueueHandle, QueueSettings, Which};
 use pitpet_pipeline::conformance::dead_letters;
 use pitpet_pipeline::conformance::queue::{Parameters, QueueUnderTest, Received, Sent, Time, all};
 use pitpet_pipeline::ports::{Clock, OutgoingMessage, Queue, QueueError};
 
-/// The suite's time: it moves when the suite waits.
-struct SuiteClock(AtomicU64);
-
-impl Clock for SuiteClock {
-    fn now_ms(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
-    }
-
-    fn sleep(&self, _duration_ms: u64) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        Box::pin(std::future::pending())
-    }
-}
-
 struct Embedded {
     queue: FifoQueue,
     port: QueueHandle,
-    clock: Arc<SuiteClock>,
+    /// It moves when the suite waits.
+    clock: Arc<SetClock>,
 }
 
 impl Embedded {
@@ -87,7 +77,7 @@ impl QueueUnderTest for Embedded {
     }
 
     async fn wait(&self, duration_ms: u64) {
-        self.clock.0.fetch_add(duration_ms, Ordering::SeqCst);
+        self.clock.advance(duration_ms);
     }
 
     async fn dead_letters(&self) -> Vec<OutgoingMessage> {
@@ -112,7 +102,7 @@ async fn the_embedded_queue_conforms() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let queue =
         FifoQueue::open(&folder.path().join("queue.sqlite"), QueueSettings::default()).expect("a new queue");
-    let clock = Arc::new(SuiteClock(AtomicU64::new(1_700_000_000_000)));
+    let clock = Arc::new(SetClock::new());
     // Bounded, as what the service takes from outside is.
     let port = QueueHandle::bounded(queue.clone(), clock.clone());
     let dead = DeadLetterHandle::new(queue.clone(), clock.clone());

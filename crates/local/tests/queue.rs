@@ -3,11 +3,9 @@
 #[path = "support/clock.rs"]
 mod clock;
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use clock::{NOW_MS, Standing};
+use clock::{NOW_MS, SetClock};
 use pitpet_local::queue::{
     BODY_BYTES_MAX, DeadLetterHandle, FifoQueue, QueueHandle, QueueSettings, Settled, Which,
 };
@@ -27,7 +25,7 @@ fn message(group: &str, body: &str) -> OutgoingMessage {
 #[tokio::test]
 async fn the_port_sends_the_good_and_names_the_bad() {
     let (queue, _folder) = fixture();
-    let port: Arc<dyn Queue> = Arc::new(QueueHandle::new(queue.clone(), Arc::new(Standing)));
+    let port: Arc<dyn Queue> = Arc::new(QueueHandle::new(queue.clone(), Arc::new(SetClock::new())));
     let bad = [
         message("", "no-group"),
         message("two words", "spaced-group"),
@@ -50,23 +48,10 @@ async fn the_port_sends_the_good_and_names_the_bad() {
     assert_eq!(received.messages[0].sent_ms, NOW_MS, "the clock dates it");
 }
 
-/// A clock that is set.
-struct Set(AtomicU64);
-
-impl Clock for Set {
-    fn now_ms(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
-    }
-
-    fn sleep(&self, _duration_ms: u64) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        Box::pin(std::future::pending())
-    }
-}
-
 #[tokio::test]
 async fn what_would_wait_too_long_is_not_taken() {
     let (queue, _folder) = fixture();
-    let clock = Arc::new(Set(AtomicU64::new(NOW_MS)));
+    let clock = Arc::new(SetClock::new());
     let bounded: Arc<dyn Queue> = Arc::new(QueueHandle::bounded(queue.clone(), clock.clone()));
     let free: Arc<dyn Queue> = Arc::new(QueueHandle::new(queue.clone(), clock.clone()));
     let is_taken = async |port: &Arc<dyn Queue>, body: &str| match &port
@@ -81,10 +66,10 @@ async fn what_would_wait_too_long_is_not_taken() {
     let large = |n: u8| "x".repeat(BODY_BYTES_MAX - 1) + &n.to_string();
     for n in 0..2 {
         assert!(is_taken(&bounded, &large(n)).await);
-        clock.0.fetch_add(100, Ordering::SeqCst);
+        clock.advance(100);
     }
     assert!(is_taken(&bounded, "A").await, "no more than may wait");
-    clock.0.fetch_add(100, Ordering::SeqCst);
+    clock.advance(100);
     assert!(!is_taken(&bounded, "B").await, "more than may wait");
     assert!(!bounded.has_room().await && free.has_room().await, "who asks first is told");
     assert!(is_taken(&free, "C").await, "the service's own messages have no bound");
@@ -92,7 +77,7 @@ async fn what_would_wait_too_long_is_not_taken() {
     for message in received.messages {
         queue.delete(&message.receipt, clock.now_ms()).await.expect("the file is good");
     }
-    clock.0.fetch_add(100, Ordering::SeqCst);
+    clock.advance(100);
     assert!(bounded.has_room().await, "there is room again");
     assert!(is_taken(&bounded, "D").await, "there is room again");
 }
@@ -100,7 +85,7 @@ async fn what_would_wait_too_long_is_not_taken() {
 #[tokio::test]
 async fn dead_letters_are_listed_by_place_and_discarded_by_id() {
     let (queue, _folder) = fixture();
-    let port = DeadLetterHandle::new(queue.clone(), Arc::new(Standing));
+    let port = DeadLetterHandle::new(queue.clone(), Arc::new(SetClock::new()));
     let poison = message("a", "poison");
     port.bury(&poison).await.expect("a good message");
     let letters = queue.dead_letters(0, 10, NOW_MS).await.expect("the file is good");

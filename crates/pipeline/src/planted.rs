@@ -13,6 +13,11 @@ macro_rules! bugs {
             /// All of them.
             pub const ALL: &'static [Bug] = &[$(Bug::$name),*];
 
+            /// How many settlers it takes to show: kennels open by themselves only for them.
+            pub fn settlers(self) -> u32 {
+                if self == Bug::OwnSuccessor { 8 } else { 0 }
+            }
+
             /// Its name on the command line.
             pub const fn name(self) -> &'static str {
                 match self { $(Bug::$name => $label),* }

@@ -92,8 +92,9 @@ impl Arguments {
     }
 }
 
+/// Plants a bug; gives how many settlers it takes to show.
 #[cfg(feature = "planted-bugs")]
-fn plant(name: &str) -> Result<(), String> {
+fn plant(name: &str) -> Result<u32, String> {
     use pitpet_pipeline::planted::Bug;
     let Some(bug) = Bug::ALL.iter().find(|bug| bug.name() == name) else {
         let lines: Vec<_> =
@@ -101,11 +102,11 @@ fn plant(name: &str) -> Result<(), String> {
         return Err(format!("The bugs that can be planted:\n{}", lines.join("\n")));
     };
     pitpet_pipeline::planted::plant(Some(*bug));
-    Ok(())
+    Ok(bug.settlers())
 }
 
 #[cfg(not(feature = "planted-bugs"))]
-fn plant(_: &str) -> Result<(), String> {
+fn plant(_: &str) -> Result<u32, String> {
     Err("This build has no bugs to plant: run it by `cargo xtask simulate --bug NAME`.".to_owned())
 }
 
@@ -131,18 +132,22 @@ fn show(report: &Report, arguments: &Arguments) {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let mut arguments = Arguments::parse();
     if arguments.list_faults {
         for kind in FaultKind::ALL {
             println!("{:18} {}", kind.name(), kind.description());
         }
         return ExitCode::SUCCESS;
     }
-    if let Some(bug) = &arguments.bug
-        && let Err(why) = plant(bug)
-    {
-        eprintln!("{why}");
-        return ExitCode::from(2);
+    match arguments.bug.as_deref().map(plant) {
+        None => {}
+        Some(Ok(settlers)) => {
+            arguments.settlers.get_or_insert(settlers);
+        }
+        Some(Err(why)) => {
+            eprintln!("{why}");
+            return ExitCode::from(2);
+        }
     }
     let seeds = match (arguments.seed, arguments.forever) {
         (Some(seed), _) => seed..seed + 1,

@@ -23,6 +23,11 @@ pub(crate) fn isolated(text: &str) -> String {
     if plain.is_ascii() { plain } else { format!("{OPEN}{plain}{CLOSE}") }
 }
 
+/// The text isolated whatever it is of, so that it can be found again in a sentence.
+pub(crate) fn marked(text: &str) -> String {
+    format!("{OPEN}{}{CLOSE}", plain(text))
+}
+
 /// A sentence with isolated names, as markup.
 pub(crate) fn told(sentence: &str) -> Markup {
     html! {

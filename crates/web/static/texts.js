@@ -1,5 +1,7 @@
 // What scripts say, in one place. The page's language is that of <html lang>.
 
+const grouped = (n) => n.toLocaleString(document.documentElement.lang);
+
 const EN = {
   preparing: "Preparing…",
   working: (part) => `Preparing… ${Math.round(part * 100)} %`,
@@ -35,8 +37,8 @@ const EN = {
   priceLabel: "Price in treats",
   daysLabel: "For how many days? (1 to 30)",
   split: (toSeller, toHouse) => `${toSeller} to the seller, ${toHouse} to the house.`,
-  buying: (price) => `You pay ${price} treats:`,
-  selling: (price) => `You sell for ${price} treats:`,
+  buying: (price) => `You pay ${grouped(price)} treats:`,
+  selling: (price) => `You sell for ${grouped(price)} treats:`,
   loading: "Loading…",
   loaded: (count) => (count === 1 ? "1 more." : `${count} more.`),
   saving: "Saving…",
@@ -68,7 +70,7 @@ const EN = {
   changed: "The new password opens your account from now on. The old one doesn't.",
   noPet: "You have no living pet.",
   newStory: "Begin a new story",
-  treats: (granted, free) => `${granted + free} treats (${granted} of them for posts only)`,
+  treats: (granted, free) => `${grouped(granted + free)} treats (${grouped(granted)} of them for posts only)`,
   living: "Your living pet",
   errors: {
     offline: "The server doesn't answer. Are you online?",
@@ -195,7 +197,7 @@ const DE = {
   changed: "Ab jetzt öffnet das neue Passwort dein Konto, das alte nicht mehr.",
   noPet: "Du hast kein lebendes Tier.",
   newStory: "Eine neue Geschichte beginnen",
-  treats: (granted, free) => `${granted + free} Leckerlis (${granted} davon nur für Beiträge)`,
+  treats: (granted, free) => `${grouped(granted + free)} Leckerlis (${grouped(granted)} davon nur für Beiträge)`,
   living: "Dein lebendes Tier",
   errors: {
     offline: "Der Server antwortet nicht. Bist du online?",

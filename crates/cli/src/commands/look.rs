@@ -9,6 +9,24 @@ use serde_json::json;
 use crate::args::{EventArgs, FeedArgs, KennelArgs, PetArgs};
 use crate::context::Context;
 
+/// The line that names the command for the next page of a listing, with what was asked for.
+///
+/// `query` has the options by their names; values are words without spaces, or quoted.
+pub(super) fn more(command: &str, query: &[(&str, String)], cursor: &str) -> String {
+    let asked = query.iter().filter(|(name, _)| *name != "cursor");
+    let options: String = asked.map(|(name, value)| format!(" --{name} {}", word(value))).collect();
+    format!("More: pitpet {command}{options} --cursor {}\n", word(cursor))
+}
+
+/// A value as a shell takes it for one word.
+fn word(value: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:=+/@%,".contains(c);
+    match !value.is_empty() && value.chars().all(is_plain) {
+        true => value.to_owned(),
+        false => format!("'{}'", value.replace('\'', r"'\''")),
+    }
+}
+
 /// `pet`
 pub(crate) async fn pet(context: &Context, args: PetArgs) -> Result<(), Failure> {
     let client = context.client()?;
@@ -21,7 +39,7 @@ pub(crate) async fn pet(context: &Context, args: PetArgs) -> Result<(), Failure>
         page.entries.iter().for_each(|entry| text.push_str(&line(entry)));
         json["events"] = json!(page.entries);
         if let Some(cursor) = page.cursor {
-            text.push_str(&format!("More: pitpet pet {} --events --cursor '{cursor}'\n", args.pet));
+            text.push_str(&more(&format!("pet {} --events", args.pet), &[], &cursor));
             json["cursor"] = json!(cursor);
         }
     }
@@ -113,7 +131,7 @@ pub(crate) async fn feed(context: &Context, args: FeedArgs) -> Result<(), Failur
         text.push_str("Nothing has happened yet. `pitpet demo` changes that.\n");
     }
     if let Some(cursor) = &page.cursor {
-        text.push_str(&format!("More: pitpet feed --cursor {cursor}\n"));
+        text.push_str(&more("feed", &query, cursor));
     }
     context.print(json!(page), &text);
     Ok(())
@@ -233,6 +251,15 @@ mod tests {
         let (hidden, body_state) = (None, "none".to_owned());
         let gift = EntryView { kind: "gift".to_owned(), amount: Some(1), hidden, body_state, ..entry };
         assert_eq!(first(&gift), "Mochi gets 1 treat");
+    }
+
+    #[test]
+    fn the_next_page_is_asked_for_as_this_one_was() {
+        let query = [("limit", "5".to_owned()), ("kennel", "a b's".to_owned()), ("cursor", "old".to_owned())];
+        assert_eq!(
+            more("feed", &query, "T#17"),
+            "More: pitpet feed --limit 5 --kennel 'a b'\\''s' --cursor 'T#17'\n"
+        );
     }
 
     #[test]

@@ -19,6 +19,7 @@ use pitpet_web::view::rfc3339;
 use serde_json::json;
 
 use super::act::Actor;
+use super::look::more;
 use crate::args::{
     MarketCancelArgs, MarketCommand, MarketListArgs, MarketOrderArgs, MarketSide, MarketSort, MarketTakeArgs,
     MarketTradesArgs,
@@ -100,7 +101,7 @@ async fn list(context: &Context, args: MarketListArgs) -> Result<(), Failure> {
         text.push_str("Nothing is on the market. `pitpet market offer` changes that.\n");
     }
     if let Some(cursor) = &page.cursor {
-        text.push_str(&format!("More: pitpet market list --by {by} --cursor '{cursor}'\n"));
+        text.push_str(&more("market list", &query, cursor));
     }
     context.print(json!(page), &text);
     Ok(())
@@ -137,7 +138,7 @@ async fn trades(context: &Context, args: MarketTradesArgs) -> Result<(), Failure
         text.push_str("Nothing has been sold yet.\n");
     }
     if let Some(cursor) = &page.cursor {
-        text.push_str(&format!("More: pitpet market trades --cursor '{cursor}'\n"));
+        text.push_str(&more("market trades", &query, cursor));
     }
     context.print(json!(page), &text);
     Ok(())

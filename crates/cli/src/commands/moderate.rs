@@ -17,6 +17,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::act::{Actor, report as print_done};
+use super::look::more;
 use crate::args::{
     AdminArgs, EraseArgs, ModerateArgs, ModerateCommand, ModerationPage, ModeratorsArgs, ReportArgs,
     VerdictArgs,
@@ -45,24 +46,26 @@ pub(crate) async fn erase(context: &Context, args: EraseArgs) -> Result<(), Fail
 pub(crate) async fn run(context: &Context, args: ModerateArgs) -> Result<(), Failure> {
     match args.command {
         ModerateCommand::Queue(page) => {
-            let view = context.client()?.moderation_queue(&query(page)).await?;
+            let query = query(page);
+            let view = context.client()?.moderation_queue(&query).await?;
             let mut text: String = view.entries.iter().map(queued).collect();
             if view.entries.is_empty() {
                 text.push_str("Nothing waits for a decision.\n");
             }
             if let Some(cursor) = &view.cursor {
-                text.push_str(&format!("More: pitpet moderate queue --cursor {cursor}\n"));
+                text.push_str(&more("moderate queue", &query, cursor));
             }
             context.print(json!(view), &text);
         }
         ModerateCommand::Log(page) => {
-            let view = context.client()?.moderation_log(&query(page)).await?;
+            let query = query(page);
+            let view = context.client()?.moderation_log(&query).await?;
             let mut text: String = view.entries.iter().map(decided).collect();
             if view.entries.is_empty() {
                 text.push_str("No moderator has decided anything yet.\n");
             }
             if let Some(cursor) = &view.cursor {
-                text.push_str(&format!("More: pitpet moderate log --cursor {cursor}\n"));
+                text.push_str(&more("moderate log", &query, cursor));
             }
             context.print(json!(view), &text);
         }

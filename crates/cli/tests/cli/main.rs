@@ -695,7 +695,7 @@ fn a_demonstration_with_the_operators_keys_plays_a_whole_season() {
     let home = Runner::new(&nowhere());
     let (_service, url) = service::Service::start(&home);
     let runner = home.at(&url);
-    let ran = runner.run(&["demo", "--pace-ms", "0", "--data-dir", "data"]);
+    let ran = runner.run(&["demo", "--pace-ms", "0", "--within-s", "900", "--data-dir", "data"]);
     assert_eq!(ran.code, 0, "{}\n{}", ran.out, ran.err);
     let label = ran.out.split("The operator opens ").nth(1).unwrap().split(':').next().unwrap().to_owned();
     for part in [
@@ -732,7 +732,8 @@ fn a_demonstration_with_the_operators_keys_plays_a_whole_season() {
     let other = Runner::new(&nowhere());
     let (_other, _) = service::Service::start(&other);
     let foreign = other.home().join("data");
-    let ran = runner.run(&["demo", "--pace-ms", "0", "--data-dir", foreign.to_str().unwrap()]);
+    let ran =
+        runner.run(&["demo", "--pace-ms", "0", "--within-s", "900", "--data-dir", foreign.to_str().unwrap()]);
     assert_eq!(ran.code, 0, "{}\n{}", ran.out, ran.err);
     assert!(
         ran.out.contains("Left out") && ran.out.contains("are not those of the operator of classic"),
@@ -746,7 +747,7 @@ fn the_demonstration_ends_well() {
     let server = Server::start(8);
     let runner = Runner::new(&server.url());
     for _ in 0..2 {
-        let ran = runner.run(&["demo", "--pace-ms", "0"]);
+        let ran = runner.run(&["demo", "--pace-ms", "0", "--within-s", "900"]);
         assert_eq!(ran.code, 0, "{}\n{}", ran.out, ran.err);
         for part in [
             "Pebble   is born",
@@ -778,8 +779,19 @@ fn the_demonstration_ends_well() {
         assert!(!next.contains("moderate"), "it was left out: {next}");
     }
     assert!(!runner.home().join(".pitpet").exists(), "throw-away accounts leave nothing");
-    let kept =
-        ["demo", "--pace-ms", "0", "--keys", "neighbours", "--passphrase-fd", "0", "--scrypt-log-n", "2"];
+    let kept = [
+        "demo",
+        "--pace-ms",
+        "0",
+        "--within-s",
+        "900",
+        "--keys",
+        "neighbours",
+        "--passphrase-fd",
+        "0",
+        "--scrypt-log-n",
+        "2",
+    ];
     let ran = runner.run(&kept);
     assert_eq!(ran.code, 0, "{}\n{}", ran.out, ran.err);
     let listed = runner.run(&["account", "list", "--keys", "neighbours", "--json"]).json();

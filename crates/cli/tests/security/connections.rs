@@ -1,4 +1,4 @@
-//! Slow, endless and too many senders, against the whole service with short patience.
+//! Slow, endless and too many senders, against the whole service.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};

@@ -147,7 +147,6 @@ fn number(item: Option<&Attributes>, name: &'static str) -> u64 {
 
 impl Auditor {
     /// An auditor of these kennels, founded a moment ago.
-    /// Kennels that were founded by these rules.
     pub(super) fn new(geneses: &[(Genesis, BlockHash)], rules: RulesHash) -> Self {
         let ledgers =
             geneses.iter().map(|(genesis, hash)| (genesis.kennel(), Ledger::new(genesis, rules, hash)));

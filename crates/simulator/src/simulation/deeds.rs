@@ -299,11 +299,13 @@ pub(super) fn decree(world: &World, founding: &Founding) -> Entry {
             threshold: 0,
         });
     }
-    // The rules of today withdraw what was decided. Others are decided on for soon, or for a height that doesn't come in
-    // a run; rules that no miner has, for such a height alone.
-    let (rules_hash, ahead) = match (world.one_of(&RELEASES), world.below(4)) {
-        (Some(rules), 1..) => (*rules, world.between(1, 12)),
-        _ => (RulesHash([world.below(250) as u8; 32]), 1_000_000),
+    // For soon, or for a height that doesn't come in a run; the rules of today withdraw what was decided. Rules that are
+    // not stored are refused.
+    let release = world.one_of(&RELEASES).copied().expect("there are releases");
+    let (rules_hash, ahead) = match world.below(8) {
+        0 => (RulesHash([world.below(250) as u8; 32]), 1_000_000),
+        1 | 2 => (release, 1_000_000),
+        _ => (release, world.between(1, 12)),
     };
     official.act(Payload::Upgrade { rules_hash, at_height: height + ahead })
 }

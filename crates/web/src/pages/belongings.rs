@@ -6,7 +6,7 @@ use pitpet_pipeline::api::{PetView, Problem};
 use pitpet_pipeline::http::HttpResponse;
 use pitpet_pipeline::problem::bad_field;
 
-use super::post::{Who, visit};
+use super::post::{Links, Who, visit};
 use crate::layout::{self, Page};
 use crate::parts;
 use crate::texts::Lang;
@@ -46,7 +46,7 @@ pub(crate) async fn notices(view: &View<'_>, account: &str) -> Result<HttpRespon
             @if !told.entries.is_empty() {
                 ol.line {
                     @for entry in &told.entries {
-                        (visit(view, entry, entry.pet_name.as_deref().unwrap_or(view.t.erased_name), &Who::of(view, &entry.account, names.get(&entry.account))))
+                        (visit(view, entry, entry.pet_name.as_deref().unwrap_or(view.t.erased_name), &Who::of(view, &entry.account, names.get(&entry.account)), Links::Around))
                     }
                 }
             }

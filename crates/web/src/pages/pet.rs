@@ -9,7 +9,7 @@ use pitpet_pipeline::http::HttpResponse;
 use pitpet_pipeline::query::Home;
 
 use super::moderation::wishes;
-use super::post::{Who, large, visit};
+use super::post::{Links, Who, large, visit};
 use crate::bidi::{plain, told};
 use crate::layout::{self, Page};
 use crate::parts;
@@ -52,7 +52,7 @@ pub(crate) async fn page(view: &View<'_>, birth: &str) -> Result<HttpResponse, P
     let until_ms = if is_over { pet.died_ms } else { view.now_ms };
     let lived = (t.about)(until_ms.saturating_sub(pet.born_ms));
     let story = html! {
-        ol.line { @for entry in &timeline.entries { (visit(view, entry, name, &Who::of(view, &entry.account, names.get(&entry.account)))) } }
+        ol.line { @for entry in &timeline.entries { (visit(view, entry, name, &Who::of(view, &entry.account, names.get(&entry.account)), Links::Within)) } }
     };
     let main = html! {
         article class=[is_over.then_some("ended")] {

@@ -5,7 +5,7 @@ use pitpet_pipeline::api::{EntryView, Problem};
 use pitpet_pipeline::http::HttpResponse;
 
 use super::moderation::wishes;
-use crate::bidi::{isolated, plain, told};
+use crate::bidi::{isolated, marked, plain, told};
 use crate::layout::{self, Page};
 use crate::parts;
 use crate::view::View;
@@ -34,7 +34,7 @@ pub(crate) async fn page(view: &View<'_>, id: &str) -> Result<HttpResponse, Prob
     let alt = (t.photo_of)(&named);
     let path = format!("/post/{id}");
     let visits = html! {
-        ol.line data-visits { @for entry in &found.visits.entries { (visit(view, entry, name, &who(&entry.account))) } }
+        ol.line data-visits { @for entry in &found.visits.entries { (visit(view, entry, name, &who(&entry.account), Links::Within)) } }
     };
     let main = html! {
         article.post class=[(pet.phase != "living").then_some("ended")] {
@@ -117,10 +117,19 @@ impl Who {
     }
 }
 
-/// Something that happened around a pet.
-pub(crate) fn visit(view: &View<'_>, entry: &EntryView, name: &str, who: &Who) -> Markup {
+/// Where an entry is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Links {
+    /// On the page of its pet or post.
+    Within,
+    /// Elsewhere.
+    Around,
+}
+
+/// Something that happened around a pet. Elsewhere than on its own page it links the pet, and what was commented on.
+pub(crate) fn visit(view: &View<'_>, entry: &EntryView, name: &str, who: &Who, links: Links) -> Markup {
     let t = view.t;
-    let name = isolated(name);
+    let name = if links == Links::Around { marked(name) } else { isolated(name) };
     let name = name.as_str();
     let icon = match entry.kind.as_str() {
         kind @ ("birth" | "post" | "pat" | "share" | "comment" | "gift" | "keepsake" | "offer" | "bid") => {
@@ -131,23 +140,36 @@ pub(crate) fn visit(view: &View<'_>, entry: &EntryView, name: &str, who: &Who) -
         _ => "birth",
     };
     // The sentence with the name of who did it as a link, wherever the language puts it.
-    let linked = |sentence: String| match sentence.split_once(&who.name) {
-        Some((before, after)) => html! { (told(before)) a href=(who.href) { (who.name) } (told(after)) },
-        None => told(&sentence),
+    let of_pet = |part: &str| match part.split_once(name).filter(|_| links == Links::Around) {
+        Some((before, after)) => {
+            html! { (told(before)) a href=(view.href(format!("/pet/{}", entry.pet))) { (told(name)) } (told(after)) }
+        }
+        None => told(part),
     };
+    let linked = |sentence: String| match sentence.split_once(&who.name) {
+        Some((before, after)) => html! { (of_pet(before)) a href=(who.href) { (who.name) } (of_pet(after)) },
+        None => of_pet(&sentence),
+    };
+    let commented_on = entry.post.as_ref().filter(|_| links == Links::Around);
     let said = match entry.kind.as_str() {
-        "birth" => told(&(t.ev_birth)(name)),
+        "birth" => of_pet(&(t.ev_birth)(name)),
         "post" => html! { a href=(view.href(format!("/post/{}", entry.id))) { (told(&(t.ev_post)(name))) } },
         "pat" => linked((t.ev_pat)(&who.name, name)),
         "share" => linked((t.ev_share)(&who.name, name)),
-        "comment" => html! { a href=(who.href) { (who.name) } " " (t.ev_comment) },
+        "comment" => html! {
+            a href=(who.href) { (who.name) } " "
+            @match commented_on {
+                Some(post) => { a href=(view.href(format!("/post/{post}#e-{}", entry.id))) { (t.ev_comment) } }
+                None => { (t.ev_comment) }
+            }
+        },
         "gift" => linked((t.ev_gift)(&who.name, name, entry.amount.unwrap_or(0))),
-        "story_end" => told(&(t.ev_end)(name)),
+        "story_end" => of_pet(&(t.ev_end)(name)),
         "keepsake" => html! { (t.ev_keepsake) },
         "offer" => linked((t.market.ev_offer)(&who.name, name, entry.amount.unwrap_or(0))),
         "bid" => linked((t.market.ev_bid)(&who.name, name, entry.amount.unwrap_or(0))),
-        "take" => told(&(t.market.ev_take)(name, entry.amount.unwrap_or(0))),
-        _ => told(&(t.ev_other)(name)),
+        "take" => of_pet(&(t.market.ev_take)(name, entry.amount.unwrap_or(0))),
+        _ => of_pet(&(t.ev_other)(name)),
     };
     let has_text = matches!(entry.kind.as_str(), "post" | "comment");
     html! {

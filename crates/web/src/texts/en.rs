@@ -2,10 +2,10 @@
 
 use pitpet_chain::reject::Reject;
 
-use super::{Texts, Unit, en_prose, rough};
+use super::{Texts, Unit, en_prose, grouped, rough};
 
 fn count(n: u64, one: &str, many: &str) -> String {
-    if n == 1 { format!("1 {one}") } else { format!("{n} {many}") }
+    if n == 1 { format!("1 {one}") } else { format!("{} {many}", grouped(n, ",")) }
 }
 
 fn ago(ms: u64) -> String {

@@ -1,5 +1,7 @@
 //! Texts of the market.
 
+use super::grouped;
+
 /// The words of the market in a language.
 #[allow(missing_docs, reason = "each field is its own text")]
 pub struct MarketTexts {
@@ -59,7 +61,9 @@ pub(crate) const EN: MarketTexts = MarketTexts {
     by_price: "Best price",
     by_age: "Newest",
     keepsake_of: |name| format!("Keepsake of {name}"),
-    split: |seller, house| format!("{seller} to the seller, {house} to the house"),
+    split: |seller, house| {
+        format!("{} to the seller, {} to the house", grouped(seller, ","), grouped(house, ","))
+    },
     until: |left| format!("{left} left"),
     of_pet: "On the market",
     is_offered: "For sale",
@@ -99,7 +103,9 @@ pub(crate) const DE: MarketTexts = MarketTexts {
     by_price: "Bester Preis",
     by_age: "Neueste",
     keepsake_of: |name| format!("Andenken an {name}"),
-    split: |seller, house| format!("{seller} für den Verkäufer, {house} für das Haus"),
+    split: |seller, house| {
+        format!("{} für den Verkäufer, {} für das Haus", grouped(seller, "."), grouped(house, "."))
+    },
     until: |left| format!("noch {left}"),
     of_pet: "Auf dem Markt",
     is_offered: "Zu haben",

@@ -289,6 +289,15 @@ const MINUTE_MS: u64 = 60 * 1000;
 const HOUR_MS: u64 = 60 * MINUTE_MS;
 const DAY_MS: u64 = 24 * HOUR_MS;
 
+/// A number with its thousands set apart.
+fn grouped(n: u64, separator: &str) -> String {
+    let digits = n.to_string();
+    let first = digits.len() % 3;
+    let (first, rest) = digits.split_at(first);
+    let threes = (0..rest.len()).step_by(3).map(|at| &rest[at..at + 3]);
+    [first].into_iter().filter(|first| !first.is_empty()).chain(threes).collect::<Vec<_>>().join(separator)
+}
+
 /// Counts in the largest unit of which there is one, to the nearest.
 fn rough(duration_ms: u64) -> (u64, Unit) {
     let nearest = |unit: u64| (duration_ms + unit / 2) / unit;
@@ -325,6 +334,19 @@ mod tests {
             ("*", Lang::En),
         ] {
             assert_eq!(Lang::accepted(header), lang, "{header}");
+        }
+    }
+
+    #[test]
+    fn thousands_are_set_apart() {
+        for (n, english, german) in [
+            (0, "0 treats", "0 Leckerlis"),
+            (1, "1 treat", "1 Leckerli"),
+            (999, "999 treats", "999 Leckerlis"),
+            (1_000, "1,000 treats", "1.000 Leckerlis"),
+            (12_345_678, "12,345,678 treats", "12.345.678 Leckerlis"),
+        ] {
+            assert_eq!(((en::EN.treats)(n), (de::DE.treats)(n)), (english.to_owned(), german.to_owned()));
         }
     }
 

@@ -27,9 +27,6 @@ use crate::args::{DemoArgs, URL};
 use crate::context::{Ask, Context, plain, show};
 use cast::{CAST, Character};
 
-/// After this time it makes no pauses for reading along.
-const HURRY_AFTER: Duration = Duration::from_secs(90);
-
 /// How long the reaper has for a story end, before a neighbour submits it.
 const STORY_END_WAIT: Duration = Duration::from_secs(20);
 
@@ -148,7 +145,8 @@ impl Demo {
     }
 
     async fn pause(&self) {
-        if self.started.elapsed() < HURRY_AFTER {
+        // In the second half of its time it hurries.
+        if self.started.elapsed() < self.within / 2 {
             tokio::time::sleep(self.pace).await;
         }
     }
