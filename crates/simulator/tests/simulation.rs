@@ -18,7 +18,7 @@ const FAULTS_MIN: u64 = 500;
 const ACCEPTED_MIN: u64 = 20;
 
 /// At least so many changes of rules that came.
-const UPGRADES_MIN: u64 = 500;
+const UPGRADES_MIN: u64 = 300;
 
 /// Simulates all of these and shows what happened in them, where a test's output is captured too.
 /// Panics with the smallest failing scenario, if one fails.
