@@ -238,6 +238,6 @@ fn what_is_deployed_is_optimised() {
     let mut light = at_level("release", "0");
     // It is in no function.
     assert!(light.remove("xtask"));
-    assert!(light.contains("aws-sdk-dynamodb"), "{light:?}");
+    assert!(light.contains("aws-sdk-sqs"), "{light:?}");
     assert_eq!(at_level("lambda", "3"), light);
 }
