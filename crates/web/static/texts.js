@@ -1,6 +1,7 @@
 // What scripts say, in one place. The page's language is that of <html lang>.
 
-const grouped = (n) => n.toLocaleString(document.documentElement.lang);
+/** A number with its thousands set apart. */
+const grouped = (n) => Number(n).toLocaleString(document.documentElement.lang);
 
 const EN = {
   preparing: "Preparing…",
@@ -36,7 +37,7 @@ const EN = {
   verdictLabel: "The reason, which everybody can read",
   priceLabel: "Price in treats",
   daysLabel: "For how many days? (1 to 30)",
-  split: (toSeller, toHouse) => `${toSeller} to the seller, ${toHouse} to the house.`,
+  split: (toSeller, toHouse) => `${grouped(toSeller)} to the seller, ${grouped(toHouse)} to the house.`,
   buying: (price) => `You pay ${grouped(price)} treats:`,
   selling: (price) => `You sell for ${grouped(price)} treats:`,
   loading: "Loading…",
@@ -98,7 +99,7 @@ const EN = {
     low: "Paused: the battery runs low.",
     faster: "Somebody else was faster.",
     late: (reason) => `Somebody else was faster: ${reason}`,
-    won: (age, height, reward) => `Found in age ${age}, in block ${height}: ${reward === 1 ? "1 treat" : `${reward} treats`}.`,
+    won: (age, height, reward) => `Found in age ${age}, in block ${height}: ${reward === 1 ? "1 treat" : `${grouped(reward)} treats`}.`,
     refused: (height, why) => `Stopped: block ${height} is not what the rules make of it. Don't trust this site. ${why}`,
   },
   check: {
@@ -168,9 +169,9 @@ const DE = {
   verdictLabel: "Der Grund, den alle lesen können",
   priceLabel: "Preis in Leckerlis",
   daysLabel: "Für wie viele Tage? (1 bis 30)",
-  split: (toSeller, toHouse) => `${toSeller} für den Verkäufer, ${toHouse} für das Haus.`,
-  buying: (price) => `Du zahlst ${price} Leckerlis:`,
-  selling: (price) => `Du verkaufst für ${price} Leckerlis:`,
+  split: (toSeller, toHouse) => `${grouped(toSeller)} für den Verkäufer, ${grouped(toHouse)} für das Haus.`,
+  buying: (price) => `Du zahlst ${grouped(price)} Leckerlis:`,
+  selling: (price) => `Du verkaufst für ${grouped(price)} Leckerlis:`,
   loading: "Wird geladen…",
   loaded: (count) => `${count} mehr.`,
   saving: "Wird gespeichert…",
@@ -225,7 +226,7 @@ const DE = {
     low: "Pause: der Akku geht zur Neige.",
     faster: "Jemand anderes war schneller.",
     late: (reason) => `Jemand anderes war schneller: ${reason}`,
-    won: (age, height, reward) => `Gefunden im Alter ${age}, in Block ${height}: ${reward === 1 ? "1 Leckerli" : `${reward} Leckerlis`}.`,
+    won: (age, height, reward) => `Gefunden im Alter ${age}, in Block ${height}: ${reward === 1 ? "1 Leckerli" : `${grouped(reward)} Leckerlis`}.`,
     refused: (height, why) => `Aufgehört: Block ${height} ist nicht, was die Regeln aus ihm machen. Trau dieser Seite nicht. ${why}`,
   },
   check: {
