@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import {
   PASSWORD, assertQuiet, device, joinWith, launch, newestPost, open, petActions, post, ready, settled, shot, signIn,
 } from "../lib/browser.mjs";
-import { Service } from "../lib/service.mjs";
+import { Service, until } from "../lib/service.mjs";
 
 let service, browser, anna, ben;
 const pets = {};
@@ -227,10 +227,10 @@ test("a neglected pet's story ends, and its owner begins a new one", async () =>
     if ((await service.get(`/v1/pets/${pets.anna}`)).phase !== "living") break;
     assert.equal((await post(ben.page, pets.ben, `Day ${n}.`)).state, "mined");
   }
-  const gone = await service.get(`/v1/pets/${pets.anna}`);
-  assert.notEqual(gone.phase, "living");
+  await until(() => service.get(`/v1/pets/${pets.anna}`), (gone) => gone.phase === "ended");
   await open(anna.page, `/pet/${pets.anna}`);
-  assert.equal(await anna.page.locator("[data-act]:enabled:visible").count(), 0, "it is over");
+  const offered = await anna.page.locator("[data-act]:enabled:visible").evaluateAll((all) => all.map((it) => it.dataset.act));
+  assert.deepEqual(offered, ["keepsake"], "it is over");
   await shot(anna.page, "story-end");
   await open(anna.page, "/me");
   await anna.page.locator("#holdings a[href='/join']").click();

@@ -5,22 +5,13 @@ import { after, before, test } from "node:test";
 import {
   assertAccessible, assertQuiet, device, joinWith, launch, open, petActions, post, settled, shot,
 } from "../lib/browser.mjs";
-import { Service } from "../lib/service.mjs";
+import { Service, until } from "../lib/service.mjs";
 
 let service, browser, anna, ben;
 const pets = {};
 
 const card = (birth) => service.get(`/v1/pets/${birth}`);
 const account = async (name) => (await service.get(`/v1/accounts/${name}`)).kennels[0];
-
-/** Waits until the answer is as it should be: what follows from a block is published a moment after it. */
-async function until(answer, isRight) {
-  for (;;) {
-    const found = await answer();
-    if (isRight(found)) return found;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}
 
 before(async () => {
   service = await Service.start();
