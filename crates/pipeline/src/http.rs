@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use futures::future::BoxFuture;
 use pitpet_chain::hash::EventId;
 use pitpet_chain::state::Side;
 use serde::Serialize;
@@ -683,9 +684,13 @@ pub fn span(request: &HttpRequest) -> tracing::Span {
     tracing::error_span!("request", path = request.path, kennel = request.parameter("kennel"))
 }
 
+// Boxed futures are compiled here, once; others would be in every program that waits for them.
+
 /// Serves every write.
-pub async fn ingest(ingest: &Ingest, request: &HttpRequest) -> HttpResponse {
-    write(ingest, request).instrument(span(request)).await.unwrap_or_else(HttpResponse::from)
+pub fn ingest<'a>(ingest: &'a Ingest, request: &'a HttpRequest) -> BoxFuture<'a, HttpResponse> {
+    Box::pin(async move {
+        write(ingest, request).instrument(span(request)).await.unwrap_or_else(HttpResponse::from)
+    })
 }
 
 async fn write(ingest: &Ingest, request: &HttpRequest) -> Result<HttpResponse, Problem> {
@@ -818,13 +823,15 @@ fn queued(id: EventId) -> Submission {
 }
 
 /// Serves every read of the API; none for a path outside of it.
-pub async fn query(queries: &Queries, request: &HttpRequest) -> Option<HttpResponse> {
-    let path: Vec<&str> = request.path.trim_start_matches('/').split('/').collect();
-    if request.method != "GET" && request.method != "HEAD" {
-        return Some(no_route(request));
-    }
-    let answer = answer(queries, request, &path).instrument(span(request)).await;
-    answer.unwrap_or_else(|problem| Some(problem.into()))
+pub fn query<'a>(queries: &'a Queries, request: &'a HttpRequest) -> BoxFuture<'a, Option<HttpResponse>> {
+    Box::pin(async move {
+        let path: Vec<&str> = request.path.trim_start_matches('/').split('/').collect();
+        if request.method != "GET" && request.method != "HEAD" {
+            return Some(no_route(request));
+        }
+        let answer = answer(queries, request, &path).instrument(span(request)).await;
+        answer.unwrap_or_else(|problem| Some(problem.into()))
+    })
 }
 
 async fn answer(

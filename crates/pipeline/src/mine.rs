@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 
+use futures::future::BoxFuture;
 use pitpet_chain::abi::Batch;
 use pitpet_chain::block::Block;
 use pitpet_chain::codec::{Bytes, decode, encode};
@@ -182,7 +183,12 @@ impl Miner {
     }
 
     /// Mines a batch. Never fails as a whole: what could not be done is in the report.
-    pub async fn mine(&self, batch: Vec<ReceivedMessage>) -> MineReport {
+    pub fn mine(&self, batch: Vec<ReceivedMessage>) -> BoxFuture<'_, MineReport> {
+        // A boxed future is compiled here, once, and not in every program that waits for it.
+        Box::pin(self.mine_batch(batch))
+    }
+
+    async fn mine_batch(&self, batch: Vec<ReceivedMessage>) -> MineReport {
         let mut report = MineReport::default();
         let mut groups: BTreeMap<String, Vec<ReceivedMessage>> = BTreeMap::new();
         let batch_ids = planted(Bug::WholeBatchFailed)

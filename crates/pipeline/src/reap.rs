@@ -9,6 +9,7 @@
 use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
+use futures::future::BoxFuture;
 use pitpet_chain::codec::Bytes;
 use pitpet_chain::event::{Event, Payload, SignedEvent, VERSION};
 use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, Digest32, KennelId, PublicKey};
@@ -110,7 +111,12 @@ impl Reaper {
     ///
     /// # Errors
     /// [`LedgerError`] if the list of kennels can't be read. A kennel that fails doesn't stop the others.
-    pub async fn reap(&self) -> Result<ReapReport, LedgerError> {
+    pub fn reap(&self) -> BoxFuture<'_, Result<ReapReport, LedgerError>> {
+        // A boxed future is compiled here, once, and not in every program that waits for it.
+        Box::pin(self.reap_all())
+    }
+
+    async fn reap_all(&self) -> Result<ReapReport, LedgerError> {
         let mut report = ReapReport::default();
         let mut kennels = Vec::new();
         for founding in self.foundings.list().await? {

@@ -16,6 +16,8 @@ pub mod policy;
 pub mod texts;
 pub mod view;
 
+use std::pin::Pin;
+
 use pitpet_pipeline::api::Problem;
 use pitpet_pipeline::http::{HttpRequest, HttpResponse, no_route};
 use pitpet_pipeline::problem::not_found;
@@ -24,7 +26,15 @@ use pitpet_pipeline::query::Queries;
 use view::View;
 
 /// Answers a request for a page.
-pub async fn page(queries: &Queries, request: &HttpRequest) -> HttpResponse {
+pub fn page<'a>(
+    queries: &'a Queries,
+    request: &'a HttpRequest,
+) -> Pin<Box<dyn Future<Output = HttpResponse> + Send + 'a>> {
+    // A boxed future is compiled here, once, and not in every program that waits for it.
+    Box::pin(answer(queries, request))
+}
+
+async fn answer(queries: &Queries, request: &HttpRequest) -> HttpResponse {
     if !matches!(request.method.as_str(), "GET" | "HEAD") {
         return no_route(request);
     }

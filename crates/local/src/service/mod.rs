@@ -16,6 +16,7 @@ mod upgrades;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -121,7 +122,12 @@ impl Service {
     ///
     /// # Errors
     /// What stands in the way, in words for the operator.
-    pub async fn start(settings: ServiceSettings) -> anyhow::Result<Self> {
+    pub fn start(settings: ServiceSettings) -> Pin<Box<dyn Future<Output = anyhow::Result<Self>> + Send>> {
+        // A boxed future is compiled here, once, and not in every program that waits for it.
+        Box::pin(Self::open(settings))
+    }
+
+    async fn open(settings: ServiceSettings) -> anyhow::Result<Self> {
         let folder = &settings.data_dir;
         keys::make_private_folder(folder)?;
         let lock = lock(folder)?;

@@ -22,6 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use futures::future::LocalBoxFuture;
 use lru::LruCache;
 use pitpet_chain::block::{Block, Header, Summary as Sums};
 use pitpet_chain::codec::{Bytes, decode, encode};
@@ -148,11 +149,16 @@ impl Fsck<'_> {
     /// # Errors
     /// [`LedgerError`] if the table or the object store could not be read or written: nothing is
     /// known then. [`LedgerError::UnknownKennel`] if there is no such kennel.
-    pub async fn run(
-        &self,
-        kennel: Option<&str>,
-        observer: &mut Observer<'_>,
-    ) -> Result<Summary, LedgerError> {
+    pub fn run<'a>(
+        &'a self,
+        kennel: Option<&'a str>,
+        observer: &'a mut Observer<'_>,
+    ) -> LocalBoxFuture<'a, Result<Summary, LedgerError>> {
+        // A boxed future is compiled here, once, and not in every program that waits for it.
+        Box::pin(self.check(kennel, observer))
+    }
+
+    async fn check(&self, kennel: Option<&str>, observer: &mut Observer<'_>) -> Result<Summary, LedgerError> {
         let mut run = Run { fsck: self, observer, summary: Summary::default(), told: BTreeSet::new() };
         let listed = run.listed().await?;
         let wanted: Vec<(Option<String>, KennelId)> = match kennel {
