@@ -79,6 +79,8 @@ export async function photo(page, colour = "#c84") {
 /** Joins with a pet; gives its birth hash. */
 export async function joinWith(page, { user, pet, story = "", kennel = "classic", file, password = PASSWORD }) {
   await open(page, `/join?in=${kennel}`);
+  // It is shown once it listens to what is chosen.
+  await page.locator("#join").waitFor();
   await page.setInputFiles("#photo", file ?? (await photo(page)));
   await page.locator("#preview").waitFor();
   await page.fill("#pet-name", pet);

@@ -116,6 +116,7 @@ test("files that are no photos are refused before anything is sent", async () =>
   const writes = [];
   page.on("request", (request) => request.method() !== "GET" && writes.push(request.url()));
   await open(page, "/join");
+  await page.locator("#join").waitFor();
   const files = [
     ["page.html", "text/html", Buffer.from("<script>globalThis.hit=1</script>"), /no photo/],
     ["drawing.svg", "image/svg+xml", Buffer.from(`<svg xmlns="http://www.w3.org/2000/svg" onload="globalThis.hit=1"/>`), /no photo/],

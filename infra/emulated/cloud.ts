@@ -104,15 +104,15 @@ export class Cloud {
 
   /** Ends it and every function that it started; an error if one of them is left. */
   async stop(): Promise<void> {
-    for (const pid of this.running()) {
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch {
-        // It has ended by itself.
+    for (let tries = 0, left = this.running(); left.length > 0; tries += 1, left = this.running()) {
+      if (tries > 100) throw new Error(`still running: ${left.join(', ')}`);
+      for (const pid of left) {
+        try {
+          process.kill(pid, 'SIGKILL');
+        } catch {
+          // It has ended by itself.
+        }
       }
-    }
-    for (let tries = 0; this.running().length > 0; tries += 1) {
-      if (tries > 100) throw new Error(`still running: ${this.running().join(', ')}`);
       await pause(50);
     }
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });

@@ -87,7 +87,7 @@ async fn five_kills_in_a_row_lose_nothing_that_was_acknowledged() {
     let server = Server::start(BINARY, folder.path());
     let load = Load { http: reqwest::Client::new(), url: server.url.clone() };
     let kennel: Kennel = load.kennel("alley", folder.path()).await;
-    let count = KILLS * (ACKNOWLEDGED_MIN + 400);
+    let count = KILLS * (ACKNOWLEDGED_MIN + 1_500);
     let posts = load.posts(&kennel, count, 1).await;
     let events: VecDeque<_> = pats(&kennel, &posts, count, 1_000).into();
     let events = Arc::new(Mutex::new(events));

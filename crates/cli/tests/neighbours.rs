@@ -12,7 +12,7 @@ use pitpet_pipeline::api::{EntriesView, KennelsView};
 async fn neighbours_act_by_themselves_and_a_neglected_one_s_story_ends() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start_with(env!("CARGO_BIN_EXE_pitpet"), folder.path(), |command| {
-        command.args(["--preset", "classic", "--neighbours", "4", "--pace-ms", "1"]);
+        command.args(["--preset", "classic", "--neighbours", "4", "--pace-ms", "20"]);
     });
     let load = Load { http: reqwest::Client::new(), url: server.url.clone() };
     let kennels: KennelsView = load.get("/v1/kennels").await;

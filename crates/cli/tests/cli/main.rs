@@ -760,7 +760,6 @@ fn the_demonstration_ends_well() {
             "pats it",
             "Left out, and with it the moderator and the change of rules",
             "Digger executes the",
-            "seals age",
             "Digger names a lower price: refused, and nothing has changed.",
             "3 treats paid, 2 to the seller, 1 to the house",
             "2 treats paid, 1 to the seller, 1 to the house",
@@ -769,6 +768,8 @@ fn the_demonstration_ends_well() {
         ] {
             assert!(ran.out.contains(part), "{part} is missing in\n{}", ran.out);
         }
+        // Ages pass quickly here, and on a busy machine both miners may be too late for every one.
+        assert!(ran.out.contains("seals age") || ran.out.contains("had bad luck"), "{}", ran.out);
         assert!(!ran.out.contains("busy"), "{}", ran.out);
         let next = ran.out.split("Now try:\n").nth(1).unwrap();
         // Runs show the address of their server so.

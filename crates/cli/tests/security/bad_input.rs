@@ -61,6 +61,15 @@ impl Street {
             assert!(asked.elapsed() < PATIENCE, "the reaper ends no story");
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
+        // The height up to which all is published follows what is published.
+        loop {
+            let kennel = village.get("/v1/kennels/alley").await.body;
+            if kennel["published_height"] == kennel["height"] {
+                break;
+            }
+            assert!(asked.elapsed() < PATIENCE, "the published height does not follow");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
         Self { village, mochi, rex, last_post }
     }
 
