@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { assertQuiet, device, joinWith, launch, open, post, shot } from "../lib/browser.mjs";
-import { Service } from "../lib/service.mjs";
+import { Service, until } from "../lib/service.mjs";
 
 let service, browser, anna, birth, kennel;
 
@@ -13,7 +13,7 @@ before(async () => {
   browser = await launch();
   anna = await device(browser, service);
   birth = await joinWith(anna.page, { user: "anna", pet: "Mochi" });
-  await post(anna.page, birth, "A block to check.");
+  assert.equal((await post(anna.page, birth, "A block to check.")).state, "mined");
   kennel = (await service.get(`/v1/pets/${birth}`)).kennel;
 });
 after(async () => {
@@ -119,7 +119,8 @@ test("a server that forgets what it showed is noticed", async () => {
   const { height } = await service.get(`/v1/kennels/${kennel}`);
   await open(page, `/ledger/${kennel}/${height}`);
   const old = await (await fetch(`${service.url}/v1/kennels/${kennel}/blocks/${height}/evidence`)).arrayBuffer();
-  await post(page, birth, "One more block.");
+  assert.equal((await post(page, birth, "One more block.")).state, "mined");
+  await until(() => service.get(`/v1/kennels/${kennel}`), (found) => found.published_height > height);
   await open(page, `/ledger/${kennel}/${height + 1}`);
   assert.equal((await verdict(page)).verdict, "good");
   await page.route("**/evidence", (route) => route.fulfill({ body: Buffer.from(old) }));

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { assertAccessible, assertQuiet, device, joinWith, launch, open, PATIENCE_MS, post, shot } from "../lib/browser.mjs";
-import { Service } from "../lib/service.mjs";
+import { Service, until } from "../lib/service.mjs";
 
 let service, browser, anna, birth;
 
@@ -120,7 +120,9 @@ test("a low battery is spared until it is charged", async () => {
 test("nothing is searched over a block that isn't right", async () => {
   const { page } = await device(browser, service, { storageState: undefined });
   await joinWith(page, { user: "berta", pet: "Pixel" });
-  const { height, id } = await service.get("/v1/kennels/classic");
+  const { height, id } = await until(
+    () => service.get("/v1/kennels/classic"), (kennel) => kennel.published_height === kennel.height,
+  );
   const before = await service.get(`/v1/kennels/${id}/blocks/${height - 1}`);
   assert.ok(before.hash);
   await page.route("**/evidence", async (route) =>

@@ -4,7 +4,11 @@ import { Refusal } from "./modules.js";
 import { reason } from "./reasons.js";
 
 async function answer(response) {
-  const body = await response.json().catch(() => ({}));
+  const body = await response.json().catch(() => {
+    // An answer that was cut short is none; of a problem the status is enough.
+    if (response.ok) throw new Refusal("offline", "offline");
+    return {};
+  });
   if (!response.ok) {
     const code = (body.type ?? "").replace("/problems/", "") || String(response.status);
     throw Object.assign(new Refusal(code, await reason(code, body.detail ?? response.statusText)), {
