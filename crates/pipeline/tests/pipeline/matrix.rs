@@ -14,24 +14,28 @@ use base64::engine::general_purpose::STANDARD;
 use futures::FutureExt as _;
 use pitpet_chain::event::{Payload, Verdict};
 use pitpet_chain::genesis::Parameters;
-use pitpet_chain::hash::{AccountId, BlockHash, EventId, PublicKey, sha256};
+use pitpet_chain::hash::{AccountId, BlockHash, EventId, PublicKey, RulesHash, sha256};
 use pitpet_chain::reject::Reject;
 use pitpet_chain::request::{ReportReason, Request, Wish};
 use pitpet_pipeline::api::{ProfileView, QueueView, SubmittedList, SubmittedProfile, SubmittedRequest};
-use pitpet_pipeline::belongings::{Profile, list_content};
+use pitpet_pipeline::belongings::{Profile, erase_profile_of, list_content};
 use pitpet_pipeline::erase;
 use pitpet_pipeline::ingest::Ingest;
 use pitpet_pipeline::items::{self, attributes};
 use pitpet_pipeline::message::Entry;
 use pitpet_pipeline::mine::{Miner, MinerSettings, ReceivedMessage};
 use pitpet_pipeline::native::NativeHost;
+use pitpet_pipeline::offer::{Offering, When};
 use pitpet_pipeline::ports::{Item, Key, Objects as _, Table as _, Value};
 use pitpet_pipeline::rate_limit::RateLimits;
 use pitpet_pipeline::reap::Reaper;
 use pitpet_pipeline::statements::SubmittedStatement;
 use pitpet_simulator::audit::{Published, audit};
-use pitpet_simulator::faults::{Call, FaultyTable, Operation};
-use pitpet_simulator::town::{MODERATOR_SEED, QUICK, RULES, found_with, genesis, id_of, key, submitted};
+use pitpet_simulator::faults::{Call, FaultyObjects, FaultyQueue, FaultyTable, Operation};
+use pitpet_simulator::queue::MemoryQueue;
+use pitpet_simulator::town::{
+    MODERATOR_SEED, QUICK, RELEASES, RULES, found_with, genesis, id_of, key, submitted,
+};
 use pitpet_simulator::{Fault, Faults, Player, Town, document};
 
 use super::moderation::ask;
@@ -55,6 +59,8 @@ enum UseCase {
     Close,
     /// A batch with a verdict and an appointment.
     Offices,
+    /// A batch whose block is the first by other rules.
+    Upgrade,
     /// A run of the reaper with all there is to do.
     Reap,
     /// Two events are submitted.
@@ -69,6 +75,12 @@ enum UseCase {
     Report,
     /// An author erases a text.
     Erase,
+    /// The operator erases a text and the photo beside it.
+    Law,
+    /// The operator erases a profile.
+    LawProfile,
+    /// The operator offers a module, which the rules go over to.
+    Offer,
     /// A password is set.
     Password,
     /// A profile is kept.
@@ -82,7 +94,7 @@ enum UseCase {
 }
 
 impl UseCase {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 23] = [
         Self::Mine,
         Self::MineBacklog,
         Self::Bury,
@@ -90,6 +102,7 @@ impl UseCase {
         Self::Trade,
         Self::Close,
         Self::Offices,
+        Self::Upgrade,
         Self::Reap,
         Self::Submit,
         Self::Name,
@@ -97,6 +110,9 @@ impl UseCase {
         Self::Witness,
         Self::Report,
         Self::Erase,
+        Self::Law,
+        Self::LawProfile,
+        Self::Offer,
         Self::Password,
         Self::Profile,
         Self::List,
@@ -113,6 +129,7 @@ impl UseCase {
             Self::Trade => "mine trades and a death",
             Self::Close => "mine orders that end",
             Self::Offices => "mine what offices decide",
+            Self::Upgrade => "mine by other rules",
             Self::Reap => "reap",
             Self::Submit => "submit events",
             Self::Name => "register a name",
@@ -120,6 +137,9 @@ impl UseCase {
             Self::Witness => "take a statement",
             Self::Report => "take a report",
             Self::Erase => "erase a text",
+            Self::Law => "erase a text and its photo by law",
+            Self::LawProfile => "erase a profile by law",
+            Self::Offer => "offer a module",
             Self::Password => "set a password",
             Self::Profile => "keep a profile",
             Self::List => "keep a list",
@@ -191,11 +211,13 @@ enum Process {
     Reaper(Box<Reaper>),
     Ingest(Box<Ingest>),
     Founder(FaultyTable),
+    Operator(Arc<FaultyTable>, Arc<FaultyObjects>, FaultyQueue<MemoryQueue>),
     Opening(Box<(Reaper, Miner)>),
 }
 
 const PHOTO: &[u8] = b"a photo";
 const BIO: &str = "Two cats, no sleep.";
+const MODULE: &[u8] = b"a module";
 const SEALED: &[u8] = b"a list that only its account can read";
 
 fn request(wish: Wish, expires_ms: u64) -> SubmittedRequest {
@@ -376,6 +398,20 @@ impl Scene {
                 town.send(vec![verdict]);
                 town.send(vec![appointed]);
             }
+            UseCase::Upgrade => {
+                let now_ms = town.clock.now_ms();
+                let mut operator = Player { nonce: now_ms - 1, ..Player::of(&town.founding, 200, now_ms) };
+                let at_height = town.head().await.height + 2;
+                let stored = items::rules_object(&RELEASES[1]);
+                town.objects.put(&stored, MODULE.to_vec()).await.expect("stored");
+                let decided = operator.act(Payload::Upgrade { rules_hash: RELEASES[1], at_height });
+                good.push(id_of(&decided));
+                town.send(vec![decided]);
+                town.mine_all(&town.miner()).await;
+                let walk = bert.post(id_of(&rex), "A walk.");
+                good.push(id_of(&walk));
+                town.send(vec![walk]);
+            }
             UseCase::Reap => {
                 // Everybody dies while nobody acts. Beside the block in which they did stands another
                 // one that lost; the block after it is not published; a photo was never used.
@@ -451,6 +487,20 @@ impl Scene {
                 posted = Some(("/v1/erasures", json(&anna.request(wish, expires_ms))));
                 about.push(id_of(&nap));
             }
+            UseCase::Law => {
+                // A birth has a photo.
+                about.push(id_of(&kitty));
+                let photo = items::photo_object(&sha256(b"Kitty"));
+                town.objects.put(&photo, PHOTO.to_vec()).await.expect("stored");
+            }
+            UseCase::LawProfile => {
+                sign_in::register(&town, &town.ingest(), 1).await;
+                let content = Profile::content(BIO, None);
+                let wish = Wish::Vault { name: "anna".to_owned(), version: 5, content };
+                let request = anna.request(wish, expires_ms).request;
+                let profile = SubmittedProfile { request, bio: BIO.to_owned(), avatar: None };
+                assert!(ask(&town.ingest(), "/v1/profiles", &profile).await.status < 300);
+            }
             UseCase::Password => {
                 let ingest = sign_in::open(&town);
                 sign_in::register(&town, &ingest, 1).await;
@@ -477,7 +527,7 @@ impl Scene {
                     }
                 });
             }
-            UseCase::Found | UseCase::Open => {}
+            UseCase::Found | UseCase::Open | UseCase::Offer => {}
         }
         Self { case, town, good, bad, entries: scene_entries, request: wished, statement, posted, about }
     }
@@ -490,7 +540,8 @@ impl Scene {
             | UseCase::Rival
             | UseCase::Trade
             | UseCase::Close
-            | UseCase::Offices => Process::Miner(Box::new(self.town.miner_with(faults, settings()))),
+            | UseCase::Offices
+            | UseCase::Upgrade => Process::Miner(Box::new(self.town.miner_with(faults, settings()))),
             UseCase::Reap => Process::Reaper(Box::new(self.town.reaper_with(faults))),
             UseCase::Submit
             | UseCase::Name
@@ -513,6 +564,11 @@ impl Scene {
                 let miner = self.town.miner_with(faults, settings());
                 Process::Opening(Box::new((self.town.reaper_with(faults), miner)))
             }
+            UseCase::Law | UseCase::LawProfile | UseCase::Offer => Process::Operator(
+                Arc::new(FaultyTable::new(self.town.table.clone(), faults.clone())),
+                Arc::new(FaultyObjects::new(self.town.objects.clone(), faults.clone())),
+                FaultyQueue::new(self.town.queue.clone(), faults.clone()),
+            ),
             UseCase::Found => Process::Founder(FaultyTable::new(self.town.table.clone(), faults.clone())),
         }
     }
@@ -558,10 +614,47 @@ impl Scene {
                     matches!(ingest.submit(events, &mut ingest.counting()).now_or_never(), Some(Ok(answers)) if answers.iter().all(Result::is_ok))
                 }
             },
+            Process::Operator(table, objects, queue) => {
+                let done = self.operate(table, objects, queue);
+                done.now_or_never().unwrap_or(false)
+            }
             Process::Founder(table) => {
                 let genesis = genesis(QUICK, 3);
                 let found = found_with(table, "third", &genesis, &NativeHost, RULES);
                 matches!(found.now_or_never(), Some(Ok(())))
+            }
+        }
+    }
+
+    /// What the operator does; true if it is done.
+    async fn operate(
+        &self,
+        table: &Arc<FaultyTable>,
+        objects: &Arc<FaultyObjects>,
+        queue: &FaultyQueue<MemoryQueue>,
+    ) -> bool {
+        let now_ms = self.town.clock.now_ms();
+        match self.case {
+            UseCase::Law => {
+                let (table, objects) = (table.as_ref(), objects.as_ref());
+                matches!(
+                    erase::erase_by_operator(table, objects, &self.about[0], now_ms).await,
+                    Ok(Some(view)) if view.photo.is_some()
+                )
+            }
+            UseCase::LawProfile => {
+                matches!(erase_profile_of(table.as_ref(), "anna", now_ms).await, Ok(Some(_)))
+            }
+            _ => {
+                let offering = Offering {
+                    table: table.clone(),
+                    objects: objects.clone(),
+                    modules: Arc::new(NativeHost),
+                    queue,
+                    operator: &key(200),
+                    now_ms,
+                };
+                offering.offer(&self.town.founding, MODULE, When::After(2)).await.is_ok()
             }
         }
     }
@@ -589,15 +682,15 @@ impl Scene {
         let all = town.table.all();
         let published = match self.case {
             // A text is gone on purpose.
-            UseCase::Erase => Published::Partly,
+            UseCase::Erase | UseCase::Law => Published::Partly,
             _ => Published::Whole,
         };
         let found = audit(&town.table, &town.founding, published).await;
         for event in &self.good {
             assert!(found.has(event), "{what}: event {event} is lost");
         }
-        // There the house acts, too.
-        if !matches!(self.case, UseCase::Reap | UseCase::Trade | UseCase::Close) {
+        // There the house or the operator acts, too.
+        if !matches!(self.case, UseCase::Reap | UseCase::Trade | UseCase::Close | UseCase::Offer) {
             assert_eq!(found.events.len(), self.good.len(), "{what}");
         }
         let rejects: BTreeMap<EventId, u64> =
@@ -648,11 +741,41 @@ impl Scene {
                 assert_eq!(all.keys().filter(|key| key.pk == log).count(), 1, "{what}: judged once");
                 assert!(all.contains_key(&items::keys(&kennel)), "{what}");
             }
+            UseCase::Upgrade => {
+                assert_eq!(town.head().await.header.rules_hash, RELEASES[1], "{what}");
+            }
             UseCase::Report => {
                 let queue: QueueView = read(&town.queries(), "/v1/moderation/queue").await;
                 let counted: Vec<_> =
                     queue.entries.iter().map(|entry| (entry.event.clone(), entry.reporters)).collect();
                 assert_eq!(counted, [(self.about[0].to_string(), 2)], "{what}");
+            }
+            UseCase::Law => {
+                let body = &all[&items::body(&self.about[0])];
+                assert!(erase::is_erased(body) && body.len() == 1, "{what}: {body:?}");
+                let photo = sha256(b"Kitty");
+                assert!(erase::is_erased(&all[&items::erased_photo(&photo)]), "{what}");
+                let stored = town.objects.list("media/").await.expect("a list");
+                assert_eq!(stored, Vec::<String>::new(), "{what}: the photo is left");
+            }
+            UseCase::LawProfile => {
+                let account = AccountId::of(&PublicKey(key(1).verifying_key().to_bytes()));
+                let profile = &all[&items::profile(&account)];
+                assert_eq!(profile["bio"], Value::Text(String::new()), "{what}");
+                let gone = !profile.contains_key("content") && !profile.contains_key("avatar");
+                assert!(gone, "{what}: {profile:?}");
+            }
+            UseCase::Offer => {
+                let rules = RulesHash(sha256(MODULE));
+                let stored = town.objects.get(&items::rules_object(&rules)).await;
+                assert_eq!(stored.expect("it is stored"), MODULE, "{what}");
+                // Its height comes, and the next block is by the new rules.
+                for _ in 0..3 {
+                    town.clock.advance(QUICK.idle_ms);
+                    town.reaper().reap().await.expect("it runs");
+                    town.mine_all(&town.miner()).await;
+                }
+                assert_eq!(town.head().await.header.rules_hash, rules, "{what}");
             }
             UseCase::Erase => {
                 let body = &all[&items::body(&self.about[0])];
@@ -800,6 +923,7 @@ fn item(call: &Call, of_head: OfHead) -> &'static str {
         ("RATE", _) => "count of a rate limit",
         ("W", _) if call.operation == Operation::Delete => "word of a search, deleted",
         ("W", _) => "word of a search",
+        ("M", "ERASED") => "photo, erased for good",
         ("M", _) => "photo in use",
         ("U", _) => "upload",
         ("NAME", _) => "name",
@@ -809,6 +933,7 @@ fn item(call: &Call, of_head: OfHead) -> &'static str {
         ("snapshot", _) if call.key.contains("/manifest/") => "snapshot's manifest",
         ("snapshot", _) => "snapshot's chunk",
         ("media", _) => "photo, deleted",
+        ("rules", _) => "module",
         _ => panic!("a write that has no name: {call:?}"),
     }
 }
