@@ -147,3 +147,14 @@ export async function assertAccessible(page, what) {
 }
 
 export const shot = (page, name) => page.screenshot({ path: join(ARTEFACTS, `${name}.png`), fullPage: true });
+
+/** Waits until the answer is as it should be: what follows from a block is published a moment after it. */
+export async function until(answer, isRight) {
+  const begin = Date.now();
+  for (;;) {
+    const found = await answer();
+    if (isRight(found)) return found;
+    if (Date.now() - begin > PATIENCE_MS) throw new Error(`it stays ${JSON.stringify(found)}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}

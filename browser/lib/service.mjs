@@ -70,12 +70,3 @@ export class Service {
     return response.json();
   }
 }
-
-/** Waits until the answer is as it should be: what follows from a block is published a moment after it. */
-export async function until(answer, isRight) {
-  for (;;) {
-    const found = await answer();
-    if (isRight(found)) return found;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}

@@ -3,8 +3,8 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { assertQuiet, device, joinWith, launch, open, post, shot } from "../lib/browser.mjs";
-import { Service, until } from "../lib/service.mjs";
+import { assertQuiet, device, joinWith, launch, open, post, shot, until } from "../lib/browser.mjs";
+import { Service } from "../lib/service.mjs";
 
 let service, browser, anna, birth, kennel;
 

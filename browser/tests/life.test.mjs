@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import {
-  PASSWORD, assertQuiet, device, joinWith, launch, newestPost, open, petActions, post, ready, settled, shot, signIn,
+  PASSWORD, assertQuiet, device, joinWith, launch, newestPost, open, petActions, post, ready, settled, shot, signIn, until,
 } from "../lib/browser.mjs";
-import { Service, until } from "../lib/service.mjs";
+import { Service } from "../lib/service.mjs";
 
 let service, browser, anna, ben;
 const pets = {};

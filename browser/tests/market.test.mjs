@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import {
-  assertAccessible, assertQuiet, device, joinWith, launch, open, petActions, post, settled, shot,
+  assertAccessible, assertQuiet, device, joinWith, launch, open, petActions, post, settled, shot, until,
 } from "../lib/browser.mjs";
-import { Service, until } from "../lib/service.mjs";
+import { Service } from "../lib/service.mjs";
 
 let service, browser, anna, ben;
 const pets = {};

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { assertAccessible, assertQuiet, device, joinWith, launch, open, PATIENCE_MS, post, shot } from "../lib/browser.mjs";
-import { Service, until } from "../lib/service.mjs";
+import { assertAccessible, assertQuiet, device, joinWith, launch, open, PATIENCE_MS, post, shot, until } from "../lib/browser.mjs";
+import { Service } from "../lib/service.mjs";
 
 let service, browser, anna, birth;
 

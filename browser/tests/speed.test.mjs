@@ -1,5 +1,6 @@
 // A full feed under a slow network: how much is fetched before it can be read, that nothing shifts while it loads, and
-// that no script keeps the page from being used. Times are bounded widely, for a busy machine; how long pages take is measured by `cargo bench -p pitpet --bench pages`.
+// that no script keeps the page from being used. Times are bounded widely, for a busy machine; how long pages take is
+// measured by `cargo bench -p pitpet --bench pages`.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
