@@ -29,5 +29,5 @@ pub use dynamo::DynamoTable;
 pub use objects::FolderObjects;
 pub use objects::S3Objects;
 pub use redelivery::{Receipts, Redelivery};
-pub use settings::Settings;
+pub use settings::{EMBEDDED_CALLS_MAX, Settings};
 pub use sqs::SqsQueue;

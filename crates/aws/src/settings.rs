@@ -15,6 +15,9 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedHttpC
 
 use crate::attempts::Attempts;
 
+/// Calls of an embedded engine under way at one time.
+pub const EMBEDDED_CALLS_MAX: usize = 8;
+
 /// How [`pitpet_pipeline::ports::Table::publish`] writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PublishMode {
@@ -70,6 +73,9 @@ pub struct Settings {
     pub attempt_timeout: Duration,
     /// How often a call is attempted.
     pub attempts: Attempts,
+    /// How many calls of the table are under way at one time, 1 or more; further ones wait. Each has a connection, which is a
+    /// file descriptor, and with an engine in this process two.
+    pub calls_max: usize,
     /// How to publish; only the table's adapter looks at it.
     pub publish: PublishMode,
 }
@@ -99,6 +105,8 @@ impl Settings {
             connect_timeout: Duration::from_millis(1_000),
             attempt_timeout: Duration::from_millis(5_000),
             attempts: Attempts::default(),
+            // A function has 1,024 file descriptors.
+            calls_max: 256,
             publish: PublishMode::Cloud,
         })
     }
@@ -121,6 +129,8 @@ impl Settings {
             connect_timeout: Duration::from_millis(1_000),
             attempt_timeout: Duration::from_millis(10_000),
             attempts: Attempts::default(),
+            // The engine runs one at a time; a few more wait where it finds them.
+            calls_max: EMBEDDED_CALLS_MAX,
             publish: PublishMode::Embedded,
         }
     }

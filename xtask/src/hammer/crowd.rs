@@ -51,6 +51,18 @@ impl Tally {
         self.refused.load(SeqCst)
     }
 
+    /// All of it in words.
+    pub(super) fn summary(&self) -> String {
+        format!(
+            "{} acknowledged, {} refused for now, {} in another way, {} requests without an answer, {} under way",
+            self.acknowledged(),
+            self.refused(),
+            self.odd.load(SeqCst),
+            self.broken(),
+            self.in_flight()
+        )
+    }
+
     /// Whether every event that wasn't taken was answered so that its sender knows to come again.
     ///
     /// # Errors

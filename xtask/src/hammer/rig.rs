@@ -21,6 +21,9 @@ const LOOKERS: usize = 16;
 /// A SIGTERM must have ended the service within this.
 pub(super) const DRAINED: Duration = Duration::from_secs(5);
 
+/// Events set aside each time that there are new ones.
+const RESERVE: usize = 500;
+
 /// Everything a scenario needs.
 pub(super) struct Rig {
     pub(super) binary: PathBuf,
@@ -29,6 +32,8 @@ pub(super) struct Rig {
     /// What the service says on stderr.
     log: PathBuf,
     pub(super) supply: Supply,
+    /// Set aside of it, to see with whether service is normal again: in trouble a crowd may use up the rest.
+    pub(super) reserve: Supply,
     random: u64,
     kennels: u64,
 }
@@ -43,6 +48,7 @@ impl Rig {
             log: folder.join("serve.log"),
             home,
             supply: Arc::new(Mutex::default()),
+            reserve: Arc::new(Mutex::default()),
             random: seed | 1,
             kennels: 0,
         })
@@ -99,6 +105,8 @@ impl Rig {
         let (count, seed) = (SUPPLY.max(events), self.kennels * 10_000_000);
         let posts = load.posts(&kennel, count, seed).await;
         let signed = pats(&kennel, &posts, count, seed + 10_000);
+        let mut signed = signed.into_iter();
+        self.reserve.lock().expect("no sender panicked").extend(signed.by_ref().take(RESERVE));
         self.supply.lock().expect("no sender panicked").extend(signed);
     }
 

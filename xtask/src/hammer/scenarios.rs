@@ -301,10 +301,15 @@ async fn back_to_normal(
     acknowledged: &mut Vec<EventId>,
 ) -> anyhow::Result<Duration> {
     let begin = Instant::now();
-    let crowd = Crowd::gather(&server.url, &rig.supply, 1, 1);
+    let crowd = Crowd::gather(&server.url, &rig.reserve, 1, 1);
     let reached = crowd.reaches(20, BACK).await;
+    let seen = crowd.tally().summary();
     let sent = crowd.disperse().await;
-    anyhow::ensure!(reached, "{BACK:?} after the trouble has ended events are not taken");
+    let left = rig.reserve.lock().expect("no sender panicked").len();
+    anyhow::ensure!(
+        reached,
+        "{BACK:?} after the trouble has ended events are not taken: {seen}, {left} left to send"
+    );
     let found = tokio::time::timeout(BACK, rig.find(server, &sent[..20])).await;
     found.with_context(|| format!("events are not mined within {BACK:?} after the trouble has ended"))??;
     acknowledged.extend(sent);

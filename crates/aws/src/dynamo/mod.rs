@@ -18,6 +18,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use pitpet_pipeline::ports::{
     Attributes, Consistency, Item, Key, Order, PublishBatch, Query, Retry, Table, TableError, Update,
 };
+use tokio::sync::Semaphore;
 
 use crate::attempts::{Attempts, Repeat};
 use crate::failure::Failure;
@@ -36,6 +37,8 @@ pub struct DynamoTable {
     client: Client,
     name: String,
     attempts: Attempts,
+    /// Free for calls at this moment.
+    places: Arc<Semaphore>,
     publish: PublishMode,
 }
 
@@ -49,6 +52,7 @@ impl DynamoTable {
             client: settings.dynamodb()?,
             name: name.into(),
             attempts: settings.attempts,
+            places: Arc::new(Semaphore::new(settings.calls_max)),
             publish: settings.publish,
         })
     }
@@ -73,6 +77,21 @@ impl DynamoTable {
     /// As of any call; an existing table is none.
     pub async fn create(&self) -> Result<(), TableError> {
         create::table(&self.client, &self.name, &self.attempts).await
+    }
+
+    /// Makes a call as [`Attempts::run`] does, each attempt when there is a place for it.
+    async fn run<T, F>(&self, repeat: Repeat, mut call: impl FnMut() -> F) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        let in_turn = || {
+            let called = call();
+            async {
+                let _place = self.places.acquire().await.expect("the semaphore is never closed");
+                called.await
+            }
+        };
+        self.attempts.run(repeat, in_turn).await
     }
 
     async fn update_once(&self, update: expressions::UpdateExpressions) -> Result<(), Failure> {
@@ -153,7 +172,6 @@ impl Table for DynamoTable {
     async fn get(&self, key: &Key, consistency: Consistency) -> Result<Option<Attributes>, TableError> {
         let key = raw_key(key)?;
         let answer = self
-            .attempts
             .run(Repeat::Harmless, async || {
                 self.client
                     .get_item()
@@ -184,8 +202,7 @@ impl Table for DynamoTable {
         let mut fruitless = 0;
         while !left.is_empty() {
             let asked = left.len();
-            let (items, unprocessed) =
-                self.attempts.run(Repeat::Harmless, || self.get_batch(left.clone())).await?;
+            let (items, unprocessed) = self.run(Repeat::Harmless, || self.get_batch(left.clone())).await?;
             for mut raw in items {
                 let key = take_key(&mut raw)?;
                 found.insert(key, attributes(raw)?);
@@ -216,8 +233,7 @@ impl Table for DynamoTable {
         let mut start = None;
         loop {
             let limit = query.limit - u32::try_from(found.len()).unwrap_or(query.limit);
-            let page =
-                self.attempts.run(Repeat::Harmless, || self.query_page(query, limit, start.clone())).await?;
+            let page = self.run(Repeat::Harmless, || self.query_page(query, limit, start.clone())).await?;
             for mut raw in page.items.into_iter().take(limit as usize) {
                 let key = take_key(&mut raw)?;
                 found.push(Item { key, attributes: attributes(raw)? });
@@ -233,20 +249,19 @@ impl Table for DynamoTable {
     async fn put_new(&self, item: &Item) -> Result<(), TableError> {
         let raw = raw_item(item)?;
         // After an unknown outcome a second attempt could meet the first one's item.
-        self.attempts
-            .run(Repeat::IfNotExecuted, async || {
-                self.client
-                    .put_item()
-                    .table_name(&self.name)
-                    .set_item(Some(raw.clone()))
-                    .condition_expression("attribute_not_exists(#pk)")
-                    .expression_attribute_names("#pk", PK)
-                    .send()
-                    .await
-                    .map(drop)
-                    .map_err(Failure::of)
-            })
-            .await?;
+        self.run(Repeat::IfNotExecuted, async || {
+            self.client
+                .put_item()
+                .table_name(&self.name)
+                .set_item(Some(raw.clone()))
+                .condition_expression("attribute_not_exists(#pk)")
+                .expression_attribute_names("#pk", PK)
+                .send()
+                .await
+                .map(drop)
+                .map_err(Failure::of)
+        })
+        .await?;
         Ok(())
     }
 
@@ -256,7 +271,7 @@ impl Table for DynamoTable {
             Retry::Never => Repeat::Never,
             Retry::Allowed => Repeat::Harmless,
         };
-        Ok(self.attempts.run(repeat, || self.update_once(written.clone())).await?)
+        Ok(self.run(repeat, || self.update_once(written.clone())).await?)
     }
 
     async fn publish(&self, batch: &PublishBatch) -> Result<(), TableError> {
@@ -268,18 +283,17 @@ impl Table for DynamoTable {
 
     async fn delete(&self, key: &Key) -> Result<(), TableError> {
         let key = raw_key(key)?;
-        self.attempts
-            .run(Repeat::Harmless, async || {
-                self.client
-                    .delete_item()
-                    .table_name(&self.name)
-                    .set_key(Some(key.clone()))
-                    .send()
-                    .await
-                    .map(drop)
-                    .map_err(Failure::of)
-            })
-            .await?;
+        self.run(Repeat::Harmless, async || {
+            self.client
+                .delete_item()
+                .table_name(&self.name)
+                .set_key(Some(key.clone()))
+                .send()
+                .await
+                .map(drop)
+                .map_err(Failure::of)
+        })
+        .await?;
         Ok(())
     }
 }

@@ -87,7 +87,7 @@ pub(super) async fn side_by_side(table: &DynamoTable, batch: &PublishBatch) -> R
 
 /// Applies one guarded update, or skips it.
 async fn apply_guarded(table: &DynamoTable, update: UpdateExpressions) -> Result<(), TableError> {
-    match table.attempts.run(Repeat::Harmless, || table.update_once(update.clone())).await {
+    match table.run(Repeat::Harmless, || table.update_once(update.clone())).await {
         // Somebody has published something newer, or an earlier attempt of this very call did.
         Ok(()) | Err(Failure::Condition) => Ok(()),
         Err(failure) => Err(failure.into()),
@@ -106,7 +106,6 @@ async fn put_batch(table: &DynamoTable, items: Vec<RawItem>) -> Result<(), Table
     while !left.is_empty() {
         let sent = left.len();
         let answer = table
-            .attempts
             .run(Repeat::Harmless, async || {
                 table
                     .client
@@ -195,7 +194,7 @@ fn update_action(table: &DynamoTable, update: UpdateExpressions) -> Result<Trans
 /// practice two, because a cancelled transaction names all that failed.
 async fn transact(table: &DynamoTable, mut actions: Vec<TransactWriteItem>) -> Result<(), TableError> {
     while !actions.is_empty() {
-        let unmet = table.attempts.run(Repeat::Harmless, || transact_once(table, actions.clone())).await?;
+        let unmet = table.run(Repeat::Harmless, || transact_once(table, actions.clone())).await?;
         if unmet.is_empty() {
             return Ok(());
         }

@@ -1,7 +1,8 @@
 //! Slow, endless and too many senders, against the whole service.
 
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use pitpet_local::service::{FrontSettings, Service, ServiceSettings};
@@ -123,4 +124,64 @@ async fn what_is_too_large_is_refused_before_it_is_buffered() {
     })
     .await;
     service.stop().await;
+}
+
+/// A service with at most this many files.
+#[cfg(unix)]
+fn with_files(files: u32) -> Command {
+    let mut command = Command::new("sh");
+    let script = format!("ulimit -n {files} && exec \"$0\" \"$@\"");
+    command.args(["-c", &script, env!("CARGO_BIN_EXE_pitpet")]);
+    command
+}
+
+/// A page takes several connections to the table at once; whoever holds many to the service leaves
+/// it those.
+#[cfg(target_os = "linux")]
+#[test]
+fn connections_leave_the_service_the_files_that_it_needs_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = crate::load::Server::spawn(&mut with_files(96), folder.path());
+    let address = server.url.trim_start_matches("http://").parse().unwrap();
+    let mut first = connect(address);
+    let mut ask = || {
+        first.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+        let mut answer = Vec::new();
+        let mut part = [0; 16 * 1024];
+        // The end of a page; the connection stays.
+        while !answer.ends_with(b"</html>") {
+            let read = first.read(&mut part).unwrap();
+            assert_ne!(read, 0, "{}", String::from_utf8_lossy(&answer));
+            answer.extend(&part[..read]);
+        }
+        String::from_utf8(answer).unwrap()
+    };
+    assert!(ask().starts_with("HTTP/1.1 200 "));
+    let idle: Vec<TcpStream> = (0..96).map(|_| connect(address)).collect();
+    for _ in 0..20 {
+        let answer = ask();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    let open = std::fs::read_dir(format!("/proc/{}/fd", server.child.id())).unwrap().count();
+    assert!(open <= 88, "{open} files of 96 are open");
+    drop(idle);
+    assert!(is_healthy(address));
+}
+
+#[cfg(unix)]
+#[test]
+fn too_few_files_are_said_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut service = with_files(40);
+    service.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder.path());
+    let mut service = service.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut address = String::new();
+    BufReader::new(service.stdout.take().unwrap()).read_line(&mut address).unwrap();
+    if !address.is_empty() {
+        service.kill().unwrap();
+    }
+    let ended = service.wait_with_output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(3), "{address}{said}");
+    assert!(said.contains("at most 40 files may be open") && said.contains("ulimit -n"), "{said}");
 }

@@ -12,6 +12,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use aws_lambda_events::encodings::Body as EventBody;
 use axum::body::{Body, HttpBody as _};
@@ -25,6 +26,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use pitpet_aws::EMBEDDED_CALLS_MAX;
 use pitpet_aws::objects::{UPLOAD_PATH, UploadError};
 use pitpet_chain::limits::PHOTO_BYTES_MAX;
 use pitpet_pipeline::api::Problem;
@@ -46,9 +48,17 @@ pub struct FrontSettings {
     pub head_timeout: Duration,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
-    /// Connections at one time; further ones wait to be accepted.
+    /// Connections at one time; further ones wait to be accepted. Fewer where the process may not
+    /// have as many files open.
     pub connections_max: u32,
 }
+
+/// Files that the service has open besides its connections: both ends of those to its own table,
+/// two stores with their logs, what it listens on, and a few that come and go. At rest it has 28.
+const FILES_OWN: u32 = 2 * EMBEDDED_CALLS_MAX as u32 + 48;
+
+/// Fewer connections are no service.
+const CONNECTIONS_MIN: u32 = 8;
 
 impl Default for FrontSettings {
     /// A photo of 2 MiB arrives in 30 s over 0.6 Mbit/s. A connection takes about 20 KiB and a
@@ -60,6 +70,32 @@ impl Default for FrontSettings {
             connections_max: 768,
         }
     }
+}
+
+impl FrontSettings {
+    /// With as many connections as leave the service the files that it needs itself. Without those
+    /// it could not reach its table, and events that it has taken would wait.
+    ///
+    /// Raises the process's limit of open files (`RLIMIT_NOFILE`) as far as it must and may.
+    ///
+    /// # Errors
+    /// If the limit leaves too few connections.
+    pub(super) fn within_limits(self) -> anyhow::Result<Self> {
+        let wanted = u64::from(self.connections_max + FILES_OWN);
+        let files = rlimit::increase_nofile_limit(wanted).context("can't ask how many files may be open")?;
+        let connections = connections(files);
+        anyhow::ensure!(
+            connections >= CONNECTIONS_MIN,
+            "at most {files} files may be open, and the service needs {}: raise the limit, as with `ulimit -n 1024`",
+            FILES_OWN + CONNECTIONS_MIN
+        );
+        Ok(Self { connections_max: self.connections_max.min(connections), ..self })
+    }
+}
+
+/// How many connections that many files allow.
+fn connections(files: u64) -> u32 {
+    u32::try_from(files.saturating_sub(FILES_OWN.into())).unwrap_or(u32::MAX)
 }
 
 /// Headers of a request.

@@ -129,6 +129,7 @@ impl Service {
 
     async fn open(settings: ServiceSettings) -> anyhow::Result<Self> {
         let folder = &settings.data_dir;
+        let front_settings = settings.front.within_limits()?;
         keys::make_private_folder(folder)?;
         let lock = lock(folder)?;
         let listener = tokio::net::TcpListener::bind(settings.listen).await.with_context(|| {
@@ -225,7 +226,7 @@ impl Service {
             stop.child_token(),
         ));
         let reaper = tokio::spawn(schedule(reaper, settings.reap_every, stop.child_token()));
-        let front = tokio::spawn(front::serve(listener, shared, settings.front, stop.child_token()));
+        let front = tokio::spawn(front::serve(listener, shared, front_settings, stop.child_token()));
         Ok(Self { address, stop, front, source, reaper, queue, engine, _expiry: expiry, _lock: lock })
     }
 

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,15 +21,18 @@ use pitpet_chain::request::{ReportReason, Request, Wish};
 use pitpet_pipeline::api::{ProfileView, QueueView, SubmittedList, SubmittedProfile, SubmittedRequest};
 use pitpet_pipeline::belongings::{Profile, erase_profile_of, list_content};
 use pitpet_pipeline::erase;
+use pitpet_pipeline::fsck::{Fsck, Mode, Note};
 use pitpet_pipeline::ingest::Ingest;
 use pitpet_pipeline::items::{self, attributes};
 use pitpet_pipeline::message::Entry;
 use pitpet_pipeline::mine::{Miner, MinerSettings, ReceivedMessage};
 use pitpet_pipeline::native::NativeHost;
 use pitpet_pipeline::offer::{Offering, When};
-use pitpet_pipeline::ports::{Item, Key, Objects as _, Table as _, Value};
+use pitpet_pipeline::ports::{Item, Key, Objects, Table, Value};
 use pitpet_pipeline::rate_limit::RateLimits;
 use pitpet_pipeline::reap::Reaper;
+use pitpet_pipeline::search::WORDS_MAX;
+use pitpet_pipeline::snapshots::ARCHIVED_EVERY;
 use pitpet_pipeline::statements::SubmittedStatement;
 use pitpet_simulator::audit::{Published, audit};
 use pitpet_simulator::faults::{Call, FaultyObjects, FaultyQueue, FaultyTable, Operation};
@@ -61,10 +65,16 @@ enum UseCase {
     Offices,
     /// A batch whose block is the first by other rules.
     Upgrade,
+    /// A batch whose block leaves its state for browsers.
+    Archive,
     /// A run of the reaper with all there is to do.
     Reap,
     /// Two events are submitted.
     Submit,
+    /// Two events are submitted, and counted.
+    Limited,
+    /// A password is tried.
+    SignIn,
     /// A name is registered.
     Name,
     /// An upload is asked for.
@@ -91,10 +101,12 @@ enum UseCase {
     Found,
     /// A kennel opens by itself: the reaper prepares it, a miner founds it.
     Open,
+    /// All that follows from the chain is gone or false, and the checker mends it.
+    Repair,
 }
 
 impl UseCase {
-    const ALL: [Self; 23] = [
+    const ALL: [Self; 27] = [
         Self::Mine,
         Self::MineBacklog,
         Self::Bury,
@@ -103,8 +115,11 @@ impl UseCase {
         Self::Close,
         Self::Offices,
         Self::Upgrade,
+        Self::Archive,
         Self::Reap,
         Self::Submit,
+        Self::Limited,
+        Self::SignIn,
         Self::Name,
         Self::Upload,
         Self::Witness,
@@ -118,6 +133,7 @@ impl UseCase {
         Self::List,
         Self::Found,
         Self::Open,
+        Self::Repair,
     ];
 
     fn name(self) -> &'static str {
@@ -130,8 +146,11 @@ impl UseCase {
             Self::Close => "mine orders that end",
             Self::Offices => "mine what offices decide",
             Self::Upgrade => "mine by other rules",
+            Self::Archive => "mine and leave a state for browsers",
             Self::Reap => "reap",
             Self::Submit => "submit events",
+            Self::Limited => "submit events under a limit",
+            Self::SignIn => "try a password",
             Self::Name => "register a name",
             Self::Upload => "ask for an upload",
             Self::Witness => "take a statement",
@@ -145,6 +164,7 @@ impl UseCase {
             Self::List => "keep a list",
             Self::Found => "found a kennel",
             Self::Open => "open the next kennel",
+            Self::Repair => "repair what follows from the chain",
         }
     }
 
@@ -152,6 +172,8 @@ impl UseCase {
         match self {
             // Pets live for two ages here, so that they die soon.
             Self::Trade | Self::Close => Parameters { ttl: 2, birth_grant: 1_000, ..QUICK },
+            // Posts cost treats, and many blocks come before.
+            Self::Archive => Parameters { birth_grant: 1_000, ..QUICK },
             // With two pets places are short.
             Self::Open => Parameters { living_max: 3, ..QUICK },
             _ => QUICK,
@@ -213,6 +235,7 @@ enum Process {
     Founder(FaultyTable),
     Operator(Arc<FaultyTable>, Arc<FaultyObjects>, FaultyQueue<MemoryQueue>),
     Opening(Box<(Reaper, Miner)>),
+    Checker(FaultyTable, FaultyObjects),
 }
 
 const PHOTO: &[u8] = b"a photo";
@@ -261,6 +284,13 @@ impl Scene {
                 }
             }
             _ => town.mine_all(&town.miner()).await,
+        }
+        if matches!(case, UseCase::Archive | UseCase::Repair) {
+            // The checker looks for the photos too.
+            for photo in [&b"Kitty"[..], b"Rex"] {
+                let key = items::photo_object(&sha256(photo));
+                town.objects.put(&key, photo.to_vec()).await.expect("stored");
+            }
         }
         match case {
             UseCase::Mine | UseCase::MineBacklog | UseCase::Rival => {
@@ -412,6 +442,19 @@ impl Scene {
                 good.push(id_of(&walk));
                 town.send(vec![walk]);
             }
+            UseCase::Archive => {
+                let miner = town.miner();
+                while town.head().await.height + 1 < ARCHIVED_EVERY {
+                    let post = bert.post(id_of(&rex), "On and on.");
+                    good.push(id_of(&post));
+                    town.send(vec![post]);
+                    let report = town.mine_once(&miner).await;
+                    assert_eq!(report.accepted, 1, "{report:?}");
+                }
+                let walk = bert.post(id_of(&rex), "A walk.");
+                good.push(id_of(&walk));
+                town.send(vec![walk]);
+            }
             UseCase::Reap => {
                 // Everybody dies while nobody acts. Beside the block in which they did stands another
                 // one that lost; the block after it is not published; a photo was never used.
@@ -460,7 +503,7 @@ impl Scene {
                 town.mine_all(&town.miner()).await;
                 town.clock.advance(QUICK.idle_ms);
             }
-            UseCase::Submit => {
+            UseCase::Submit | UseCase::Limited => {
                 let (walk, pat) = (bert.post(id_of(&rex), "A walk."), bert.pat(id_of(&nap)));
                 good.extend([&walk, &pat].map(id_of));
                 scene_entries = vec![walk, pat];
@@ -501,6 +544,14 @@ impl Scene {
                 let profile = SubmittedProfile { request, bio: BIO.to_owned(), avatar: None };
                 assert!(ask(&town.ingest(), "/v1/profiles", &profile).await.status < 300);
             }
+            UseCase::SignIn => {
+                let ingest = sign_in::open(&town);
+                sign_in::register(&town, &ingest, 1).await;
+                let submitted = sign_in::set(&ingest, sign_in::PASSWORD, 5).await;
+                assert!(ask(&ingest, "/v1/sign-in/vault", &submitted).await.status < 300);
+                let message = sign_in::first_message(sign_in::PASSWORD);
+                posted = Some(("/v1/sign-in/start", json(&message)));
+            }
             UseCase::Password => {
                 let ingest = sign_in::open(&town);
                 sign_in::register(&town, &ingest, 1).await;
@@ -527,6 +578,7 @@ impl Scene {
                     }
                 });
             }
+            UseCase::Repair => damage(&town, &id_of(&kitty)).await,
             UseCase::Found | UseCase::Open | UseCase::Offer => {}
         }
         Self { case, town, good, bad, entries: scene_entries, request: wished, statement, posted, about }
@@ -541,9 +593,19 @@ impl Scene {
             | UseCase::Trade
             | UseCase::Close
             | UseCase::Offices
-            | UseCase::Upgrade => Process::Miner(Box::new(self.town.miner_with(faults, settings()))),
+            | UseCase::Upgrade
+            | UseCase::Archive => {
+                let settings = match self.case {
+                    // Without earlier snapshots, so that only its own are written.
+                    UseCase::Archive => MinerSettings::default(),
+                    _ => settings(),
+                };
+                Process::Miner(Box::new(self.town.miner_with(faults, settings)))
+            }
             UseCase::Reap => Process::Reaper(Box::new(self.town.reaper_with(faults))),
             UseCase::Submit
+            | UseCase::Limited
+            | UseCase::SignIn
             | UseCase::Name
             | UseCase::Upload
             | UseCase::Witness
@@ -556,6 +618,11 @@ impl Scene {
                 Process::Ingest(Box::new(match self.case {
                     // What counts is counted in the table.
                     UseCase::Report => ingest.limited(RateLimits::DEFAULT),
+                    // Of so low a limit each event is carried to the table.
+                    UseCase::Limited => {
+                        ingest.limited(RateLimits { account: NonZeroU32::new(20), ..RateLimits::NONE })
+                    }
+                    UseCase::SignIn => ingest.limited(RateLimits::DEFAULT).with_passwords(&sign_in::SECRET),
                     UseCase::Password => ingest.with_passwords(&sign_in::SECRET),
                     _ => ingest,
                 }))
@@ -570,6 +637,10 @@ impl Scene {
                 FaultyQueue::new(self.town.queue.clone(), faults.clone()),
             ),
             UseCase::Found => Process::Founder(FaultyTable::new(self.town.table.clone(), faults.clone())),
+            UseCase::Repair => Process::Checker(
+                FaultyTable::new(self.town.table.clone(), faults.clone()),
+                FaultyObjects::new(self.town.objects.clone(), faults.clone()),
+            ),
         }
     }
 
@@ -617,6 +688,10 @@ impl Scene {
             Process::Operator(table, objects, queue) => {
                 let done = self.operate(table, objects, queue);
                 done.now_or_never().unwrap_or(false)
+            }
+            Process::Checker(table, objects) => {
+                let checker = fsck(table, objects, Mode::Repair);
+                matches!(checker.run(None, &mut |_| {}).now_or_never(), Some(Ok(sum)) if sum.is_clean())
             }
             Process::Founder(table) => {
                 let genesis = genesis(QUICK, 3);
@@ -690,7 +765,8 @@ impl Scene {
             assert!(found.has(event), "{what}: event {event} is lost");
         }
         // There the house or the operator acts, too.
-        if !matches!(self.case, UseCase::Reap | UseCase::Trade | UseCase::Close | UseCase::Offer) {
+        let acts_too = [UseCase::Archive, UseCase::Reap, UseCase::Trade, UseCase::Close, UseCase::Offer];
+        if !acts_too.contains(&self.case) {
             assert_eq!(found.events.len(), self.good.len(), "{what}");
         }
         let rejects: BTreeMap<EventId, u64> =
@@ -700,6 +776,20 @@ impl Scene {
         assert_eq!(dead.is_empty(), self.case != UseCase::Bury, "{what}");
         assert!(dead.iter().all(|message| message.body == "no message"), "{what}: only poison is buried");
         match self.case {
+            UseCase::Archive => {
+                let kept = town.objects.list("archive/").await.expect("a list");
+                assert!(kept.len() <= 1, "{what}: {kept:?}");
+                assert_eq!(faults(town).await, [""; 0], "{what}");
+            }
+            UseCase::SignIn => {
+                let opened = sign_in::sign_in(&sign_in::open(town), "anna", sign_in::PASSWORD).await;
+                assert_eq!(opened.expect("the password is right"), sign_in::KEYS, "{what}");
+            }
+            UseCase::Repair => {
+                assert_eq!(faults(town).await, [""; 0], "{what}");
+                let module = town.objects.size(&items::rules_object(&RULES)).await;
+                assert_eq!(module.expect("it answers"), None, "{what}: the false module is left");
+            }
             UseCase::Reap => {
                 town.clock.advance(4_000_000);
                 town.reaper().reap().await.expect("the reaper runs");
@@ -862,6 +952,57 @@ fn settings() -> MinerSettings {
     MinerSettings { snapshot_every: 1, ..MinerSettings::default() }
 }
 
+/// Takes away all that follows from the chain, but for one card, which is false; and adds what
+/// doesn't follow from it.
+async fn damage(town: &Town, pet: &EventId) {
+    let card = items::pet(&(*pet).into());
+    for (key, mut attributes) in town.table.all() {
+        if key == card {
+            let Value::Number(height) = attributes["record_height"] else { panic!("a height") };
+            attributes.insert("record_height".to_owned(), Value::Number(height + 1));
+            town.table.overwrite(key, attributes);
+            continue;
+        }
+        let is_kept = match (&key.pk[..2], key.sk.as_str()) {
+            ("KE", _) | ("K#", "GENESIS" | "HEAD") | ("E#", "BODY") => true,
+            ("K#", sk) => sk.starts_with("B#"),
+            _ => false,
+        };
+        if !is_kept {
+            town.table.delete(&key).await.expect("in memory");
+        }
+    }
+    // Recorded after the block was mined, by when it expires.
+    let expiry_s = 2 * town.clock.now_ms() / 1_000;
+    let reject = attributes([("code", 1_u32.into()), (items::EXPIRY, expiry_s.into())]);
+    town.table.overwrite(items::reject(pet), reject);
+    town.objects.put(&items::rules_object(&RULES), b"no module".to_vec()).await.expect("stored");
+}
+
+/// What the checker finds.
+async fn faults(town: &Town) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut observer = |note: Note<'_>| {
+        if let Note::Fault(fault) = note {
+            faults.push(fault.to_string());
+        }
+    };
+    let checker = fsck(town.table.as_ref(), town.objects.as_ref(), Mode::Check);
+    checker.run(None, &mut observer).await.expect("the stores in memory answer");
+    faults
+}
+
+fn fsck<'a>(table: &'a dyn Table, objects: &'a dyn Objects, mode: Mode) -> Fsck<'a> {
+    Fsck {
+        table,
+        objects: Some(objects),
+        modules: &NativeHost,
+        rules: vec![RULES],
+        mode,
+        search_words_max: WORDS_MAX,
+    }
+}
+
 fn json(body: &impl serde::Serialize) -> serde_json::Value {
     serde_json::to_value(body).expect("JSON")
 }
@@ -898,6 +1039,7 @@ fn item(call: &Call, of_head: OfHead) -> &'static str {
         ("K", sk) if sk.starts_with("T#") => "track",
         ("E", "PLACE") => "place",
         ("E", "BODY") => "body",
+        ("E", "REJECT") if call.operation == Operation::Delete => "false reject, deleted",
         ("E", "REJECT") => "reject",
         ("E", "SPARE") => "spare body",
         ("E", sk) if sk.starts_with("VERDICT#") => "verdict",
@@ -932,7 +1074,9 @@ fn item(call: &Call, of_head: OfHead) -> &'static str {
         ("snapshot", _) if call.operation == Operation::Delete => "old snapshot, deleted",
         ("snapshot", _) if call.key.contains("/manifest/") => "snapshot's manifest",
         ("snapshot", _) => "snapshot's chunk",
+        ("archive", _) => "state for browsers",
         ("media", _) => "photo, deleted",
+        ("rules", _) if call.operation == Operation::Delete => "false module, deleted",
         ("rules", _) => "module",
         _ => panic!("a write that has no name: {call:?}"),
     }

@@ -86,6 +86,12 @@ pub(super) async fn set(ingest: &Ingest, password: &str, version: u64) -> Submit
     SubmittedVault { request, record: STANDARD.encode(record), vault: STANDARD.encode(vault) }
 }
 
+/// What a client sends first that signs in.
+pub(super) fn first_message(password: &str) -> SignInRequest {
+    let (_, message) = password::sign_in(password, &[4; 32]).expect("a message");
+    SignInRequest { name: "anna".to_owned(), message: STANDARD.encode(message) }
+}
+
 /// Signs in as a client does: the vault's text, or where it ended.
 pub(super) async fn sign_in(ingest: &Ingest, name: &str, password: &str) -> Result<String, Refused> {
     let (state, message) = password::sign_in(password, &[4; 32]).expect("a message");
