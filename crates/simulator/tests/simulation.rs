@@ -20,6 +20,9 @@ const ACCEPTED_MIN: u64 = 20;
 /// At least so many changes of rules that came.
 const UPGRADES_MIN: u64 = 300;
 
+/// At least so many times that a majority of witnesses let time pass.
+const WITNESSED_MIN: u64 = 1_000;
+
 /// Simulates all of these and shows what happened in them, where a test's output is captured too.
 /// Panics with the smallest failing scenario, if one fails.
 fn simulate(scenarios: impl Iterator<Item = Scenario> + Send) -> Counts {
@@ -46,6 +49,7 @@ fn nothing_is_lost_whatever_fails() {
         assert!(counts.of(*kind) >= FAULTS_MIN, "only {} of {kind}", counts.of(*kind));
     }
     assert!(counts.upgrades >= UPGRADES_MIN, "only {} changes of rules", counts.upgrades);
+    assert!(counts.witnessed >= WITNESSED_MIN, "only {} times by witnesses", counts.witnessed);
     for kind in Kind::ALL {
         assert!(counts.accepted(*kind) >= ACCEPTED_MIN, "only {} of {}", counts.accepted(*kind), kind.name());
     }

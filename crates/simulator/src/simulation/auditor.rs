@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pitpet_chain::block::{Block, Change, Receipt};
 use pitpet_chain::body::commitment;
 use pitpet_chain::codec::{decode, encode};
-use pitpet_chain::event::SignedEvent;
+use pitpet_chain::event::{Payload, SignedEvent};
 use pitpet_chain::genesis::Genesis;
 use pitpet_chain::hash::{BirthHash, BlockHash, Digest32, EventId, KennelId, RulesHash, sha256};
 use pitpet_chain::reject::Reject;
@@ -23,6 +23,7 @@ use pitpet_pipeline::ports::{Attributes, Key, OutgoingMessage};
 
 use super::books::Books;
 use super::kinds::{Counts, FaultKind};
+use super::world::MS;
 use crate::table::{MemoryTable, Written};
 
 /// What must hold and did not.
@@ -42,6 +43,8 @@ struct Known {
     events: Vec<EventId>,
     /// Root of the log with this block.
     root: Digest32,
+    /// When it was committed, µs of the world's time.
+    committed_us: u64,
 }
 
 /// A kennel as it must be.
@@ -81,6 +84,7 @@ pub(super) struct Auditor {
     /// Kennels that opened by themselves, each with its predecessor.
     opened: BTreeMap<KennelId, KennelId>,
     step: u64,
+    now_us: u64,
     /// By task: the step at which it received its batch.
     received: BTreeMap<usize, u64>,
 }
@@ -102,7 +106,7 @@ impl Ledger {
             genesis: genesis.clone(),
         };
         let root = ledger.log(hash);
-        ledger.blocks.push(Known { hash: *hash, events: Vec::new(), root });
+        ledger.blocks.push(Known { hash: *hash, events: Vec::new(), root, committed_us: 0 });
         ledger
     }
 
@@ -127,6 +131,11 @@ impl Ledger {
     fn block(&self, height: u64) -> Option<&Known> {
         self.blocks.get(usize::try_from(height).ok()?)
     }
+}
+
+/// Whether an event mines time.
+fn lets_time_pass(payload: &Payload) -> bool {
+    matches!(payload, Payload::Time { .. } | Payload::Seal { time: Some(_), .. })
 }
 
 fn kennel_of(pk: &str) -> Option<KennelId> {
@@ -159,6 +168,7 @@ impl Auditor {
             poison: Vec::new(),
             opened: BTreeMap::new(),
             step: 0,
+            now_us: 0,
             received: BTreeMap::new(),
         }
     }
@@ -217,8 +227,15 @@ impl Auditor {
     }
 
     /// Sees what a task wrote in a step.
-    pub(super) fn step(&mut self, task: usize, written: &[Written], counts: &mut Counts) -> Finding {
+    pub(super) fn step(
+        &mut self,
+        task: usize,
+        now_us: u64,
+        written: &[Written],
+        counts: &mut Counts,
+    ) -> Finding {
         self.step += 1;
+        self.now_us = now_us;
         for change in written {
             self.written(task, change, counts)
                 .map_err(|what| format!("{what}\n  at {} {}", change.key.pk, change.key.sk))?;
@@ -374,6 +391,7 @@ impl Auditor {
         hash: BlockHash,
         counts: &mut Counts,
     ) -> Finding {
+        let committed_us = self.now_us;
         let ledger = self.ledgers.get_mut(&kennel).ok_or("a head of an unknown kennel")?;
         let height = number(Some(head), "height");
         require(height == ledger.height() + 1, || {
@@ -386,7 +404,7 @@ impl Auditor {
         require(claim.size == height + 1 && claim.root == root, || {
             format!("the checkpoint of height {height} is of another history")
         })?;
-        ledger.blocks.push(Known { hash, events: Vec::new(), root });
+        ledger.blocks.push(Known { hash, events: Vec::new(), root, committed_us });
         counts.blocks += 1;
         Ok(())
     }
@@ -426,7 +444,7 @@ impl Auditor {
     ) -> Finding {
         let block: Block = decode(bytes).map_err(bad("a committed block"))?;
         let header = &block.header;
-        let step = self.step;
+        let (step, now_us) = (self.step, self.now_us);
         let ledger = self.ledgers.get_mut(&kennel).expect("it was asked for");
         require(header.hash() == hash, || "the bytes are another block's".to_owned())?;
         require(header.parent == parent && header.height == height && header.kennel == kennel, || {
@@ -464,6 +482,15 @@ impl Auditor {
                     Change::Post(post) => (items::post(&post.id), encode(post)),
                 };
                 ledger.records.entry(key).or_default().insert(height, record);
+            }
+            if ledger.genesis.threshold > 0 && lets_time_pass(&event.payload) {
+                // Whose witnesses lie is a minority; the others have each seen the kennel idle.
+                let began = ledger.block(ledger.books.began_height()).expect("an age begins with a block");
+                let idle_ms = (now_us - began.committed_us) / MS;
+                require(idle_ms >= ledger.genesis.parameters.idle_ms, || {
+                    format!("time passed {idle_ms} ms after the age began, by the word of a minority")
+                })?;
+                counts.witnessed += 1;
             }
             counts.receipts += 1;
             *counts.kinds.entry(event.payload.kind()).or_default() += 1;

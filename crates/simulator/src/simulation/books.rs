@@ -7,13 +7,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ed25519_dalek::{Signature, VerifyingKey};
 use futures::FutureExt as _;
 use pitpet_chain::block::{Block, Change, Death, Ending, EndingReason, Summary, Trade};
 use pitpet_chain::codec::{decode, encode};
 use pitpet_chain::event::{Event, Kind, Payload, ReplayClass, SignedEvent, Verdict};
 use pitpet_chain::genesis::Genesis;
 use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, EventId, KennelId, PublicKey, RulesHash};
-use pitpet_chain::mining::{Purpose, Work};
+use pitpet_chain::mining::{Purpose, Statement, Work, statement_bytes};
 use pitpet_chain::state::{
     Account, Keys, Mining, Office, Order, PendingUpgrade, Pet, Phase, Post, Side, Totals, Visit,
 };
@@ -70,7 +71,7 @@ pub(super) struct Books {
     genesis: Genesis,
     rules: RulesHash,
     height: u64,
-    age: u64,
+    pub(super) age: u64,
     last_aging_ms: u64,
     pub(super) accounts: BTreeMap<AccountId, Account>,
     pub(super) pets: BTreeMap<BirthHash, Pet>,
@@ -154,6 +155,11 @@ impl Books {
     /// Posts there ever were.
     pub(super) fn posts(&self) -> Vec<EventId> {
         self.pets_of_posts.keys().copied().collect()
+    }
+
+    /// The height of the block that began the age.
+    pub(super) fn began_height(&self) -> u64 {
+        self.began.0
     }
 
     /// The block over which seals of this age are, and the trials that one takes.
@@ -573,8 +579,7 @@ impl Books {
                 Ok(vec![self.pet_change(pet), self.account_change(&actor)])
             }
             Payload::Time { parent, statements } => {
-                let enough = statements.len() >= usize::from(self.offices.threshold);
-                require(enough, || "too few witnesses say so".to_owned())?;
+                self.check_statements(statements, here)?;
                 require(actor == self.genesis.house_account(), || "it is not the house's".to_owned())?;
                 require(*parent == here.parent, || "it names another parent".to_owned())?;
                 self.check_idle(here)?;
@@ -598,7 +603,12 @@ impl Books {
                 Ok(vec![Change::Closed(order.id), self.account_change(&actor)])
             }
             Payload::Take { order, price } => self.take(event, id, order, *price, here),
-            Payload::Seal { over, proof, time } => self.seal(&actor, over, *proof, time.is_some(), here),
+            Payload::Seal { over, proof, time } => {
+                if let Some(statements) = time {
+                    self.check_statements(statements, here)?;
+                }
+                self.seal(&actor, over, *proof, time.is_some(), here)
+            }
             Payload::Moderate { target, verdict, .. } => {
                 self.judgements.push(Judgement {
                     height: here.height,
@@ -781,6 +791,22 @@ impl Books {
             self.account_change(&seller),
             self.account_change(&buyer),
         ])
+    }
+
+    /// So many different witnesses as must have said it of the parent.
+    fn check_statements(&self, statements: &[Statement], here: &Here) -> Finding {
+        let said = statement_bytes(&self.genesis.kennel(), &here.parent);
+        let mut who = BTreeSet::new();
+        for statement in statements {
+            let key =
+                self.offices.witnesses.get(usize::from(statement.witness)).ok_or("a witness of none")?;
+            let key = VerifyingKey::from_bytes(&key.0).map_err(|_| "a witness with no key")?;
+            let signed = key.verify_strict(&said, &Signature::from_bytes(&statement.signature));
+            require(signed.is_ok(), || "a witness has not said so".to_owned())?;
+            who.insert(statement.witness);
+        }
+        let is_enough = who.len() == statements.len() && who.len() >= usize::from(self.offices.threshold);
+        require(is_enough, || "too few witnesses say so".to_owned())
     }
 
     fn check_idle(&self, here: &Here) -> Finding {

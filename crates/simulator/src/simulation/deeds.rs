@@ -4,13 +4,15 @@
 //! their events are mined.
 
 use ed25519_dalek::SigningKey;
+use futures::FutureExt as _;
 use pitpet_chain::codec::Bytes;
 use pitpet_chain::event::{Payload, SignedEvent, Verdict};
-use pitpet_chain::hash::{BirthHash, BlockHash, EventId, PublicKey, RulesHash};
-use pitpet_chain::mining::{Purpose, Work};
-use pitpet_chain::state::{Order, Phase};
+use pitpet_chain::hash::{BirthHash, BlockHash, EventId, KennelId, PublicKey, RulesHash};
+use pitpet_chain::mining::{Purpose, Statement, Work};
+use pitpet_chain::state::{Keys, Order, Phase};
 use pitpet_pipeline::head::Founding;
 use pitpet_pipeline::message::Entry;
+use pitpet_pipeline::statements::collect;
 
 use super::world::World;
 use crate::town::{Player, RELEASES, key};
@@ -220,7 +222,8 @@ impl Persona {
         let player = &mut self.player;
         let work = Work::new(&player.kennel, &over, &player.account(), purpose, sight.difficulty);
         let proof = work.search(0, PROOFS_MAX).unwrap_or(PROOFS_MAX);
-        player.act(Payload::Seal { over, proof, time: is_time.then(Vec::new) })
+        let time = is_time.then(|| statements(world, &player.kennel, &sight.head));
+        player.act(Payload::Seal { over, proof, time })
     }
 
     /// The account gets another key, by its present one or by its recovery key.
@@ -247,6 +250,35 @@ pub(super) fn operators() -> Vec<SigningKey> {
 /// Keys of moderators.
 pub(super) fn moderators() -> Vec<SigningKey> {
     [220, 221, 222, 223].map(key).to_vec()
+}
+
+/// Keys of time witnesses.
+pub(super) fn witnesses() -> Vec<SigningKey> {
+    (230..235).map(key).collect()
+}
+
+/// So many of them say at once, of every block, that the kennel has been idle: never a majority.
+pub(super) const LIARS: usize = 2;
+
+/// What the witnesses have said of a block so far.
+fn statements(world: &World, kennel: &KennelId, head: &BlockHash) -> Vec<Statement> {
+    let offices = world.auditor().books(kennel).offices.clone();
+    let found = collect(world.table.as_ref(), kennel, head, &offices.witnesses).now_or_never();
+    found.and_then(Result::ok).unwrap_or_default()
+}
+
+/// Who an appointment names as witnesses, and how many of them must agree: all, or all but a liar, so that
+/// the liars never have a majority. None where there are none.
+fn named_witnesses(world: &World, offices: &Keys) -> (Vec<PublicKey>, u8) {
+    if offices.threshold == 0 {
+        return (Vec::new(), 0);
+    }
+    let all: Vec<_> = witnesses().iter().map(public).collect();
+    match world.below(3) {
+        0 => (all[1..].to_vec(), 3),
+        1 => (all, 4),
+        _ => (all, 3),
+    }
 }
 
 /// What an official does next, operator or moderator.
@@ -292,12 +324,8 @@ pub(super) fn decree(world: &World, founding: &Founding) -> Entry {
         let count = world.between(1, 3) as usize;
         let named = others.iter().cycle().skip(from).take(count).map(public).collect();
         let operator = world.one_of(&operators()).map(public).expect("there are operators");
-        return official.act(Payload::Appoint {
-            operator,
-            moderators: named,
-            witnesses: Vec::new(),
-            threshold: 0,
-        });
+        let (witnesses, threshold) = named_witnesses(world, &offices);
+        return official.act(Payload::Appoint { operator, moderators: named, witnesses, threshold });
     }
     // For soon, or for a height that doesn't come in a run; the rules of today withdraw what was decided. Rules that are
     // not stored are refused.

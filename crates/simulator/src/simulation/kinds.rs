@@ -127,6 +127,8 @@ pub struct Counts {
     pub opened: u64,
     /// Changes of rules that came.
     pub upgrades: u64,
+    /// Times that a majority of witnesses let time pass.
+    pub witnessed: u64,
     /// Accepted events by kind.
     pub kinds: BTreeMap<Kind, u64>,
     /// Faults by kind.
@@ -161,6 +163,7 @@ impl Counts {
         self.garbage += other.garbage;
         self.opened += other.opened;
         self.upgrades += other.upgrades;
+        self.witnessed += other.witnessed;
         for (kind, count) in &other.kinds {
             *self.kinds.entry(*kind).or_default() += count;
         }
@@ -180,6 +183,7 @@ impl fmt::Display for Counts {
         writeln!(f, "{:>9} staged blocks collected", self.garbage)?;
         writeln!(f, "{:>9} kennels opened by themselves", self.opened)?;
         writeln!(f, "{:>9} changes of rules", self.upgrades)?;
+        writeln!(f, "{:>9} times that witnesses let time pass", self.witnessed)?;
         for kind in Kind::ALL {
             writeln!(f, "{:>9} accepted: {}", self.accepted(*kind), kind.name())?;
         }

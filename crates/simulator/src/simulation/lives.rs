@@ -28,6 +28,7 @@ use pitpet_pipeline::ports::{
 use pitpet_pipeline::query::{Queries, QuerySettings, WithProof};
 use pitpet_pipeline::reap::Reaper;
 use pitpet_pipeline::snapshots;
+use pitpet_pipeline::statements::SubmittedStatement;
 
 use super::auditor::Auditor;
 use super::deeds::{self, Persona};
@@ -287,6 +288,40 @@ pub(super) async fn reaper(world: Arc<World>) {
             // A run that could not read the list of kennels is over; there will be another.
             let Some(_) = process.live(reaper.reap()).await else { break };
         }
+    }
+}
+
+/// A time witness of a kennel: says of its head that it has been idle, once it has seen nothing age the
+/// kennel for as long as the parameters say; or at once, if it lies.
+pub(super) async fn witness(world: Arc<World>, founding: Founding, number: usize) {
+    let key = deeds::witnesses().swap_remove(number);
+    let idle_us = founding.genesis.parameters.idle_ms * MS;
+    let is_liar = number < deeds::LIARS;
+    let mut seen = (0, world.now_us());
+    while !world.is_ending() {
+        let pause_us = match world.is_calm() {
+            true => 120 * SECOND,
+            false if is_liar => world.between(SECOND, 8 * SECOND),
+            false => world.between(5 * SECOND, 40 * SECOND),
+        };
+        world.turn(pause_us).await;
+        let (head, age) = {
+            let auditor = world.auditor();
+            (auditor.head(&founding.kennel).1, auditor.books(&founding.kennel).age)
+        };
+        if age != seen.0 {
+            seen = (age, world.now_us());
+        }
+        if !is_liar && world.now_us() - seen.1 < idle_us {
+            continue;
+        }
+        let process = Process::start(&world, Role::Ingest, format!("ingest of witness {number}"));
+        let ports = ports(&world, &process);
+        let ingest = Ingest::new(ports.table, ports.queue, ports.objects, world.clock.clone());
+        let statement = SubmittedStatement::sign(&founding.kennel, &head, &key);
+        // Refused if the head is another one by now; lost or not, it is said again.
+        let _said =
+            process.live(async { ingest.take_statement(&statement, &mut ingest.counting()).await }).await;
     }
 }
 

@@ -103,6 +103,11 @@ impl Scenario {
         self.seed.is_multiple_of(2)
     }
 
+    /// Whether its kennels have time witnesses.
+    fn is_witnessed(&self) -> bool {
+        self.seed.is_multiple_of(3)
+    }
+
     /// The command that replays it.
     pub fn command(&self) -> String {
         let usual = Self::of_seed(self.seed);
@@ -251,7 +256,11 @@ fn found(scenario: &Scenario) -> (Vec<Founding>, Arc<MemoryTable>, Auditor) {
             let label = format!("kennel-{number}");
             let number = u8::try_from(number + 1).expect("a few kennels");
             let moderators = deeds::moderators().iter().take(2).map(deeds::public).collect();
-            let genesis = Genesis { moderators, ..town::genesis(parameters, number) };
+            let (witnesses, threshold) = match scenario.is_witnessed() {
+                true => (deeds::witnesses().iter().map(deeds::public).collect(), 3),
+                false => (Vec::new(), 0),
+            };
+            let genesis = Genesis { moderators, witnesses, threshold, ..town::genesis(parameters, number) };
             let founding = async {
                 found_with(table.as_ref(), &label, &genesis, &NativeHost, RULES).await?;
                 read_founding(table.as_ref(), &genesis.kennel()).await.map_err(|_| TableError::Throttled)
@@ -311,7 +320,7 @@ impl Tasks {
             world.remember(&written);
             let mut counts = Counts::default();
             let mut auditor = world.auditor();
-            let audited = auditor.step(task, &written, &mut counts);
+            let audited = auditor.step(task, world.now_us(), &written, &mut counts);
             let followed = audited.and_then(|()| auditor.follow(&world.table, &mut counts));
             world.count(|all| all.add(&counts));
             followed?;
@@ -395,6 +404,13 @@ fn execute(world: &Arc<World>, kennels: &[Founding]) -> Finding {
     tasks.add(Box::pin(lives::reaper(world.clone())))?;
     if scenario.settlers > 0 {
         tasks.add(Box::pin(lives::reaper(world.clone())))?;
+    }
+    if scenario.is_witnessed() {
+        for founding in kennels {
+            for number in 0..deeds::witnesses().len() {
+                tasks.add(Box::pin(lives::witness(world.clone(), founding.clone(), number)))?;
+            }
+        }
     }
     tasks.add(Box::pin(lives::reader(world.clone(), kennels.to_vec())))?;
     tasks.add(Box::pin(lives::trouble(world.clone(), kennels.to_vec())))?;
