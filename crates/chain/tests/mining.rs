@@ -2,7 +2,7 @@
 
 mod support;
 
-use pitpet_chain::codec::decode;
+use pitpet_chain::codec::{Bytes, decode};
 use pitpet_chain::event::Payload;
 use pitpet_chain::genesis::Parameters;
 use pitpet_chain::hash::BlockHash;
@@ -10,6 +10,7 @@ use pitpet_chain::kennel::{Head, Kennel};
 use pitpet_chain::limits;
 use pitpet_chain::mining::{Purpose, Statement, Work};
 use pitpet_chain::reject::Reject;
+use proptest::prelude::*;
 use support::{
     FREE, RULES, World, account, age_seal, comment, genesis, key, public, replays, statement, time_seal,
 };
@@ -21,9 +22,7 @@ fn witnessed() -> World {
     let mut founding = genesis(FREE);
     founding.witnesses = WITNESSES.iter().map(|name| public(&key(name))).collect();
     founding.threshold = 3;
-    let mut world = World::new(FREE);
-    let (kennel, block) = Kennel::found(founding, RULES).unwrap();
-    (world.kennel, world.blocks) = (kennel, vec![block]);
+    let mut world = World::of(founding);
     world.born("owner");
     world
 }
@@ -256,8 +255,7 @@ fn two_wrong_clocks_of_five_change_nothing() {
             // A house that would have time pass early mines with its own clock ahead, as far as it may.
             let payload = by_house(&world, statements(&world, &who));
             let event = world.event("house", payload);
-            let ahead =
-                world.kennel.clone().apply(began + idle_ms, &[vec![pitpet_chain::codec::Bytes(event)]]);
+            let ahead = world.kennel.clone().apply(began + idle_ms, &[vec![Bytes(event)]]);
             if ahead.is_ok_and(|outcome| outcome.block.is_some()) {
                 let payload = by_house(&world, statements(&world, &who));
                 world.done("house", payload);
@@ -270,6 +268,96 @@ fn two_wrong_clocks_of_five_change_nothing() {
     assert_eq!(world.age(), age + 2);
     assert_eq!(world.remaining(&pet), Some(13));
     replays(&world);
+}
+
+/// What happens between two looks at the clocks.
+#[derive(Clone, Copy, Debug)]
+enum Meanwhile {
+    Nothing,
+    /// The owner posts, which ages the kennel.
+    Post,
+    /// Somebody seals, which doesn't.
+    Seal,
+}
+
+/// One run of a witnessed kennel whose clocks are off by so much: at which of these looks, each so
+/// long after the one before, time was mined. Whoever mines would have time pass as early as the
+/// rules let him, and sets the block's time to it.
+fn mined_at(off_ms: [i64; 5], looks: &[(u64, Meanwhile)]) -> (Vec<usize>, u64, u64) {
+    let mut world = witnessed();
+    let pet = world.account("owner").pet.unwrap();
+    let (idle_ms, mut mined) = (FREE.idle_ms, Vec::new());
+    for (look, (after_ms, meanwhile)) in looks.iter().enumerate() {
+        world.now_ms = (world.now_ms + after_ms).min(world.kennel.header().timestamp_ms + 2 * idle_ms);
+        let totals = *world.kennel.state().totals();
+        let signs = |n: &u8| {
+            let clock_ms = i64::try_from(world.now_ms).unwrap() + off_ms[usize::from(*n)];
+            clock_ms - i64::try_from(totals.last_aging_ms).unwrap() >= i64::try_from(idle_ms).unwrap()
+        };
+        let who: Vec<u8> = (0..5).filter(signs).collect();
+        let payload = by_house(&world, statements(&world, &who));
+        let now_ms = world.now_ms;
+        let claimed_ms = now_ms.max(totals.last_aging_ms + idle_ms);
+        world.now_ms = claimed_ms;
+        let event = world.event("house", payload);
+        world.now_ms = now_ms;
+        let before = world.kennel.snapshot();
+        let outcome = world.kennel.apply(claimed_ms, &[vec![Bytes(event)]]).unwrap();
+        if let Some(block) = outcome.block {
+            world.blocks.push(block);
+            mined.push(look);
+        } else {
+            // A kennel whose pet died has nothing that could age.
+            let expected = if totals.living == 0 { Reject::NotIdle } else { Reject::TooFewStatements };
+            assert_eq!(outcome.rejects[0].reject, expected);
+            assert_eq!(world.kennel.snapshot(), before, "nothing has changed");
+        }
+        match meanwhile {
+            Meanwhile::Nothing => {}
+            Meanwhile::Post => drop(world.act("owner", support::post(pet))),
+            Meanwhile::Seal => {
+                let seal = age_seal(&world, "miner");
+                let _ = world.act("miner", seal);
+            }
+        }
+    }
+    replays(&world);
+    (mined, world.age(), world.kennel.state().totals().minted)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whichever two of five they are, and however wrong: time is mined at the same looks as if all
+    /// clocks were right.
+    #[test]
+    fn any_two_wrong_clocks_of_five_change_nothing(
+        wrong in prop::sample::subsequence(vec![0_usize, 1, 2, 3, 4], 2),
+        off_ms in any::<[i32; 2]>(),
+        looks in prop::collection::vec(
+            (
+                prop_oneof![0..FREE.idle_ms, Just(FREE.idle_ms), Just(FREE.idle_ms - 1), FREE.idle_ms..2 * FREE.idle_ms],
+                prop_oneof![4 => Just(Meanwhile::Nothing), 1 => Just(Meanwhile::Post), 1 => Just(Meanwhile::Seal)],
+            ),
+            1..24,
+        ),
+    ) {
+        let mut clocks = [0; 5];
+        for (witness, off_ms) in wrong.iter().zip(off_ms) {
+            clocks[*witness] = i64::from(off_ms);
+        }
+        prop_assert_eq!(mined_at(clocks, &looks), mined_at([0; 5], &looks));
+    }
+}
+
+/// A third one that is wrong is a majority.
+#[test]
+fn three_wrong_clocks_of_five_make_time_pass() {
+    let looks = [(1_000, Meanwhile::Nothing)];
+    assert_eq!(mined_at([0; 5], &looks).0, []);
+    let ahead_ms = i64::try_from(FREE.idle_ms).unwrap();
+    assert_eq!(mined_at([ahead_ms, 0, ahead_ms, 0, 0], &looks).0, []);
+    assert_eq!(mined_at([ahead_ms, 0, ahead_ms, 0, ahead_ms], &looks).0, [0]);
 }
 
 /// A head that is opened again tells miners the same as the one that made it.

@@ -60,7 +60,11 @@ pub struct World {
 
 impl World {
     pub fn new(parameters: Parameters) -> Self {
-        let (kennel, block) = Kennel::found(genesis(parameters), RULES).unwrap();
+        Self::of(genesis(parameters))
+    }
+
+    pub fn of(genesis: Genesis) -> Self {
+        let (kennel, block) = Kennel::found(genesis, RULES).unwrap();
         Self { kennel, blocks: vec![block], now_ms: START_MS, nonce: 0 }
     }
 
@@ -235,16 +239,29 @@ pub fn pets(receipt: &Receipt) -> Vec<Pet> {
     receipt.changes.iter().filter_map(pet).collect()
 }
 
+/// A replica of the world that is about to take the block of this height, by the module that decides it.
+pub fn replica(world: &World, height: usize) -> Kennel {
+    let rules = |height: usize| {
+        let block: Block = decode(&world.blocks[height].bytes.0).unwrap();
+        block.header.rules_hash
+    };
+    let (mut replica, founded) = Kennel::found(world.kennel.state().genesis().clone(), rules(0)).unwrap();
+    assert_eq!(founded, world.blocks[0]);
+    for (before, block) in world.blocks.iter().enumerate().take(height + 1).skip(1) {
+        if rules(before) != replica.header().rules_hash {
+            replica = Kennel::open(replica.snapshot(), rules(before)).unwrap();
+        }
+        if before < height {
+            let made = replica.replay(&block.bytes.0, pitpet_chain::kennel::Signatures::Checked).unwrap();
+            assert_eq!(&made, block);
+        }
+    }
+    replica
+}
+
 /// Requires that a replica of the world's blocks comes to the same snapshot.
 pub fn replays(world: &World) {
-    let first: Block = decode(&world.blocks[0].bytes.0).unwrap();
-    let (mut replica, founded) =
-        Kennel::found(world.kennel.state().genesis().clone(), first.header.rules_hash).unwrap();
-    assert_eq!(founded, world.blocks[0]);
-    for block in &world.blocks[1..] {
-        let made = replica.replay(&block.bytes.0, pitpet_chain::kennel::Signatures::Checked).unwrap();
-        assert_eq!(&made, block);
-    }
+    let replica = replica(world, world.blocks.len());
     assert_eq!(encode(&replica.snapshot()), encode(&world.kennel.snapshot()));
 }
 
