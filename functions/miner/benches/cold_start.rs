@@ -39,7 +39,7 @@ fn binaries() -> [PathBuf; 2] {
     }
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let built = Command::new(env!("CARGO"))
-        .args(["build", "--profile", "lambda", "-p", "pitpet-miner", "--features", "cloud,peer", "--bins"])
+        .args(["build", "--profile", "lambda", "-p", "pitpet-miner", "--features", "peer", "--bins"])
         .current_dir(&workspace)
         .status()
         .expect("cargo runs");
