@@ -21,6 +21,10 @@ fn what_is_published_is_what_there_is() {
         "the newest rules"
     );
     assert_eq!(values("abi"), ["wasi", "none"]);
+    // The one command is the first module, and what `wasmer run` starts.
+    assert_eq!(values("name"), ["pitpet/pitpet-chain", "pitpet-chain", "pitpet-rules", "pitpet-chain"]);
+    assert_eq!((values("module"), values("runner")), (vec!["pitpet-chain"], vec!["wasi"]));
+    assert_eq!(values("entrypoint"), ["pitpet-chain"]);
     for file in [&values("readme")[..], &values("license-file"), &[rules.as_str()]].concat() {
         assert!(root.join(file).is_file(), "{file}");
     }

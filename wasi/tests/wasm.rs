@@ -34,7 +34,10 @@ fn build() -> PathBuf {
         .status()
         .expect("cargo runs");
     assert!(status.success(), "the command is not to be built: `rustup target add wasm32-wasip1`?");
-    target.join("wasm32-wasip1").join("module").join("pitpet-chain.wasm")
+    // Where the manifest says it is, so that what is tested is what is published.
+    let manifest = std::fs::read_to_string(root.join("wasmer.toml")).expect("the manifest");
+    let source = manifest.lines().find_map(|line| line.strip_prefix("source = \"")?.strip_suffix('"'));
+    root.join(source.expect("the command's module comes first"))
 }
 
 /// What a running command has of its host.

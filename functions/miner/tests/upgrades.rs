@@ -8,26 +8,31 @@ mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
+use ed25519_dalek::SigningKey;
 use pitpet_chain::block::Block;
 use pitpet_chain::codec::{Bytes, decode, encode};
 use pitpet_chain::event::SignedEvent;
-use pitpet_chain::hash::{EventId, RulesHash};
+use pitpet_chain::hash::{EventId, RulesHash, sha256};
 use pitpet_chain::kennel::Outcome;
 use pitpet_chain_host::Releases;
 use pitpet_pipeline::export_file::{self, ExportReader, ExportWriter, Module, Opening, ReadError, rules_of};
-use pitpet_pipeline::message::Entry;
+use pitpet_pipeline::head::{CommittedHead, Founding, read_head};
+use pitpet_pipeline::message::{Entry, Message};
 use pitpet_pipeline::mine::{MineReport, Miner, MinerSettings};
 use pitpet_pipeline::offer::{OfferError, Offered, Offering, When};
-use pitpet_pipeline::ports::{ChainInstance, ModuleError, ModuleHost, Objects as _};
+use pitpet_pipeline::ports::{ChainInstance, Consistency, ModuleError, ModuleHost, Objects as _, Table as _};
 use pitpet_pipeline::query::Segment;
 use pitpet_pipeline::upgrade::{Operator, Unfit};
 use pitpet_pipeline::verify::{RulesTrust, Terms, Verdict, Verifier, VerifyError};
 use pitpet_pipeline::{items, snapshots};
 use pitpet_simulator::faults::FaultyQueue;
-use pitpet_simulator::town::{QUICK, id_of};
-use pitpet_simulator::{Faults, Player, Town};
+use pitpet_simulator::queue::QueueSettings;
+use pitpet_simulator::town::{QUICK, found_in, id_of};
+use pitpet_simulator::{Faults, MemoryQueue, Player, Town};
 
 use rules::{Machine, hash, modules, operator, released, renamed, wider};
 
@@ -38,8 +43,12 @@ fn miner(town: &Town, machine: &Machine) -> Miner {
 
 /// The operator's decision, as an entry of a message.
 fn decision(town: &Town, rules: RulesHash, at_height: u64) -> Entry {
+    decision_in(town, &town.founding, rules, at_height)
+}
+
+fn decision_in(town: &Town, founding: &Founding, rules: RulesHash, at_height: u64) -> Entry {
     let key = operator();
-    let operator = Operator { key: &key, kennel: town.kennel(), genesis: &town.founding.genesis };
+    let operator = Operator { key: &key, kennel: founding.kennel, genesis: &founding.genesis };
     let event = operator.upgrade(rules, at_height, town.clock.now_ms());
     Entry { event: Bytes(event), body: None }
 }
@@ -52,16 +61,20 @@ async fn mine(town: &Town, miner: &Miner) -> MineReport {
 
 /// The ledger as a server gives it out.
 async fn ledger(town: &Town) -> (Opening, Vec<Segment>) {
-    let manifest = town.queries().export("first").await.expect("a manifest");
+    ledger_of(town, "first", &town.founding).await
+}
+
+async fn ledger_of(town: &Town, label: &str, founding: &Founding) -> (Opening, Vec<Segment>) {
+    let manifest = town.queries().export(label).await.expect("a manifest");
     let opening = Opening {
-        genesis: Bytes(encode(&town.founding.genesis)),
+        genesis: Bytes(encode(&founding.genesis)),
         checkpoint: manifest.checkpoint,
         height: manifest.height,
     };
     let (mut segments, mut next) = (Vec::new(), 0);
     while next <= manifest.height {
         let segment: Segment =
-            decode(&town.queries().segment("first", next).await.expect("a segment")).expect("canonical");
+            decode(&town.queries().segment(label, next).await.expect("a segment")).expect("canonical");
         next += segment.entries.len() as u64;
         segments.push(segment);
     }
@@ -228,6 +241,208 @@ async fn a_ledger_crosses_two_changes_under_load_and_loses_nothing() {
     assert!(refused.to_string().starts_with("block 7: its rules hash"), "{refused}");
 }
 
+/// What senders, miners and operator of a busy town share.
+struct Busy {
+    town: Town,
+    machine: Machine,
+    /// The kennels with their labels: each is a group of messages.
+    kennels: [(&'static str, Founding); 2],
+    sent: Mutex<[BTreeSet<EventId>; 2]>,
+    /// Set once every kennel has crossed both changes.
+    over: AtomicBool,
+    sending: AtomicU64,
+}
+
+/// Messages that may wait before senders do.
+const BACKLOG_MAX: usize = 30;
+
+impl Busy {
+    async fn found(machine: Machine) -> Self {
+        let town = rules::town(machine.modules.as_ref(), QUICK).await;
+        // Every batch may be in two hands several times without being given up.
+        let settings = QueueSettings { max_receive_count: 1_000, ..QueueSettings::default() };
+        let queue = Arc::new(MemoryQueue::new(town.clock.clone(), settings));
+        let town = Town { queue, ..town };
+        let modules = machine.modules.as_ref();
+        let second = found_in(&town.table, "second", QUICK, 2, modules, hash(&released())).await;
+        let kennels = [("first", town.founding.clone()), ("second", second)];
+        Self { town, machine, kennels, sent: Mutex::default(), over: false.into(), sending: 0.into() }
+    }
+
+    fn send(&self, kennel: usize, entries: Vec<Entry>) -> Vec<EventId> {
+        let ids: Vec<EventId> = entries.iter().map(id_of).collect();
+        self.sent.lock().unwrap()[kennel].extend(&ids);
+        let message = Message { version: 1, kennel: self.kennels[kennel].1.kennel, entries };
+        self.town.queue.take(&message.write());
+        ids
+    }
+
+    async fn head(&self, kennel: usize) -> CommittedHead {
+        let founding = &self.kennels[kennel].1;
+        read_head(self.town.table.as_ref(), founding, Consistency::Strong).await.expect("a sound head")
+    }
+
+    /// Two players of one kennel, who never wait for an answer.
+    async fn play(&self, kennel: usize, seed: u8) {
+        let founding = &self.kennels[kennel].1;
+        let mut player = Player::of(founding, seed, self.town.clock.now_ms());
+        let mut friend = Player::of(founding, seed + 50, self.town.clock.now_ms());
+        let mut pet = EventId([0; 32]);
+        for round in 0.. {
+            while self.town.queue.len() > BACKLOG_MAX && !self.over.load(Ordering::SeqCst) {
+                tokio::task::yield_now().await;
+            }
+            if self.over.load(Ordering::SeqCst) {
+                break;
+            }
+            // One that lives still is a reject; one whose pet has died begins anew.
+            if round % 8 == 0 {
+                let birth = player.birth(&format!("Kitty {seed} {round}"), self.head(kennel).await.hash);
+                let id = self.send(kennel, vec![birth])[0];
+                if round == 0 || !self.lives(&pet).await {
+                    pet = id;
+                }
+            }
+            // Somebody new, so that the kennel goes on when treats are spent.
+            if round % 4 == 1 {
+                let seed = sha256(format!("{seed} {round}").as_bytes());
+                let mut stranger = Player { key: SigningKey::from_bytes(&seed), ..player.clone() };
+                stranger.nonce = 0;
+                self.send(kennel, vec![stranger.birth("Rex", self.head(kennel).await.hash)]);
+            }
+            let post = player.post(pet, &format!("Nap {seed} {round}."));
+            let id = id_of(&post);
+            match round % 3 {
+                0 => drop(self.send(kennel, vec![post, friend.pat(id)])),
+                _ => {
+                    self.send(kennel, vec![post]);
+                    self.send(kennel, vec![friend.pat(id), friend.comment(id, &format!("{round}"))]);
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+        self.sending.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    async fn lives(&self, pet: &EventId) -> bool {
+        let card = self.town.queries().pet(&pet.to_string()).await;
+        card.is_ok_and(|card| card.remaining > 0)
+    }
+
+    /// Decides on both changes, the second once the first has come. A decision that is mined too
+    /// late for its height is taken again.
+    async fn decide(&self, kennel: usize, changes: [RulesHash; 2]) {
+        for rules in changes {
+            loop {
+                let head = self.head(kennel).await;
+                if head.header.rules_hash == rules || head.summary.upgrade.is_some() {
+                    break;
+                }
+                let entry = decision_in(&self.town, &self.kennels[kennel].1, rules, head.height + 8);
+                let id = self.send(kennel, vec![entry])[0];
+                while !self.is_decided(&id).await {
+                    tokio::task::yield_now().await;
+                }
+            }
+            let mut came = None;
+            loop {
+                let head = self.head(kennel).await;
+                if head.header.rules_hash == rules && head.height >= *came.get_or_insert(head.height) + 4 {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// Whether an event has its receipt or its reject.
+    async fn is_decided(&self, id: &EventId) -> bool {
+        for key in [items::reject(id), items::place(id)] {
+            if self.town.table.get(&key, Consistency::Strong).await.expect("no fault").is_some() {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// One of two miners mines until nothing is sent any more. Gives the blocks that it won, and
+    /// the batches that both had in hand at once, as after a visibility timeout.
+    async fn mine(&self, miners: [Arc<Miner>; 2], number: usize) -> (u64, u64) {
+        let (mut won, mut shared) = (0, 0);
+        for batch in 0_u64.. {
+            self.town.clock.advance(10);
+            let deliveries = self.town.queue.receive(10);
+            if deliveries.is_empty() {
+                if self.sending.load(Ordering::SeqCst) == 0 && self.town.queue.is_empty() {
+                    break;
+                }
+                tokio::task::yield_now().await;
+                continue;
+            }
+            let received: Vec<_> = deliveries.iter().map(|delivery| delivery.received.clone()).collect();
+            let other = batch.is_multiple_of(2).then(|| {
+                let (miner, received) = (miners[1 - number].clone(), received.clone());
+                tokio::spawn(async move { miner.mine(received).await })
+            });
+            let report = miners[number].mine(received).await;
+            if let Some(other) = other {
+                let other = other.await.expect("it mines");
+                assert_eq!((other.stopped, other.buried), (0, 0), "{other:?}");
+                shared += 1;
+            }
+            self.town.queue.settle(&deliveries, &report);
+            assert_eq!((report.stopped, report.buried), (0, 0), "{report:?}");
+            won += report.blocks;
+        }
+        (won, shared)
+    }
+}
+
+/// Six senders, two kennels, two miners that take each other's batches, all at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_kennels_cross_two_changes_while_all_send_and_mine_at_once() {
+    let machine = Machine::new();
+    let alike = renamed(&released(), b'6');
+    let changes = [machine.put(&alike), machine.put(&wider())];
+    let busy = Arc::new(Busy::found(machine).await);
+    busy.sending.store(6, Ordering::SeqCst);
+    let both = [(); 2].map(|()| Arc::new(miner(&busy.town, &busy.machine)));
+    let miners = [0, 1].map(|number| {
+        let (busy, both) = (busy.clone(), both.clone());
+        tokio::spawn(async move { busy.mine(both, number).await })
+    });
+    for seed in 1..=6_u8 {
+        let busy = busy.clone();
+        tokio::spawn(async move { busy.play(usize::from(seed % 2), seed).await });
+    }
+    let crossing = async { tokio::join!(busy.decide(0, changes), busy.decide(1, changes)) };
+    tokio::time::timeout(Duration::from_secs(120), crossing).await.expect("both kennels cross both changes");
+    busy.over.store(true, Ordering::SeqCst);
+    let mut mined = Vec::new();
+    for miner in miners {
+        mined.push(tokio::time::timeout(Duration::from_secs(120), miner).await.expect("it ends").unwrap());
+    }
+    assert!(mined.iter().all(|(won, shared)| *won > 0 && *shared > 0), "both mine: {mined:?}");
+    assert!(busy.town.queue.is_empty() && busy.town.queue.dead().is_empty());
+
+    let all = busy.town.table.all();
+    for (kennel, (label, founding)) in busy.kennels.iter().enumerate() {
+        let (opening, segments) = ledger_of(&busy.town, label, founding).await;
+        let mut rules: Vec<RulesHash> =
+            blocks(&segments).iter().map(|block| block.header.rules_hash).collect();
+        rules.dedup();
+        assert_eq!(rules, [hash(&released()), changes[0], changes[1]], "{label}");
+        // Another miner may have rejected what one accepted; then the receipt counts.
+        let (mined, sent) = (events(&segments), busy.sent.lock().unwrap()[kennel].clone());
+        let lost: Vec<&EventId> =
+            sent.iter().filter(|id| !mined.contains(id) && !all.contains_key(&items::reject(id))).collect();
+        assert!(lost.is_empty(), "{label}: {lost:?}");
+        assert!(mined.is_subset(&sent) && mined.len() > 30, "{label}: {} of {}", mined.len(), sent.len());
+        let verdict = verify(busy.machine.modules.as_ref(), &opening, &segments, terms(&changes)).unwrap();
+        assert_eq!((verdict.height, verdict.rules.len()), (opening.height, 3), "{label}");
+    }
+}
+
 #[tokio::test]
 async fn kennels_open_from_any_snapshot_before_and_after_a_change() {
     let Crossed { town, machine, at, .. } = crossed().await;
@@ -389,7 +604,7 @@ async fn a_miner_that_lacks_the_module_stops_that_kennel_alone_until_it_comes() 
     assert!(stuck.iter().all(|id| mined.contains(id)));
 }
 
-async fn read(town: &Town, founding: &pitpet_pipeline::head::Founding) -> pitpet_chain::hash::BlockHash {
+async fn read(town: &Town, founding: &Founding) -> pitpet_chain::hash::BlockHash {
     let strong = pitpet_pipeline::ports::Consistency::Strong;
     pitpet_pipeline::head::read_head(town.table.as_ref(), founding, strong).await.expect("a head").hash
 }

@@ -30,7 +30,8 @@ pub enum Act {
     Share(usize),
     Comment(usize, u64),
     Gift(usize, u64),
-    Transfer(usize, u64),
+    /// So many treats, or all there are.
+    Transfer(usize, Option<u64>),
     StoryEnd(usize),
     Keepsake(usize),
     Time(Idle),
@@ -176,7 +177,7 @@ pub fn life() -> impl Strategy<Value = Life> {
         2 => (0..8_usize).prop_map(Act::Share),
         3 => (0..8_usize, 0..4_u64).prop_map(|(post, n)| Act::Comment(post, n)),
         2 => (0..8_usize, 0..9_u64).prop_map(|(pet, n)| Act::Gift(pet, n)),
-        2 => (0..PLAYERS, 0..9_u64).prop_map(|(to, n)| Act::Transfer(to, n)),
+        3 => (0..PLAYERS, prop_oneof![2 => (0..9_u64).prop_map(Some), 1 => Just(None)]).prop_map(|(to, n)| Act::Transfer(to, n)),
         4 => (0..8_usize).prop_map(Act::StoryEnd),
         5 => (0..8_usize).prop_map(Act::Keepsake),
         2 => idle().prop_map(Act::Time),
@@ -347,7 +348,10 @@ impl Play<'_> {
             Act::Share(n) => share(at(&self.posts, *n)),
             Act::Comment(n, text) => comment(at(&self.posts, *n), *text),
             Act::Gift(n, amount) => gift(at(&self.pets, *n).into(), *amount),
-            Act::Transfer(to, amount) => transfer(KEYS[*to], *amount),
+            Act::Transfer(to, amount) => {
+                let all = || self.model.accounts.get(&who).map_or(1, |account| account.free);
+                transfer(KEYS[*to], amount.unwrap_or_else(all))
+            }
             Act::StoryEnd(n) => Payload::StoryEnd { pet: at(&self.pets, *n).into() },
             Act::Keepsake(n) => Payload::Keepsake { pet: at(&self.pets, *n).into() },
             Act::Time(idle) => Payload::Time { parent, statements: self.statements(idle) },
@@ -470,7 +474,7 @@ impl Play<'_> {
         let mut event = world.draft(account(KEYS[who]), &key(KEYS[key_named]), payload.clone());
         world.now_ms = now_ms;
         // Some are still good when they come again.
-        event.expires_ms = now_ms + if self.sent.len().is_multiple_of(3) { 900_000 } else { 30_000 };
+        event.expires_ms = now_ms + if self.sent.len().is_multiple_of(5) { 900_000 } else { 30_000 };
         match payload.kind().replay_class() {
             // Nonces must not pass `expires_ms` and need not be dense.
             ReplayClass::Nonce => event.nonce *= 3,
