@@ -451,6 +451,68 @@ pub struct EntriesView {
     pub cursor: Option<String>,
 }
 
+/// What an account did, as the event that it signed says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ActView {
+    /// Event id.
+    pub id: String,
+    /// Kind of event, such as `pat`.
+    pub kind: String,
+    /// Height of its block.
+    pub height: u64,
+    /// Place in its block.
+    pub index: u32,
+    /// The block's timestamp.
+    pub timestamp_ms: u64,
+    /// The pet that the event names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pet: Option<String>,
+    /// The post that a pat, share or comment is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post: Option<String>,
+    /// The order that is taken or cancelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<String>,
+    /// The account that treats were transferred to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// Treats of a gift, transfer, offer, bid or sale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<u64>,
+    /// Path of the photo of a birth or post on this server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub photo_url: Option<String>,
+    /// A pet's name, of a birth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The text: of a post or comment, a birth's story, a moderator's reason; hidden ones, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Tags of a post.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// `present`, `erased`, `missing` or `none`.
+    pub body_state: String,
+    /// The signed event, base64.
+    pub event: String,
+    /// The body's salt, base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub salt: Option<String>,
+    /// The body's canonical bytes, base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+}
+
+/// What an account did in some blocks in a row, oldest first; often nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ActsView {
+    /// Its events.
+    pub acts: Vec<ActView>,
+    /// Pass as `cursor` to go on: the height of the block to begin with. None at the head.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
 /// An offer or bid.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OrderView {

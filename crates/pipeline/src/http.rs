@@ -486,6 +486,14 @@ pub const ROUTES: &[Route] = &[
     },
     Route {
         method: "GET",
+        path: "/v1/kennels/{kennel}/acts/{account}",
+        summary: "What an account did in a kennel, out of up to 256 blocks, oldest first",
+        parameters: &[CURSOR],
+        request: None,
+        answer: (200, Answer::Json("ActsView")),
+    },
+    Route {
+        method: "GET",
         path: "/v1/pets/{birth}",
         summary: "A pet's card",
         parameters: &[],
@@ -883,6 +891,9 @@ async fn answer(
         ["v1", "kennels", kennel, "export", from] => {
             let segment = queries.segment(kennel, height_of("from", from)?).await?;
             HttpResponse::new(200, "application/cbor", segment)
+        }
+        ["v1", "kennels", kennel, "acts", account] => {
+            HttpResponse::json(200, &queries.acts(kennel, account, request.parameter("cursor")).await?)
         }
         ["v1", "pets", birth] => HttpResponse::json(200, &queries.pet(birth).await?),
         ["v1", "pets", birth, "events"] => HttpResponse::json(

@@ -39,6 +39,8 @@ use crate::http::{Answer, ROUTES, Route, Takes, UPLOAD};
         api::AccountView,
         api::EntryView,
         api::EntriesView,
+        api::ActView,
+        api::ActsView,
         api::OrderView,
         api::OrdersView,
         api::TradeView,

@@ -5,8 +5,9 @@ use maud::{Markup, PreEscaped, html};
 use pitpet_chain::hash::BirthHash;
 use pitpet_pipeline::api::Problem;
 use pitpet_pipeline::http::HttpResponse;
+use pitpet_pipeline::items::DAY_MS;
 use pitpet_pipeline::problem::{bad_field, not_found};
-use pitpet_pipeline::query::Card;
+use pitpet_pipeline::query::{Card, DayEntry};
 use serde_json::json;
 
 use crate::bidi::plain;
@@ -17,8 +18,11 @@ use crate::view::{View, encoded, rfc3339};
 /// Items of a feed.
 const ITEMS: u32 = 25;
 
-/// Pets of a kennel that the sitemap names.
-const PETS_OF_KENNEL: u32 = 100;
+/// Days of which the sitemap names what was born and posted.
+const MAPPED_DAYS: u64 = 14;
+
+/// Digits of a day since 1970-01-01 that a sort key has a place for.
+const DAY_DIGITS_MAX: usize = 7;
 
 /// A feed before it is written.
 struct Feed {
@@ -210,29 +214,73 @@ pub(crate) fn robots(view: &View<'_>) -> HttpResponse {
     HttpResponse::new(200, "text/plain; charset=utf-8", text)
 }
 
-/// The pages that stay, and the newest pets of each kennel.
+/// The sitemap's index (sitemaps.org 0.9): the pages that stay, and for each kennel its pets, and
+/// what was posted on each of the last days. So no part has more than 50,000 addresses.
 ///
 /// # Errors
 /// A problem.
 pub(crate) async fn sitemap(view: &View<'_>) -> Result<HttpResponse, Problem> {
-    let mut paths: Vec<String> =
-        ["/", "/about", "/rules", "/help", "/privacy", "/ledger", "/mine"].map(str::to_owned).to_vec();
+    let mut parts = vec!["/sitemap/pages.xml".to_owned()];
     for kennel in view.queries.kennels().await?.kennels {
-        paths.push(format!("/ledger/{}", kennel.label));
         let founding = view.queries.founding(&kennel.id).await?;
-        let pets = view.queries.newest_pets(&founding, PETS_OF_KENNEL).await?;
-        paths.extend(pets.iter().map(parts::pet_path));
+        let label = encoded(&kennel.label);
+        parts.push(format!("/sitemap/{label}/pets.xml"));
+        let (first, today) = (founding.genesis.created_ms / DAY_MS, kennel.timestamp_ms / DAY_MS);
+        let days = first.max((today + 1).saturating_sub(MAPPED_DAYS))..=today;
+        parts.extend(days.rev().map(|day| format!("/sitemap/{label}/{day}.xml")));
     }
-    let places: String = paths
-        .iter()
-        .map(|path| element("url", &element("loc", &html! { (view.absolute(path)) })).0)
-        .collect();
+    Ok(map(view, "sitemapindex", "sitemap", &parts))
+}
+
+/// The pages that stay.
+///
+/// # Errors
+/// A problem.
+pub(crate) async fn sitemap_pages(view: &View<'_>) -> Result<HttpResponse, Problem> {
+    let mut paths: Vec<String> =
+        ["/", "/?order=ending", "/?order=alive", "/market", "/about", "/rules", "/help", "/privacy", "/ledger"]
+            .map(str::to_owned)
+            .to_vec();
+    paths.extend(["/mine".to_owned(), "/moderation".to_owned()]);
+    for kennel in view.queries.kennels().await?.kennels {
+        paths.push(format!("/ledger/{}", encoded(&kennel.label)));
+    }
+    Ok(map(view, "urlset", "url", &paths))
+}
+
+/// The pets of a kennel, all that live among them, or what was born and posted in it on a day, counted from 1970-01-01.
+///
+/// # Errors
+/// A problem with status 404 if there is no such kennel, or it is no day.
+pub(crate) async fn sitemap_of(view: &View<'_>, kennel: &str, file: &str) -> Result<HttpResponse, Problem> {
+    let founding = view.queries.founding(kennel).await?;
+    let paths: Vec<String> = match file.strip_suffix(".xml") {
+        Some("pets") => {
+            view.queries.known_pets(&founding).await?.iter().map(|birth| format!("/pet/{birth}")).collect()
+        }
+        Some(day) if (1..=DAY_DIGITS_MAX).contains(&day.len()) && day.bytes().all(|c| c.is_ascii_digit()) => {
+            let day = day.parse().map_err(|_| not_found("such day", "path"))?;
+            let path = |entry: &DayEntry| match entry {
+                DayEntry::Birth(birth) => format!("/pet/{birth}"),
+                DayEntry::Post(post) => format!("/post/{post}"),
+            };
+            view.queries.entries_of_day(&founding, day).await?.iter().map(path).collect()
+        }
+        _ => return Err(not_found("such page", "path")),
+    };
+    Ok(map(view, "urlset", "url", &paths))
+}
+
+/// A map of these addresses, or of maps.
+fn map(view: &View<'_>, of: &str, each: &str, paths: &[String]) -> HttpResponse {
+    let places: String =
+        paths.iter().map(|path| element(each, &element("loc", &html! { (view.absolute(path)) })).0).collect();
     let text = format!(
-        "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<urlset xmlns=\"http://www.sitemaps.org/schemas/sitemap/0.9\">{places}</urlset>\n"
+        "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<{of} xmlns=\"http://www.sitemaps.org/schemas/sitemap/0.9\">{places}</{of}>\n"
     );
     let mut response = HttpResponse::new(200, "application/xml", text);
     response.headers.insert("cache-control", "public, max-age=3600".to_owned());
-    Ok(response)
+    response
 }
 
 /// Where the account with a name is: `acct:name@host`.

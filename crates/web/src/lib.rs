@@ -78,6 +78,8 @@ async fn route(view: &View<'_>) -> Result<HttpResponse, Problem> {
         ["favicon.ico"] => Ok(found(&assets::asset("icon-192.png").unwrap_or_default())),
         ["robots.txt"] => Ok(feeds::robots(view)),
         ["sitemap.xml"] => feeds::sitemap(view).await,
+        ["sitemap", "pages.xml"] => feeds::sitemap_pages(view).await,
+        ["sitemap", kennel, file] => feeds::sitemap_of(view, kennel, file).await,
         [".well-known", "webfinger"] => feeds::webfinger(view).await,
         ["feed.atom" | "feed.json"] => feeds::site(view).await,
         ["pet", birth, "feed.atom" | "feed.json"] => feeds::pet(view, birth).await,

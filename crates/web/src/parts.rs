@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 use pitpet_pipeline::api::{HiddenView, PetView, Problem};
-use pitpet_pipeline::query::Card;
+use pitpet_pipeline::query::{Card, Ranked};
 
 use crate::bidi::{isolated, told};
 use crate::icons::icon;
@@ -119,13 +119,31 @@ fn bar(left: u64, of: u32) -> Markup {
     }
 }
 
+/// How much of what may be done is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// All: on a page of its own.
+    Page,
+    /// What is done most: in a list.
+    List,
+    /// What keeps the pet alive: in a list of pets.
+    Care,
+}
+
+/// A post with how often each was done.
+struct Counted<'a> {
+    id: &'a str,
+    pats: u64,
+    shares: u64,
+    comments: u64,
+}
+
 /// What may be done, and what to say it was done to.
 struct Deeds<'a> {
     pet: &'a PetView,
     /// The post, if it is one.
-    post: Option<&'a Card>,
-    /// In a list only what is done most.
-    more: bool,
+    post: Option<Counted<'a>>,
+    extent: Extent,
 }
 
 /// Buttons, with how often each was done; scripts turn them on.
@@ -144,24 +162,29 @@ fn deeds(view: &View<'_>, of: &Deeds<'_>) -> Markup {
         html! { button type="button" data-act=(act) disabled hidden[!is_shown] { (icon(act)) (label) } }
     };
     let is_living = pet.phase == "living" && pet.remaining > 0;
+    let (is_page, is_care) = (of.extent == Extent::Page, of.extent == Extent::Care);
+    // A list by what is left of lives has the pet in another place after it was cared for.
+    let shown_at = is_care.then(|| view.href(pet_path(pet)));
     html! {
         div.actions role="group" aria-label=((t.actions_of)(&named(view, pet))) data-actions data-pet=(pet.birth)
             data-kennel=(pet.kennel) data-owner=(pet.owner) data-phase=(pet.phase)
-            data-post=[of.post.map(|card| &card.entry.id)] {
-            @if let Some(card) = of.post {
-                (counted("pat", t.act_pat, card.pats, &(t.pats)(card.pats)))
-                (counted("share", t.act_share, card.shares, &(t.shares)(card.shares)))
-                (counted("comment", t.act_comment, card.comments, &(t.comments)(card.comments)))
-                button type="button" data-bookmark data-off { (icon("bookmark")) span.vh { (t.act_bookmark) } }
+            data-post=[of.post.as_ref().map(|post| post.id)] data-shown-at=[shown_at] {
+            @if let Some(post) = &of.post {
+                (counted("pat", t.act_pat, post.pats, &(t.pats)(post.pats)))
+                @if !is_care {
+                    (counted("share", t.act_share, post.shares, &(t.shares)(post.shares)))
+                    (counted("comment", t.act_comment, post.comments, &(t.comments)(post.comments)))
+                    button type="button" data-bookmark data-off { (icon("bookmark")) span.vh { (t.act_bookmark) } }
+                }
             }
             @if is_living {
-                @if of.more || of.post.is_none() { (labelled("gift", t.act_gift, true)) }
-                @if of.more && of.post.is_none() { (labelled("post", t.act_post, false)) }
-            } @else if pet.phase == "ended" && of.more && of.post.is_none() {
+                @if is_page || is_care || of.post.is_none() { (labelled("gift", t.act_gift, true)) }
+                @if is_page && of.post.is_none() { (labelled("post", t.act_post, false)) }
+            } @else if pet.phase == "ended" && is_page && of.post.is_none() {
                 (labelled("keepsake", t.act_keepsake, false))
             }
             // A living pet and a keepsake can be traded.
-            @if of.more && of.post.is_none() && (is_living || pet.phase == "kept") {
+            @if is_page && of.post.is_none() && (is_living || pet.phase == "kept") {
                 (labelled("offer", t.market.act_offer, false))
                 (labelled("bid", t.market.act_bid, true))
             }
@@ -171,12 +194,28 @@ fn deeds(view: &View<'_>, of: &Deeds<'_>) -> Markup {
 
 /// What one may do about a birth or post; `more` where it has a page to itself.
 pub(crate) fn actions(view: &View<'_>, card: &Card, more: bool) -> Markup {
-    deeds(view, &Deeds { pet: &card.pet, post: (card.entry.kind == "post").then_some(card), more })
+    let counted =
+        || Counted { id: &card.entry.id, pats: card.pats, shares: card.shares, comments: card.comments };
+    let post = (card.entry.kind == "post").then(counted);
+    let extent = if more { Extent::Page } else { Extent::List };
+    deeds(view, &Deeds { pet: &card.pet, post, extent })
 }
 
 /// What one may do for a pet.
 pub(crate) fn pet_actions(view: &View<'_>, pet: &PetView) -> Markup {
-    deeds(view, &Deeds { pet, post: None, more: true })
+    deeds(view, &Deeds { pet, post: None, extent: Extent::Page })
+}
+
+/// What keeps a pet alive: patting its newest post, if that can be patted, and a gift.
+fn care(view: &View<'_>, ranked: &Ranked) -> Markup {
+    let id = ranked.post.as_ref().map(|post| post.id.to_string());
+    let post = ranked.post.as_ref().zip(id.as_deref()).map(|(post, id)| Counted {
+        id,
+        pats: post.pats,
+        shares: post.shares,
+        comments: post.comments,
+    });
+    deeds(view, &Deeds { pet: &ranked.pet, post, extent: Extent::Care })
 }
 
 /// Tags as links.
@@ -236,8 +275,8 @@ pub(crate) async fn card(view: &View<'_>, card: &Card, lazy: bool) -> Result<Mar
     })
 }
 
-/// A pet in a grid.
-pub(crate) async fn pet_card(view: &View<'_>, pet: &PetView, lazy: bool) -> Result<Markup, Problem> {
+/// A pet in a grid, with what may be done for it.
+async fn pet_card(view: &View<'_>, pet: &PetView, lazy: bool, actions: Markup) -> Result<Markup, Problem> {
     let t = view.t;
     let life = life(view, pet).await?;
     let counts = [(t.posts)(pet.posts), (t.pats)(pet.pats), (t.comments)(pet.comments)].join(" · ");
@@ -251,6 +290,7 @@ pub(crate) async fn pet_card(view: &View<'_>, pet: &PetView, lazy: bool) -> Resu
                     p.small.soft { (counts) }
                     (life)
                 }
+                (actions)
             }
         }
     })
@@ -269,7 +309,16 @@ pub(crate) async fn cards(view: &View<'_>, shown: &[Card]) -> Result<Markup, Pro
 pub(crate) async fn pet_cards(view: &View<'_>, pets: &[PetView]) -> Result<Markup, Problem> {
     let mut made = Vec::new();
     for (n, pet) in pets.iter().enumerate() {
-        made.push(pet_card(view, pet, n >= 4).await?);
+        made.push(pet_card(view, pet, n >= 4, html! {}).await?);
+    }
+    Ok(html! { ul.cards { @for card in made { (card) } } })
+}
+
+/// Living pets in a grid, each with what keeps it alive.
+pub(crate) async fn ranked_cards(view: &View<'_>, ranked: &[Ranked]) -> Result<Markup, Problem> {
+    let mut made = Vec::new();
+    for (n, one) in ranked.iter().enumerate() {
+        made.push(pet_card(view, &one.pet, n >= 4, care(view, one)).await?);
     }
     Ok(html! { ul.cards { @for card in made { (card) } } })
 }

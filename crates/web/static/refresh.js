@@ -47,11 +47,14 @@ function replace(page, attribute, place) {
   return made;
 }
 
-/** Takes over lives, counts, facts and lists. `use(item)` makes of each new item what scripts make of it. */
+/**
+ * Takes over lives, counts, facts and lists. `use(item)` makes of each new item what scripts make of it. A place may name
+ * another page than this one to take them from.
+ */
 export async function refresh(place, kind, id, use) {
   let page;
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-    page = await load(location.href);
+    page = await load(place.dataset.shownAt ?? location.href);
     if (shows(page, place.dataset, kind, id)) break;
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * attempt));
   }

@@ -75,3 +75,51 @@ async fn bytes_go_out_in_base64() {
     let response = get(&town, "/v1/kennels/first/export/0", Value::Null).await;
     assert_eq!((&response["statusCode"], &response["isBase64Encoded"]), (&json!(200), &json!(true)));
 }
+
+fn places(response: &Value) -> Vec<String> {
+    assert_eq!(response["statusCode"], 200, "{response}");
+    assert_eq!(response["headers"]["content-type"], "application/xml");
+    let text = response["body"].as_str().expect("text");
+    let places = text.split("<loc>").skip(1).map(|rest| rest.split_once("</loc>").expect("an end").0);
+    places.map(|place| format!("/{}", place.splitn(4, '/').nth(3).expect("a path"))).collect()
+}
+
+#[tokio::test]
+async fn the_sitemap_leads_to_every_living_pet_and_to_what_was_posted() {
+    let town = Town::found(QUICK).await;
+    let anchor = town.head().await.hash;
+    let (mut births, mut posts) = (Vec::new(), Vec::new());
+    for seed in 1..=130 {
+        let mut player = Player::new(&town, seed);
+        let birth = player.birth("Kitty", anchor);
+        posts.push(player.post(id_of(&birth), "A nap."));
+        births.push(birth);
+    }
+    let mut wanted: Vec<String> = births.iter().map(|birth| format!("/pet/{}", id_of(birth))).collect();
+    // Of the first ones, whose pets need not live to be found.
+    wanted.extend(posts.iter().take(3).map(|post| format!("/post/{}", id_of(post))));
+    for entries in births.chunks(10).map(<[_]>::to_vec).chain([posts[..3].to_vec()]) {
+        town.clock.advance(1_000);
+        town.send(entries);
+        town.mine_all(&town.miner()).await;
+    }
+    let robots = get(&town, "/robots.txt", Value::Null).await;
+    assert!(robots["body"].as_str().expect("text").contains("/sitemap.xml"));
+    let mut found = Vec::new();
+    let maps = places(&get(&town, "/sitemap.xml", Value::Null).await);
+    for map in &maps {
+        found.extend(places(&get(&town, map, Value::Null).await));
+    }
+    for place in &wanted {
+        assert!(found.contains(place), "{place} is in none of {maps:?}");
+    }
+    for page in ["/", "/market", "/ledger/first"] {
+        assert!(found.contains(&page.to_owned()), "{page}");
+    }
+    let pets = places(&get(&town, "/sitemap/first/pets.xml", Value::Null).await);
+    assert_eq!((pets.len(), wanted.iter().filter(|place| pets.contains(place)).count()), (130, 130));
+    for missing in ["/sitemap/nowhere/pets.xml", "/sitemap/first/cats.xml", "/sitemap/first/99999999.xml"] {
+        assert_eq!(get(&town, missing, Value::Null).await["statusCode"], 404, "{missing}");
+    }
+    assert!(places(&get(&town, "/sitemap/first/0.xml", Value::Null).await).is_empty());
+}

@@ -18,7 +18,7 @@ use crate::problem::bad_field;
 pub(super) const SEGMENT_BLOCKS: u64 = 256;
 
 /// Bytes after which a segment ends early: a Lambda answers with at most 6 MB.
-const SEGMENT_BYTES: usize = 2 * 1024 * 1024;
+pub(super) const SEGMENT_BYTES: usize = 2 * 1024 * 1024;
 
 /// What to fetch for an export.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -6,7 +6,7 @@ use pitpet_chain::hash::{AccountId, BirthHash, EventId, KennelId};
 
 use super::texts::Texts;
 use super::{Queries, cards, cursor as cursors, parse_id};
-use crate::api::{EntriesView, EntryView, PetView, Problem};
+use crate::api::{EntriesView, EntryView, Problem};
 use crate::head::{CommittedHead, Founding, damaged};
 use crate::items::{self, Fields};
 use crate::ports::{Attributes, Consistency, Item, Order, Query};
@@ -50,7 +50,35 @@ pub(super) fn before(cursor: Option<&str>, pk: String, from: &str, limit: u32) -
     }
 }
 
+/// Births, or what was posted on a day, that are listed at once, at most: some 4 MB of items.
+pub const LISTED_MAX: u32 = 10_000;
+
+/// A birth or post by its id alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DayEntry {
+    /// A birth.
+    Birth(BirthHash),
+    /// A post.
+    Post(EventId),
+}
+
 impl Queries {
+    /// The births and posts of a kennel on a day since the Unix epoch, newest first, at most
+    /// [`LISTED_MAX`].
+    ///
+    /// # Errors
+    /// A problem.
+    pub async fn entries_of_day(&self, founding: &Founding, day: u64) -> Result<Vec<DayEntry>, Problem> {
+        let query = before(None, items::feed_pk(&founding.kennel, day), "0", LISTED_MAX - 1);
+        let found = self.table.query(&query).await?;
+        let entry = |item: &Item| {
+            let id = item.attributes.digest("id")?;
+            let is_birth = item.attributes.number("kind")? == u64::from(Kind::Birth as u8);
+            Ok(if is_birth { DayEntry::Birth(BirthHash(id)) } else { DayEntry::Post(EventId(id)) })
+        };
+        found.iter().map(entry).collect()
+    }
+
     /// Births and posts, newest first, of one kennel or merged over all.
     ///
     /// # Errors
@@ -161,34 +189,11 @@ impl Queries {
         self.page(found, limit).await
     }
 
-    /// The newest pets of a kennel, living or not.
-    ///
-    /// # Errors
-    /// A problem.
-    pub async fn newest_pets(&self, founding: &Founding, limit: u32) -> Result<Vec<PetView>, Problem> {
-        let limit = limit.clamp(1, PAGE_MAX);
-        let query = before(None, items::births_pk(&founding.kennel), "0", limit - 1);
-        let births: Vec<EventId> = self
-            .table
-            .query(&query)
-            .await?
-            .iter()
-            .map(|item| item.attributes.digest("id").map(EventId))
-            .collect::<Result<_, _>>()?;
-        if births.is_empty() {
-            return Ok(Vec::new());
-        }
-        let head = self.head(founding).await?;
-        let shown: Vec<_> = births.iter().map(|birth| (*birth, founding.kennel)).collect();
-        let texts = self.texts(&shown).await?;
-        let keys: Vec<_> = births.iter().map(|birth| items::pet(&BirthHash(birth.0))).collect();
-        let cards = self.table.get_many(&keys).await?;
-        let mut pets = Vec::new();
-        for item in cards {
-            let Some(item) = item else { continue };
-            pets.push(cards::pet_view(&cards::pet_card(&item)?, founding, &head, &texts));
-        }
-        Ok(pets)
+    /// The newest births of a kennel, at most [`LISTED_MAX`].
+    pub(super) async fn births(&self, founding: &Founding) -> Result<Vec<BirthHash>, Problem> {
+        let query = before(None, items::births_pk(&founding.kennel), "0", LISTED_MAX - 1);
+        let found = self.table.query(&query).await?;
+        Ok(found.iter().map(|item| item.attributes.digest("id").map(BirthHash)).collect::<Result<_, _>>()?)
     }
 
     pub(super) async fn describe(&self, found: &[Item]) -> Result<Vec<EntryView>, Problem> {

@@ -8,14 +8,15 @@
 //! A replica that isn't native doesn't show its state. Where other rules decide, the living are
 //! taken from the newest snapshot whose state native code can hold, and from the blocks since.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use pitpet_chain::block::{Block, Change, Death, Receipt};
 use pitpet_chain::codec::decode;
+use pitpet_chain::genesis::Parameters;
 use pitpet_chain::hash::{BirthHash, BlockHash, EventId, KennelId};
 use pitpet_chain::kennel::{Kennel, Snapshot};
-use pitpet_chain::state::{Pet, Phase, State};
+use pitpet_chain::state::{Pet, Phase, Post, State};
 
 use super::market::Orders;
 use super::{Queries, cards};
@@ -43,12 +44,23 @@ pub enum Ranking {
     Ending,
 }
 
+/// A living pet in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ranked {
+    /// The pet.
+    pub pet: PetView,
+    /// Its newest post, if that can be patted.
+    pub post: Option<Post>,
+}
+
 /// The living pets and the orders of a kennel at a height.
 #[derive(Clone, Debug)]
 pub(super) struct Living {
     height: u64,
     hash: BlockHash,
     pets: HashMap<BirthHash, Pet>,
+    /// The newest post of each.
+    posts: HashMap<BirthHash, Post>,
     pub(super) orders: Orders,
     /// Whether all are there; if not, only those of whom the blocks since it was made speak.
     pub(super) is_whole: bool,
@@ -60,12 +72,15 @@ impl Living {
         let births = state.living_up_to(u64::MAX);
         let pet = |birth: &BirthHash| Some((*birth, state.pet(birth)?.clone()));
         let pets = births.iter().filter_map(pet).collect();
-        Self { height, hash, pets, orders: Orders::of(state), is_whole: true }
+        let mut posts: Vec<&Post> = state.posts().map(|(post, _)| post).collect();
+        posts.sort_unstable_by_key(|post| post.opened_age);
+        let posts = posts.into_iter().map(|post| (post.pet, post.clone())).collect();
+        Self { height, hash, pets, posts, orders: Orders::of(state), is_whole: true }
     }
 
     /// None: what there is after a genesis, or as much as is known.
     fn none(height: u64, hash: BlockHash, is_whole: bool) -> Self {
-        Self { height, hash, pets: HashMap::new(), orders: Orders::default(), is_whole }
+        Self { height, hash, pets: HashMap::new(), posts: HashMap::new(), orders: Orders::default(), is_whole }
     }
 
     fn take(&mut self, block: &Block) -> Result<(), LedgerError> {
@@ -73,20 +88,44 @@ impl Living {
         for receipt in &block.receipts {
             let receipt: Receipt = decode(&receipt.0).map_err(|_| damaged("a receipt"))?;
             for change in receipt.changes {
-                if let Change::Pet(pet) = change
-                    && pet.phase == Phase::Living
-                {
-                    self.pets.insert(pet.birth, pet);
+                match change {
+                    Change::Pet(pet) if pet.phase == Phase::Living => {
+                        self.pets.insert(pet.birth, pet);
+                    }
+                    Change::Post(post) => self.take_post(post),
+                    _ => {}
                 }
             }
         }
         for death in &block.deaths {
             let death: Death = decode(&death.0).map_err(|_| damaged("a death"))?;
             self.pets.remove(&death.pet);
+            self.posts.remove(&death.pet);
         }
         self.height = block.header.height;
         self.hash = block.header.hash();
         Ok(())
+    }
+
+    /// Takes over a post that was opened or visited, unless there is a newer one.
+    fn take_post(&mut self, post: Post) {
+        let known = self.posts.get(&post.pet);
+        // One without visits has just been opened.
+        let is_newest = known.is_none_or(|known| {
+            known.id == post.id || known.opened_age < post.opened_age || post.visit_count() == 0
+        });
+        if is_newest {
+            self.posts.insert(post.pet, post);
+        }
+    }
+
+    /// The newest post of a pet, if the rules let others pat it at this age.
+    fn open_post(&self, birth: &BirthHash, age: u64, parameters: &Parameters) -> Option<Post> {
+        let is_open = |post: &&Post| {
+            age.saturating_sub(post.opened_age) <= u64::from(parameters.ttl)
+                && post.visit_count() < u64::from(parameters.visits_per_post_max)
+        };
+        self.posts.get(birth).filter(is_open).cloned()
     }
 }
 
@@ -104,7 +143,7 @@ impl Queries {
     ///
     /// # Errors
     /// A problem.
-    pub async fn ranked(&self, ranking: Ranking, skip: usize, limit: usize) -> Result<Vec<PetView>, Problem> {
+    pub async fn ranked(&self, ranking: Ranking, skip: usize, limit: usize) -> Result<Vec<Ranked>, Problem> {
         let kennels = self.heads().await?;
         let mut all: Vec<(u64, u64, Pet, usize)> = Vec::new();
         for (at, (founding, head)) in kennels.iter().enumerate() {
@@ -131,14 +170,47 @@ impl Queries {
         let births: Vec<_> =
             shown.iter().map(|(_, _, pet, at)| (EventId(pet.birth.0), kennels[*at].0.kennel)).collect();
         let texts = self.texts(&births).await?;
+        let mut posts = HashMap::new();
+        for (at, (founding, head)) in kennels.iter().enumerate() {
+            let of_kennel = || shown.iter().filter(|(.., of)| *of == at);
+            if of_kennel().next().is_none() {
+                continue;
+            }
+            let open = |living: &Living| {
+                let open = |birth| living.open_post(birth, head.header.age, &founding.genesis.parameters);
+                of_kennel().filter_map(|(_, _, pet, _)| open(&pet.birth)).collect::<Vec<_>>()
+            };
+            let open = self.of_living(founding, head, open).await?;
+            posts.extend(open.into_iter().map(|post| (post.pet, post)));
+        }
         Ok(shown
             .into_iter()
             .map(|(_, _, pet, at)| {
                 let (founding, head) = &kennels[at];
+                let post = posts.remove(&pet.birth);
                 let card = cards::PetCard { kennel: founding.kennel, pet };
-                cards::pet_view(&card, founding, head, &texts)
+                Ranked { pet: cards::pet_view(&card, founding, head, &texts), post }
             })
             .collect())
+    }
+
+    /// Pets of a kennel: all that live, eldest first, then the newest of the others.
+    ///
+    /// # Errors
+    /// A problem.
+    pub async fn known_pets(&self, founding: &Founding) -> Result<Vec<BirthHash>, Problem> {
+        let head = self.head(founding).await?;
+        let look = |living: &Living| {
+            let pets = living.pets.values().map(|pet| (pet.born_height, pet.birth));
+            pets.collect::<Vec<_>>()
+        };
+        let mut found = self.of_living(founding, &head, look).await?;
+        found.sort_unstable();
+        let mut known: Vec<BirthHash> = found.into_iter().map(|(_, birth)| birth).collect();
+        let living: HashSet<BirthHash> = known.iter().copied().collect();
+        let births = self.births(founding).await?;
+        known.extend(births.into_iter().filter(|birth| !living.contains(birth)));
+        Ok(known)
     }
 
     /// Looks at what is remembered of a kennel, as its published blocks have it.

@@ -4,6 +4,7 @@
 //! ([`crate::native::ReplicaHost`]), opened as the miner opens them; whoever gets a proof checks it
 //! against the signed checkpoint, so that a replica is not trusted.
 
+mod acts;
 mod belongings;
 mod birthplace;
 mod cards;
@@ -37,8 +38,9 @@ pub use belongings::{Home, POSTS_MAX, is_fading};
 pub use cards::{AccountCard, PetCard, read_account, read_pet, remaining_words};
 pub use export::{ExportManifest, Segment, SegmentEntry, StoredBody};
 pub(crate) use feeds::PAGE_MAX;
+pub use feeds::{DayEntry, LISTED_MAX};
 pub use find::{FOUND_MAX, Found};
-pub use living::Ranking;
+pub use living::{Ranked, Ranking};
 pub use market::{OrderFilter, OrderSort};
 pub use pages::{Card, Cards, PostPage, SiteSettings};
 

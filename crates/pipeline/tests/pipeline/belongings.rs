@@ -308,3 +308,61 @@ async fn posts_are_found_by_their_ids_in_the_order_asked_for() {
     assert!(queries.posts(&[post_id; 21]).await.unwrap_err().detail.contains("At most 20"));
     assert!(queries.posts(&[]).await.unwrap().is_empty());
 }
+
+/// All that an account did, page by page, and how many pages that were.
+async fn acts_of(scene: &Scene, account: &str) -> (Vec<ActView>, usize) {
+    let (mut acts, mut cursor) = (Vec::new(), String::new());
+    for pages in 1.. {
+        let page: ActsView =
+            read(&scene.town.queries(), &format!("/v1/kennels/first/acts/{account}{cursor}")).await;
+        acts.extend(page.acts);
+        match page.cursor {
+            Some(next) => cursor = format!("?cursor={next}"),
+            None => return (acts, pages),
+        }
+    }
+    unreachable!()
+}
+
+#[tokio::test]
+async fn what_an_account_did_for_others_is_gathered_from_the_ledger() {
+    let mut scene = scene().await;
+    let post = scene.ben.post(scene.rex, "Bones.");
+    let of_ben = id_of(&post);
+    scene.mine(vec![post]).await;
+    let comment = scene.anna.comment(of_ben, "So loud!");
+    let comment_id = id_of(&comment);
+    let pat = scene.anna.pat(of_ben);
+    let until_ms = scene.soon();
+    let offer = scene.ben.act(Payload::Offer { pet: scene.rex.into(), price: 7, until_ms });
+    scene.mine(vec![pat, comment, offer]).await;
+    // More blocks than one answer goes through.
+    for seed in 3..=255 {
+        let anchor = scene.town.head().await.hash;
+        scene.mine(vec![Player::new(&scene.town, seed).birth("Other", anchor)]).await;
+    }
+    let (acts, pages) = acts_of(&scene, "anna").await;
+    assert!(pages > 1, "{pages} pages");
+    assert!(acts.windows(2).all(|two| (two[0].height, two[0].index) < (two[1].height, two[1].index)));
+    let of = |kind: &str| acts.iter().filter(|act| act.kind == kind).collect::<Vec<_>>();
+    assert_eq!((of("birth").len(), of("pat").len(), of("comment").len(), acts.len()), (1, 1, 1, 3));
+    assert_eq!(of("birth")[0].name.as_deref(), Some("Mochi"));
+    assert_eq!(of("pat")[0].post.as_deref(), Some(of_ben.to_string().as_str()));
+    let told = of("comment")[0];
+    assert_eq!((told.id.as_str(), told.text.as_deref()), (comment_id.to_string().as_str(), Some("So loud!")));
+    // It is what was signed.
+    let signed = STANDARD.decode(&told.event).expect("base64");
+    assert_eq!(pitpet_chain::event::SignedEvent::read(&signed).expect("an event").id, comment_id);
+    let (salt, body) = (told.salt.as_deref().expect("a salt"), told.body.as_deref().expect("a body"));
+    let salt: [u8; 32] = STANDARD.decode(salt).expect("base64").try_into().expect("32 bytes");
+    let committed = pitpet_chain::body::commitment(&salt, &STANDARD.decode(body).expect("base64"));
+    let signed = pitpet_chain::event::SignedEvent::read(&signed).expect("an event");
+    assert_eq!(signed.event.payload.body(), Some(&committed));
+    // By its id as by its name; of another one other acts.
+    assert_eq!(acts_of(&scene, &scene.anna.account().to_string()).await.0, acts);
+    let (of_other, _) = acts_of(&scene, &scene.ben.account().to_string()).await;
+    assert_eq!(of_other.iter().map(|act| act.kind.as_str()).collect::<Vec<_>>(), ["birth", "post", "offer"]);
+    assert_eq!(of_other[2].amount, Some(7));
+    let response = crate::query::get(&scene.town.queries(), "/v1/kennels/first/acts/anna?cursor=x").await;
+    assert_eq!(refused(&response), problem(400, "bad-request", "cursor"));
+}

@@ -15,7 +15,7 @@ use pitpet_pipeline::checkpoint::{self, Claim};
 use pitpet_pipeline::http::{self, Answer, HttpRequest, HttpResponse};
 use pitpet_pipeline::items;
 use pitpet_pipeline::ports::Objects as _;
-use pitpet_pipeline::query::Queries;
+use pitpet_pipeline::query::{Queries, Ranking};
 use pitpet_simulator::town::{QUICK, RULES, id_of};
 use pitpet_simulator::{Player, Town};
 use serde::de::DeserializeOwned;
@@ -176,6 +176,40 @@ async fn what_is_not_there_is_named() {
     }
     assert_eq!(get(&queries, "/healthz").await.status, 200);
     assert_eq!(get(&queries, "/v1/openapi.json").await.status, 200);
+}
+
+#[tokio::test]
+async fn with_a_living_pet_comes_its_newest_post_while_that_can_be_patted() {
+    let (town, ids) = with_posts(2).await;
+    let queries = town.queries();
+    let post_of = async |queries: &Queries| {
+        let ranked = queries.ranked(Ranking::Ending, 0, 10).await.expect("it runs");
+        let kitty = ranked.into_iter().find(|ranked| ranked.pet.birth == ids[0].to_string());
+        kitty.expect("it lives").post.map(|post| (post.id, post.pats))
+    };
+    assert_eq!(post_of(&queries).await, Some((ids[2], 0)));
+    let mut ben = Player::new(&town, 2);
+    let miner = town.miner();
+    for (post, pats) in [(ids[2], 1), (ids[1], 1)] {
+        town.clock.advance(1_000);
+        town.send(vec![ben.pat(post)]);
+        town.mine_all(&miner).await;
+        assert_eq!(post_of(&queries).await, Some((ids[2], pats)), "a pat of the older one is none of it");
+    }
+    // A service that has just started knows the same.
+    assert_eq!(post_of(&town.queries()).await, Some((ids[2], 1)));
+    // A post is open for as many ages as a life has, though its pet lives on by later ones.
+    for number in 0..QUICK.ttl {
+        town.clock.advance(1_000);
+        town.send(vec![ben.comment(ids[2], &format!("Still here, {number}."))]);
+        town.mine_all(&miner).await;
+    }
+    assert_eq!(post_of(&queries).await.map(|(id, _)| id), Some(ids[2]));
+    town.clock.advance(1_000);
+    let birth = Player::new(&town, 3).birth("Other", town.head().await.hash);
+    town.send(vec![birth]);
+    town.mine_all(&miner).await;
+    assert_eq!(post_of(&queries).await, None);
 }
 
 /// All entries behind a target, page by page.

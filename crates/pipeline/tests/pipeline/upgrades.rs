@@ -95,7 +95,7 @@ async fn a_replica_answers_only_by_the_rules_that_decide_the_kennel() {
         assert!(text.contains("rules-unavailable"), "{text}");
         // Who is alive is told by the blocks.
         let alive = queries.ranked(Ranking::Alive, 0, 10).await.expect("an answer");
-        assert_eq!(alive.iter().map(|pet| &pet.birth).collect::<Vec<_>>(), [&pet.to_string()]);
+        assert_eq!(alive.iter().map(|ranked| &ranked.pet.birth).collect::<Vec<_>>(), [&pet.to_string()]);
         assert!(queries.block("first", 4).await.is_ok());
     }
 }

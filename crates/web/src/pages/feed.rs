@@ -49,7 +49,7 @@ pub(crate) async fn page(view: &View<'_>) -> Result<HttpResponse, Problem> {
             pets.truncate(CARDS as usize);
             let list = match pets.is_empty() {
                 true => html! { p.soft { (t.feed_none_living) } },
-                false => parts::pet_cards(view, &pets).await?,
+                false => parts::ranked_cards(view, &pets).await?,
             };
             (list, next, String::new())
         }

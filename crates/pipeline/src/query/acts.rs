@@ -1,0 +1,192 @@
+//! What an account did in a kennel, for whoever wants all data of their own.
+//!
+//! No item lists an account's acts, because that would be a further write for every event of
+//! everybody, and few ever ask. The ledger has them: its blocks are gone through, a bounded number
+//! for each request, and only what the account signed is sent.
+
+use pitpet_chain::block::Block;
+use pitpet_chain::body::Body;
+use pitpet_chain::codec::decode;
+use pitpet_chain::event::{Payload, SignedEvent};
+use pitpet_chain::hash::{AccountId, BlockHash};
+
+use super::export::{SEGMENT_BLOCKS, SEGMENT_BYTES, StoredBody};
+use super::{Queries, base64_of, cards};
+use crate::api::{ActView, ActsView, Problem};
+use crate::head::damaged;
+use crate::items::{self, Fields};
+use crate::ports::{Attributes, Consistency, Key, Order, Query};
+use crate::problem::bad_field;
+
+/// Blocks that are read at once: at most 400 KB each, so that they fit memory.
+const BLOCKS_AT_ONCE: usize = 25;
+
+impl Queries {
+    /// What an account did in as many blocks as a segment of an export has, from the height that
+    /// the cursor names on.
+    ///
+    /// # Errors
+    /// A problem with status 404 if there is no such kennel or name.
+    pub async fn acts(&self, kennel: &str, account: &str, cursor: Option<&str>) -> Result<ActsView, Problem> {
+        let founding = self.founding(kennel).await?;
+        let account = self.account_id(account).await?;
+        let from: u64 = match cursor {
+            Some(cursor) => cursor.parse().map_err(|_| {
+                bad_field("cursor", "The cursor must be one that this server gave for this list.")
+            })?,
+            None => 0,
+        };
+        let published = self.head(&founding).await?.published_height;
+        if from > published {
+            return Ok(ActsView { acts: Vec::new(), cursor: None });
+        }
+        let last = published.min(from.saturating_add(SEGMENT_BLOCKS - 1));
+        let query = Query {
+            pk: items::chain(&founding.kennel),
+            from: items::track_sk(from),
+            to: items::track_sk(last),
+            order: Order::Ascending,
+            limit: SEGMENT_BLOCKS as u32,
+            // A track that is missed would be passed over for good.
+            consistency: Consistency::Strong,
+        };
+        let tracks = self.table.query(&query).await?;
+        let (mut acts, mut size, mut next) = (Vec::new(), 0, last + 1);
+        for chunk in tracks.chunks(BLOCKS_AT_ONCE) {
+            if size > SEGMENT_BYTES {
+                let first = chunk.first().and_then(|track| track.key.sk.strip_prefix("T#")?.parse().ok());
+                next = first.ok_or_else(|| damaged("a track"))?;
+                break;
+            }
+            let mut keys = Vec::new();
+            for track in chunk.iter().filter(|track| track.attributes.number("event_count") != Ok(0)) {
+                let height = track.key.sk.strip_prefix("T#").and_then(|height| height.parse().ok());
+                let hash = BlockHash(track.attributes.digest("hash")?);
+                keys.push(items::block(&founding.kennel, height.ok_or_else(|| damaged("a track"))?, &hash));
+            }
+            for block in self.blocks_at(&keys).await? {
+                size += block.len();
+                self.acts_in(&account, &block, &mut acts).await?;
+            }
+        }
+        Ok(ActsView { acts, cursor: (next <= published).then(|| next.to_string()) })
+    }
+
+    /// The bytes of published blocks.
+    async fn blocks_at(&self, keys: &[Key]) -> Result<Vec<Vec<u8>>, Problem> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut blocks = Vec::new();
+        for (key, item) in keys.iter().zip(self.table.get_many(keys).await?) {
+            let item = match item {
+                Some(item) => item,
+                // Committed a moment ago, and not yet where an eventually consistent read looks.
+                None => {
+                    let item = self.table.get(key, Consistency::Strong).await?;
+                    item.ok_or_else(|| damaged("a published block is missing"))?
+                }
+            };
+            blocks.push(item.bytes("bytes")?.to_vec());
+        }
+        Ok(blocks)
+    }
+
+    /// Adds what an account did in a block.
+    async fn acts_in(
+        &self,
+        account: &AccountId,
+        bytes: &[u8],
+        acts: &mut Vec<ActView>,
+    ) -> Result<(), Problem> {
+        let block: Block = decode(bytes).map_err(|_| damaged("a block"))?;
+        let mut own = Vec::new();
+        for (index, event) in (0..).zip(&block.events) {
+            let signed = SignedEvent::read(&event.0).map_err(|_| damaged("a block's event"))?;
+            if signed.event.account == *account {
+                own.push((index, &event.0, signed));
+            }
+        }
+        let with_body = own.iter().filter(|(.., signed)| StoredBody::is_due(signed.event.payload.kind()));
+        let bodies = self.read_all(with_body.map(|(.., signed)| items::body(&signed.id)).collect()).await?;
+        for (index, event, signed) in own {
+            let body = bodies.get(&items::body(&signed.id));
+            acts.push(act(&block, index, event, &signed, body));
+        }
+        Ok(())
+    }
+}
+
+fn act(block: &Block, index: u32, event: &[u8], signed: &SignedEvent, body: Option<&Attributes>) -> ActView {
+    let kind = signed.event.payload.kind();
+    let stored = StoredBody::of(kind, body);
+    let mut act = ActView {
+        id: signed.id.to_string(),
+        kind: kind.name().to_owned(),
+        height: block.header.height,
+        index,
+        timestamp_ms: block.header.timestamp_ms,
+        pet: None,
+        post: None,
+        order: None,
+        to: None,
+        amount: None,
+        photo_url: None,
+        name: None,
+        text: None,
+        tags: Vec::new(),
+        body_state: stored.name().to_owned(),
+        event: base64_of(event),
+        salt: None,
+        body: None,
+    };
+    match &signed.event.payload {
+        Payload::Birth { photo, .. } => act.photo_url = Some(cards::photo_url(photo)),
+        Payload::Post { pet, photo, .. } => {
+            act.pet = Some(pet.to_string());
+            act.photo_url = photo.as_ref().map(cards::photo_url);
+        }
+        Payload::Pat { post } | Payload::Share { post } | Payload::Comment { post, .. } => {
+            act.post = Some(post.to_string());
+        }
+        Payload::Gift { pet, amount }
+        | Payload::Offer { pet, price: amount, .. }
+        | Payload::Bid { pet, price: amount, .. } => {
+            act.pet = Some(pet.to_string());
+            act.amount = Some(*amount);
+        }
+        Payload::Transfer { to, amount } => {
+            act.to = Some(to.to_string());
+            act.amount = Some(*amount);
+        }
+        Payload::StoryEnd { pet } | Payload::Keepsake { pet } => act.pet = Some(pet.to_string()),
+        Payload::Cancel { order } => act.order = Some(order.to_string()),
+        Payload::Take { order, price } => {
+            act.order = Some(order.to_string());
+            act.amount = Some(*price);
+        }
+        // What they say is of no person, and in the event.
+        Payload::Time { .. }
+        | Payload::Rekey { .. }
+        | Payload::Seal { .. }
+        | Payload::Moderate { .. }
+        | Payload::Appoint { .. }
+        | Payload::Upgrade { .. } => {}
+    }
+    let StoredBody::Present { salt, body } = stored else { return act };
+    match Body::read(kind, &body) {
+        Ok(Body::Birth { name, story }) => {
+            act.name = Some(name);
+            act.text = Some(story);
+        }
+        Ok(Body::Post { text, tags }) => {
+            act.text = Some(text);
+            act.tags = tags;
+        }
+        Ok(Body::Comment { text } | Body::Moderate { reason: text }) => act.text = Some(text),
+        Err(_) => {}
+    }
+    act.salt = Some(base64_of(&salt));
+    act.body = Some(base64_of(&body));
+    act
+}
