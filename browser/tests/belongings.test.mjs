@@ -197,6 +197,10 @@ test("all of one's data in a file", async () => {
   assert.equal(pet.name, "Mochi");
   const kinds = pet.events.map((event) => event.kind);
   assert.deepEqual(kinds.filter((kind) => ["birth", "post", "pat", "comment"].includes(kind)).sort(), ["birth", "comment", "pat", "post"]);
+  // What she did for Ben's pet, too.
+  const { acts } = data.acts.find(({ label }) => label === "classic");
+  assert.deepEqual(acts.map((act) => act.kind).filter((kind) => kind !== "story_end"), ["birth", "post", "pat"]);
+  assert.equal(acts[1].text, "First nap of the day.");
   assertQuiet(anna);
 });
 
