@@ -9,7 +9,7 @@ use super::{Queries, cards, cursor as cursors, parse_id};
 use crate::api::{EntriesView, EntryView, Problem};
 use crate::head::{CommittedHead, Founding, damaged};
 use crate::items::{self, Fields};
-use crate::ports::{Attributes, Consistency, Item, Order, QUERY_ITEMS_MAX, Query};
+use crate::ports::{Attributes, Consistency, Item, Order, Query};
 
 /// Days that one request for a kennel's feed goes back; the cursor goes on from there.
 const DAYS_MAX: u64 = 14;
@@ -49,6 +49,9 @@ pub(super) fn before(cursor: Option<&str>, pk: String, from: &str, limit: u32) -
         consistency: Consistency::Eventual,
     }
 }
+
+/// Items of one query, at most: the port's bound.
+const QUERY_ITEMS_MAX: u32 = 1_000;
 
 /// Births, or what was posted on a day, that are listed at once, at most: some 4 MB of items.
 pub const LISTED_MAX: usize = 10_000;
