@@ -72,7 +72,7 @@ impl Queries {
     /// # Errors
     /// A problem.
     pub async fn entries_of_day(&self, founding: &Founding, day: u64) -> Result<Vec<DayEntry>, Problem> {
-        let found = self.listed(&items::feed_pk(&founding.kennel, day)).await?;
+        let found = self.newest_of(&items::feed_pk(&founding.kennel, day)).await?;
         let entry = |item: &Item| {
             let id = item.attributes.digest("id")?;
             let is_birth = item.attributes.number("kind")? == u64::from(Kind::Birth as u8);
@@ -192,7 +192,7 @@ impl Queries {
     }
 
     /// The newest items of a partition, at most [`LISTED_MAX`].
-    async fn listed(&self, pk: &str) -> Result<Vec<Item>, Problem> {
+    async fn newest_of(&self, pk: &str) -> Result<Vec<Item>, Problem> {
         let mut found: Vec<Item> = Vec::new();
         while found.len() < LISTED_MAX {
             let cursor = found.last().map(|item| item.key.sk.clone());
@@ -211,7 +211,7 @@ impl Queries {
 
     /// The newest births of a kennel, at most [`LISTED_MAX`].
     pub(super) async fn births(&self, founding: &Founding) -> Result<Vec<BirthHash>, Problem> {
-        let found = self.listed(&items::births_pk(&founding.kennel)).await?;
+        let found = self.newest_of(&items::births_pk(&founding.kennel)).await?;
         Ok(found.iter().map(|item| item.attributes.digest("id").map(BirthHash)).collect::<Result<_, _>>()?)
     }
 
