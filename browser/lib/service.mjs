@@ -64,6 +64,12 @@ export class Service {
     return execFileSync(PITPET, [...args, "--url", this.url], { encoding: "utf8", cwd: this.folder, env: home });
   }
 
+  /** The same for a player with key files in a folder, under a passphrase. */
+  act(keys, passphrase, ...args) {
+    const place = ["--url", this.url, "--keys", keys, "--passphrase-fd", "0", "--scrypt-log-n", "1"];
+    return execFileSync(PITPET, [...place, ...args], { encoding: "utf8", cwd: this.folder, input: `${passphrase}\n` });
+  }
+
   async get(path) {
     const response = await fetch(this.url + path);
     if (!response.ok) throw new Error(`${response.status} ${path}: ${await response.text()}`);

@@ -1,7 +1,8 @@
 // What an account keeps and is told: profile, bookmarks, mutes, notices, all of its data; on several devices.
 
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import {
   PASSWORD, assertAccessible, assertQuiet, device, joinWith, launch, newestPost, open, post, ready, settled, shot, signIn,
@@ -197,7 +198,51 @@ test("all of one's data in a file", async () => {
   assert.equal(pet.name, "Mochi");
   const kinds = pet.events.map((event) => event.kind);
   assert.deepEqual(kinds.filter((kind) => ["birth", "post", "pat", "comment"].includes(kind)).sort(), ["birth", "comment", "pat", "post"]);
+  // What she did for Ben's pet, too.
+  const { acts } = data.acts.find(({ label }) => label === "classic");
+  assert.deepEqual(acts.map((act) => act.kind).filter((kind) => kind !== "story_end"), ["birth", "post", "pat"]);
+  assert.equal(acts[1].text, "First nap of the day.");
   assertQuiet(anna);
+});
+
+test("after a rekey the list is opened by the older key, and sealed under the new one", async () => {
+  const cleo = await device(browser, service);
+  await joinWith(cleo.page, { user: "cleo", pet: "Nila" });
+  await open(cleo.page, `/pet/${pets.ben}`);
+  await newestPost(cleo.page).locator("[data-bookmark]").click();
+  await kept(newestPost(cleo.page));
+  await me(cleo.page);
+  await cleo.page.fill("#new-file-password", PASSWORD);
+  await cleo.page.click("#new-file button[type=submit]");
+  await cleo.page.locator("#new-file-link:visible").waitFor();
+  const [file] = await Promise.all([cleo.page.waitForEvent("download"), cleo.page.click("#new-file-link")]);
+  const keys = join(service.folder, "keys");
+  await mkdir(keys);
+  await file.saveAs(join(keys, "cleo.age"));
+  service.act(keys, PASSWORD, "rekey", "--account", "cleo", "--kennel", "classic");
+  const before = await service.get("/v1/accounts/cleo/list");
+  const second = await device(browser, service);
+  await open(second.page, "/signin");
+  await second.page.setInputFiles("#signin-file", join(keys, "cleo.2.age"));
+  await second.page.fill("#file-password", PASSWORD);
+  await second.page.click("#by-file button[type=submit]");
+  await second.page.waitForURL("**/me");
+  await ready(second.page);
+  await shown(second.page);
+  assert.match(await second.page.textContent("#bookmarks"), /Bones again\./);
+  assert.equal(await second.page.textContent("#list-problem"), "");
+  await open(second.page, `/pet/${pets.anna}`);
+  await newestPost(second.page).locator("[data-bookmark]").click();
+  await kept(newestPost(second.page));
+  assert.ok((await service.get("/v1/accounts/cleo/list")).version > before.version);
+  await me(second.page);
+  for (const text of [/Bones again\./, /First nap/]) assert.match(await second.page.textContent("#bookmarks"), text);
+  // Whoever has the older key alone reads it no more.
+  await me(cleo.page);
+  await cleo.page.waitForFunction(() => document.querySelector("#list-problem").textContent !== "");
+  assert.match(await cleo.page.textContent("#list-problem"), /another key/);
+  assertQuiet(second);
+  for (const { context } of [cleo, second]) await context.close();
 });
 
 test("a password changed on one device leaves the list readable on the other", async () => {

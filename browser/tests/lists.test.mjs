@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { assertQuiet, device, joinWith, launch, open, post, shot } from "../lib/browser.mjs";
+import { assertAccessible, assertQuiet, device, joinWith, launch, open, post, settled, shot } from "../lib/browser.mjs";
 import { Service } from "../lib/service.mjs";
 
 let service, browser, anna;
@@ -78,4 +78,26 @@ test("new posts are announced, and put on top when asked for", async () => {
   await visitor.page.locator(".new-posts").waitFor({ state: "hidden" });
   assertQuiet(visitor);
   await visitor.context.close();
+});
+
+test("who is about to end can be patted where it stands", async () => {
+  const cleo = await device(browser, service, { viewport: { width: 320, height: 700 } });
+  await joinWith(cleo.page, { user: "cleo", pet: "Nila" });
+  const [own] = (await service.get("/v1/accounts/cleo")).kennels;
+  await open(cleo.page, "/?order=ending");
+  const place = cleo.page.locator(`[data-actions][data-pet="${birth}"]`);
+  const post = await place.getAttribute("data-post");
+  await place.locator("[data-act=pat]").click();
+  assert.equal((await settled(place)).state, "mined");
+  assert.equal(await place.locator("[data-count=pat]").textContent(), "1");
+  const { entries } = await service.get(`/v1/events/${post}/visits`);
+  assert.deepEqual(entries.map(({ kind }) => kind), ["pat"]);
+  // Its own has no post yet: a gift is all that could be done for it.
+  const mine = cleo.page.locator(`[data-actions][data-pet="${own.pet}"]`);
+  assert.deepEqual(await mine.locator("button").evaluateAll((all) => all.map(({ dataset }) => dataset.act)), ["gift"]);
+  assert.ok(await cleo.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+  await assertAccessible(cleo.page, "/?order=ending");
+  await shot(cleo.page, "ending-phone");
+  assertQuiet(cleo);
+  await cleo.context.close();
 });

@@ -206,6 +206,9 @@ async function all(): Promise<void> {
   const policy = await headers(`${url}/`);
   assert.match(policy, new RegExp(`connect-src 'self' ${bucketOrigin};`));
 
+  step('each documented read is served through the API, with the status that it has for what is there');
+  await everyRead(url, mochi, photo_url);
+
   step('uploads of a wrong hash, size or type are refused');
   await wrongUploads(send, url, readFileSync(photo));
 
@@ -343,6 +346,41 @@ async function alarms(): Promise<{ plain: number; math: number }> {
     { cwd: infra },
   );
   return { plain, math };
+}
+
+/** Asks each GET route of the OpenAPI document for something that is there. */
+async function everyRead(url: string, birth: string, photo: string): Promise<void> {
+  const read = async (path: string): Promise<{ status: number; text: string }> =>
+    send('GET', `${url}${path}`, {}, Buffer.alloc(0));
+  const pet = JSON.parse((await read(`/v1/pets/${birth}`)).text) as { owner: string; kennel: string };
+  const kennel = JSON.parse((await read(`/v1/kennels/${pet.kennel}`)).text) as { rules_hash: string };
+  const named: Readonly<Record<string, string>> = {
+    account: pet.owner,
+    birth,
+    file: `${kennel.rules_hash}.wasm`,
+    from: '0',
+    height: '1',
+    id: birth,
+    kennel: pet.kennel,
+    // There is none: its route then says so itself.
+    order: '0'.repeat(64),
+    sha256: photo.split('/').pop() ?? '',
+  };
+  const document = readFileSync(join(infra, '..', 'docs', 'openapi.json'), 'utf8');
+  const { paths } = JSON.parse(document) as { paths: Record<string, Record<string, unknown>> };
+  const reads = Object.keys(paths).filter((path) => paths[path]?.['get'] !== undefined);
+  assert.ok(reads.includes('/v1/market') && reads.length > 20, reads.join());
+  for (const path of reads) {
+    const target = path.replace(/\{(\w+)\}/g, (_, name: string) => {
+      const value = named[name];
+      assert.ok(value, `${path}: what is ${name}?`);
+      return value;
+    });
+    const { status, text } = await read(target);
+    const wanted = path.includes('{order}') ? 404 : 200;
+    assert.equal(status, wanted, `${target}: ${text.slice(0, 300)}`);
+    if (wanted === 404) assert.match(text, /\/problems\/not-found/, target);
+  }
 }
 
 /** Sends a request by curl, which takes the emulator's certificate. */

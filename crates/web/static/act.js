@@ -2,7 +2,7 @@
 // the browser keeps, and sent.
 
 import { get, outcome, post } from "./api.js";
-import { fromBase64, fromHex, random, toBase64, toHex } from "./bytes.js";
+import { concat, fromBase64, fromHex, random, toBase64, toHex, utf8 } from "./bytes.js";
 import { keys, searchStamp } from "./keys.js";
 import { Refusal } from "./modules.js";
 import { reason } from "./reasons.js";
@@ -123,10 +123,29 @@ export async function openVault(name, password) {
   return keyring;
 }
 
-/** Reads a keyring's text: what `wallet.keep` takes. */
+/** A keyring's text without its newest key, which stands last; nothing if it has one only. */
+function withoutNewest(keyring) {
+  const word = utf8("key ");
+  const begins = [];
+  for (let at = 0; at < keyring.length; at = keyring.indexOf(10, at) + 1 || keyring.length) {
+    if (word.every((byte, n) => keyring[at + n] === byte)) begins.push(at);
+  }
+  if (begins.length < 2) return undefined;
+  const from = begins.at(-1);
+  return concat(keyring.subarray(0, from), keyring.subarray(keyring.indexOf(10, from) + 1 || keyring.length));
+}
+
+/** Reads a keyring's text: what `wallet.keep` takes. `older` are the seeds of keys that were replaced, newest first. */
 export async function readKeyring(keyring) {
   const [name, account, key, seed] = await keys("account_read", keyring);
-  return { name: new TextDecoder().decode(name), account, key, seed };
+  const older = [];
+  for (let rest = withoutNewest(keyring); rest; ) {
+    older.push((await keys("account_read", rest))[3]);
+    const shorter = withoutNewest(rest);
+    rest.fill(0);
+    rest = shorter;
+  }
+  return { name: new TextDecoder().decode(name), account, key, seed, older };
 }
 
 /** A key file as the command line's, under a passphrase. */

@@ -3,7 +3,8 @@
 // It is encrypted here, under a key that the browser made of the account's seed when somebody joined or signed in, and
 // keeps so that no script can read it (extractable: false), like the key that signs. The server keeps bytes; its answer
 // to a list that it holds back or an older one can't be told from the newest one, as with everything beside the ledger.
-// A key file with another key than the list was made under opens no list: then it begins anew.
+// After a rekey the list is opened by the older key, which key file and vault still hold, and what is written next is
+// sealed under the newest one. A key file without the key that the list was made under opens no list: it begins anew.
 
 import { request } from "./act.js";
 import { get, post } from "./api.js";
@@ -36,11 +37,11 @@ async function open(own, sealed) {
   if (!sealed) return { bookmarks: [], accounts: [], tags: [] };
   const bytes = fromBase64(sealed);
   const how = { name: "AES-GCM", iv: bytes.subarray(1, 13), additionalData: bound(own) };
-  try {
-    return parse(text(new Uint8Array(await crypto.subtle.decrypt(how, own.cipher, bytes.subarray(13)))));
-  } catch {
-    return { bookmarks: [], accounts: [], tags: [], isUnreadable: true };
+  for (const cipher of [own.cipher, ...(own.olderCiphers ?? [])]) {
+    const plain = await crypto.subtle.decrypt(how, cipher, bytes.subarray(13)).catch(() => undefined);
+    if (plain) return parse(text(new Uint8Array(plain)));
   }
+  return { bookmarks: [], accounts: [], tags: [], isUnreadable: true };
 }
 
 /** A byte 1, the 12 bytes of the nonce, and AES-256-GCM's ciphertext with its tag. */

@@ -127,8 +127,21 @@ async function profile(own) {
   });
 }
 
+/** All that the account did in a kennel, for its own pets and others': nothing lists it but the ledger, which is gone through. */
+async function actsIn(own, { kennel, label }, say) {
+  const { height } = await get(`/v1/kennels/${kennel}`);
+  const acts = [];
+  for (let cursor = "0"; cursor !== undefined; ) {
+    say(T.goingThrough(label, Number(cursor), height));
+    const part = await get(`/v1/kennels/${kennel}/acts/${own.account}?cursor=${cursor}`);
+    acts.push(...part.acts);
+    cursor = part.cursor;
+  }
+  return { kennel, label, acts };
+}
+
 /** Everything that the account has here, as it is served. */
-async function gather(own) {
+async function gather(own, say) {
   const account = await get(`/v1/accounts/${own.account}`).catch((error) => {
     if (error.status === 404) return { names: [], kennels: [] };
     throw error;
@@ -152,6 +165,8 @@ async function gather(own) {
   }
   const kept = await get(`/v1/accounts/${own.account}/profile`);
   const { bookmarks, accounts, tags } = await read(own);
+  const acts = [];
+  for (const holding of account.kennels) acts.push(await actsIn(own, holding, say));
   return {
     exported: new Date().toISOString(),
     site: location.origin,
@@ -160,6 +175,7 @@ async function gather(own) {
     bookmarks,
     muted: { accounts, tags },
     pets,
+    acts,
   };
 }
 
@@ -172,7 +188,7 @@ function exporting(own) {
     submit.disabled = true;
     problem.textContent = T.loading;
     try {
-      const file = new Blob([JSON.stringify(await gather(own), undefined, 2)], { type: "application/json" });
+      const file = new Blob([JSON.stringify(await gather(own, (text) => (problem.textContent = text)), undefined, 2)], { type: "application/json" });
       const link = byId("export-link");
       URL.revokeObjectURL(link.href);
       link.href = URL.createObjectURL(file);

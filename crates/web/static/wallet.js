@@ -39,13 +39,20 @@ async function run(store, mode, action) {
   }
 }
 
-/** Keeps an account as the one that is signed in; erases the seed. */
-export async function keep({ name, account, key, seed }) {
-  let signer, cipher;
+/** The key of an account's encrypted list. */
+async function cipherOf(seed, usages) {
+  const made = await crypto.subtle.importKey("raw", seed, "HKDF", false, ["deriveKey"]);
+  const how = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(), info: utf8("pitpet/v1/list") };
+  return crypto.subtle.deriveKey(how, made, { name: "AES-GCM", length: 256 }, false, usages);
+}
+
+/** Keeps an account as the one that is signed in; erases the seeds. Of `older` ones only the list is read. */
+export async function keep({ name, account, key, seed, older = [] }) {
+  let signer, cipher, olderCiphers;
   try {
-    const made = await crypto.subtle.importKey("raw", seed, "HKDF", false, ["deriveKey"]);
-    const how = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(), info: utf8("pitpet/v1/list") };
-    cipher = await crypto.subtle.deriveKey(how, made, { name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
+    cipher = await cipherOf(seed, ["encrypt", "decrypt"]);
+    olderCiphers = await Promise.all(older.map((seed) => cipherOf(seed, ["decrypt"])));
+    for (const seed of older) seed.fill(0);
     const wrapped = new Uint8Array([...PKCS8, ...seed]);
     seed.fill(0);
     signer = await crypto.subtle.importKey("pkcs8", wrapped, { name: "Ed25519" }, false, ["sign"]);
@@ -53,12 +60,12 @@ export async function keep({ name, account, key, seed }) {
   } catch {
     throw new Refusal("old-browser", "old-browser");
   }
-  const own = { name, account: toHex(account), key: toHex(key), signer, cipher };
+  const own = { name, account: toHex(account), key: toHex(key), signer, cipher, olderCiphers };
   await run("wallet", "readwrite", (store) => store.put(own, "own"));
   return own;
 }
 
-/** Who is signed in: `{ name, account, key, signer, cipher }`, or nothing. */
+/** Who is signed in: `{ name, account, key, signer, cipher, olderCiphers }`, or nothing. */
 export async function own() {
   try {
     return await run("wallet", "readonly", (store) => store.get("own"));

@@ -50,8 +50,11 @@ pub(super) fn before(cursor: Option<&str>, pk: String, from: &str, limit: u32) -
     }
 }
 
+/// Items of one query, at most: the port's bound.
+const QUERY_ITEMS_MAX: u32 = 1_000;
+
 /// Births, or what was posted on a day, that are listed at once, at most: some 4 MB of items.
-pub const LISTED_MAX: u32 = 10_000;
+pub const LISTED_MAX: usize = 10_000;
 
 /// A birth or post by its id alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,8 +72,7 @@ impl Queries {
     /// # Errors
     /// A problem.
     pub async fn entries_of_day(&self, founding: &Founding, day: u64) -> Result<Vec<DayEntry>, Problem> {
-        let query = before(None, items::feed_pk(&founding.kennel, day), "0", LISTED_MAX - 1);
-        let found = self.table.query(&query).await?;
+        let found = self.newest_of(&items::feed_pk(&founding.kennel, day)).await?;
         let entry = |item: &Item| {
             let id = item.attributes.digest("id")?;
             let is_birth = item.attributes.number("kind")? == u64::from(Kind::Birth as u8);
@@ -189,10 +191,27 @@ impl Queries {
         self.page(found, limit).await
     }
 
+    /// The newest items of a partition, at most [`LISTED_MAX`].
+    async fn newest_of(&self, pk: &str) -> Result<Vec<Item>, Problem> {
+        let mut found: Vec<Item> = Vec::new();
+        while found.len() < LISTED_MAX {
+            let cursor = found.last().map(|item| item.key.sk.clone());
+            // One more for the cursor's own entry, and one that `before` adds.
+            let query = before(cursor.as_deref(), pk.to_owned(), "0", QUERY_ITEMS_MAX - 2);
+            let part = self.table.query(&query).await?;
+            let is_last = part.len() < query.limit as usize;
+            found.extend(part.into_iter().filter(|item| Some(&item.key.sk) != cursor.as_ref()));
+            if is_last {
+                break;
+            }
+        }
+        found.truncate(LISTED_MAX);
+        Ok(found)
+    }
+
     /// The newest births of a kennel, at most [`LISTED_MAX`].
     pub(super) async fn births(&self, founding: &Founding) -> Result<Vec<BirthHash>, Problem> {
-        let query = before(None, items::births_pk(&founding.kennel), "0", LISTED_MAX - 1);
-        let found = self.table.query(&query).await?;
+        let found = self.newest_of(&items::births_pk(&founding.kennel)).await?;
         Ok(found.iter().map(|item| item.attributes.digest("id").map(BirthHash)).collect::<Result<_, _>>()?)
     }
 

@@ -42,8 +42,8 @@ texts! {
     save: "Save", "Speichern";
     export: "All your data", "Alle deine Daten";
     export_lead:
-        "One file (JSON) with your account, your profile, your bookmarks and mutes, your pets with every event of their stories, and where their photos are. What you did for other pets is in the ledger, which anyone can export.",
-        "Eine Datei (JSON) mit deinem Konto, deinem Profil, deinen Lesezeichen und Stummgeschaltetem, deinen Tieren mit jedem Ereignis ihrer Geschichten, und wo ihre Fotos sind. Was du für andere Tiere tatest, steht im Kassenbuch, das jeder exportieren kann.";
+        "One file (JSON) with your account, your profile, your bookmarks and mutes, your pets with every event of their stories, where their photos are, and all that you ever did, for other pets, too, as you signed it. The whole ledger is gone through for that, which can take a while.",
+        "Eine Datei (JSON) mit deinem Konto, deinem Profil, deinen Lesezeichen und Stummgeschaltetem, deinen Tieren mit jedem Ereignis ihrer Geschichten, wo ihre Fotos sind, und allem, was du je tatest, auch für andere Tiere, wie du es unterschrieben hast. Dafür wird das ganze Kassenbuch durchgesehen, was dauern kann.";
     export_button: "Gather it", "Zusammenstellen";
     export_link: "Save the file", "Datei speichern";
     homes: "Homes before", "Frühere Zuhause";
