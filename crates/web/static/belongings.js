@@ -48,6 +48,8 @@ export function belong(root, own, list, page) {
   }
   for (const place of root.querySelectorAll("[data-actions][data-post]")) {
     const button = place.querySelector("[data-bookmark]");
+    // Where a pet is cared for in a list, its post isn't shown, nor kept.
+    if (!button) continue;
     const { post } = place.dataset;
     button.removeAttribute("data-off");
     toggle(button, own, "bookmarks", post, list.bookmarks.includes(post), place);
