@@ -237,10 +237,19 @@ pub(crate) async fn sitemap(view: &View<'_>) -> Result<HttpResponse, Problem> {
 /// # Errors
 /// A problem.
 pub(crate) async fn sitemap_pages(view: &View<'_>) -> Result<HttpResponse, Problem> {
-    let mut paths: Vec<String> =
-        ["/", "/?order=ending", "/?order=alive", "/market", "/about", "/rules", "/help", "/privacy", "/ledger"]
-            .map(str::to_owned)
-            .to_vec();
+    let mut paths: Vec<String> = [
+        "/",
+        "/?order=ending",
+        "/?order=alive",
+        "/market",
+        "/about",
+        "/rules",
+        "/help",
+        "/privacy",
+        "/ledger",
+    ]
+    .map(str::to_owned)
+    .to_vec();
     paths.extend(["/mine".to_owned(), "/moderation".to_owned()]);
     for kennel in view.queries.kennels().await?.kennels {
         paths.push(format!("/ledger/{}", encoded(&kennel.label)));

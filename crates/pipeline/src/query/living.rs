@@ -80,7 +80,14 @@ impl Living {
 
     /// None: what there is after a genesis, or as much as is known.
     fn none(height: u64, hash: BlockHash, is_whole: bool) -> Self {
-        Self { height, hash, pets: HashMap::new(), posts: HashMap::new(), orders: Orders::default(), is_whole }
+        Self {
+            height,
+            hash,
+            pets: HashMap::new(),
+            posts: HashMap::new(),
+            orders: Orders::default(),
+            is_whole,
+        }
     }
 
     fn take(&mut self, block: &Block) -> Result<(), LedgerError> {
