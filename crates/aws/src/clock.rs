@@ -19,3 +19,13 @@ impl Clock for SystemClock {
         Box::pin(tokio::time::sleep(Duration::from_millis(duration_ms)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn conforms() {
+        pitpet_pipeline::conformance::clock::all(&SystemClock).await;
+    }
+}

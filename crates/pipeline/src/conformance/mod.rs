@@ -4,7 +4,9 @@
 //! absent: faults. What an adapter does when its service throttles or vanishes is for its own
 //! tests, because a suite can't cause it.
 
+pub mod clock;
 pub mod dead_letters;
+pub mod modules;
 pub mod objects;
 pub mod queue;
 pub mod table;
