@@ -102,7 +102,7 @@ impl Rig {
         let label = format!("hammer-{}", self.kennels);
         let load = self.load(server);
         let kennel: Kennel = load.kennel(&label, &self.data).await;
-        let (count, seed) = (SUPPLY.max(events), self.kennels * 10_000_000);
+        let (count, seed) = (SUPPLY.max(events) + RESERVE, self.kennels * 10_000_000);
         let posts = load.posts(&kennel, count, seed).await;
         let signed = pats(&kennel, &posts, count, seed + 10_000);
         let mut signed = signed.into_iter();

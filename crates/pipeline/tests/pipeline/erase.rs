@@ -10,15 +10,15 @@ use pitpet_pipeline::fsck::{Fsck, Mode};
 use pitpet_pipeline::http::HttpResponse;
 use pitpet_pipeline::items;
 use pitpet_pipeline::mine::{MinerSettings, ReceivedMessage};
-use pitpet_pipeline::native::NativeHost;
 use pitpet_pipeline::ports::{Attributes, Consistency, Key, Objects as _, OutgoingMessage, Table as _};
 use pitpet_pipeline::publisher::republish;
 use pitpet_pipeline::query::{Segment, WithProof};
 use pitpet_pipeline::search::WORDS_MAX;
 use pitpet_simulator::faults::Operation;
-use pitpet_simulator::town::{QUICK, RULES, id_of};
+use pitpet_simulator::town::{QUICK, id_of};
 use pitpet_simulator::{Fault, Faults, Player, Town};
 
+use super::matrix::fsck;
 use super::moderation::ask;
 use super::query::read;
 
@@ -95,14 +95,8 @@ impl Scene {
 
     async fn fsck(&self, mode: Mode) -> pitpet_pipeline::fsck::Summary {
         // Photos were never uploaded here: without the store they are not looked at.
-        let fsck = Fsck {
-            table: self.town.table.as_ref(),
-            objects: None,
-            modules: &NativeHost,
-            rules: vec![RULES],
-            search_words_max: WORDS_MAX,
-            mode,
-        };
+        let (table, objects) = (self.town.table.as_ref(), self.town.objects.as_ref());
+        let fsck = Fsck { objects: None, ..fsck(table, objects, mode) };
         fsck.run(None, &mut |_| ()).await.expect("the table in memory answers")
     }
 
@@ -301,17 +295,7 @@ async fn the_operator_erases_the_photo_too_and_it_is_not_taken_in_again() {
     let problem: Problem = serde_json::from_slice(&refused.body).expect("a problem");
     assert_eq!((problem.status, problem.kind.as_str()), (410, "/problems/photo-erased"));
     // It is no fault that it is gone, and one if it were left.
-    let run = async |mode| {
-        let fsck = Fsck {
-            table,
-            objects: Some(objects),
-            modules: &NativeHost,
-            rules: vec![RULES],
-            mode,
-            search_words_max: WORDS_MAX,
-        };
-        fsck.run(None, &mut |_| ()).await.expect("it runs")
-    };
+    let run = async |mode| fsck(table, objects, mode).run(None, &mut |_| ()).await.expect("it runs");
     assert_eq!((run(Mode::Check).await.faults, run(Mode::Check).await.erased), (0, 2));
     town.objects.put(&key, b"Kitty".to_vec()).await.expect("in memory");
     assert_eq!(run(Mode::Check).await.faults, 1);

@@ -992,7 +992,8 @@ async fn faults(town: &Town) -> Vec<String> {
     faults
 }
 
-fn fsck<'a>(table: &'a dyn Table, objects: &'a dyn Objects, mode: Mode) -> Fsck<'a> {
+/// The checker.
+pub(super) fn fsck<'a>(table: &'a dyn Table, objects: &'a dyn Objects, mode: Mode) -> Fsck<'a> {
     Fsck {
         table,
         objects: Some(objects),
