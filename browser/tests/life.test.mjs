@@ -180,12 +180,14 @@ test("the key can't be read out of the browser", async () => {
       request.onsuccess = () => resolve(request.result);
     });
     database.close();
-    const ciphers = [own.cipher, ...own.olderCiphers].map((cipher) => crypto.subtle.exportKey("raw", cipher));
-    const exporting = [crypto.subtle.exportKey("pkcs8", own.signer), ...ciphers];
+    const exporting = [own, ...own.older].flatMap(({ signer, cipher }) => [
+      crypto.subtle.exportKey("pkcs8", signer),
+      crypto.subtle.exportKey("raw", cipher),
+    ]);
     const exported = await Promise.all(exporting.map((key) => key.then(() => "exported", (error) => error.name)));
     return { exported, fields: Object.keys(own).sort(), stored: [localStorage.length, sessionStorage.length] };
   });
-  const fields = ["account", "cipher", "key", "name", "olderCiphers", "signer"];
+  const fields = ["account", "cipher", "key", "name", "older", "signer"];
   assert.deepEqual(found, { exported: ["InvalidAccessError", "InvalidAccessError"], fields, stored: [0, 0] });
 });
 

@@ -76,9 +76,13 @@ impl Context {
 
     /// Opens the account to act as.
     pub(crate) fn account(&self) -> Result<Account, Failure> {
-        let name = self.account_name()?;
-        self.keys.show(&name)?;
-        self.keys.open(&name, self.passphrase(&format!("Passphrase of `{name}`: "), Ask::Once)?)
+        self.open(&self.account_name()?)
+    }
+
+    /// Opens an account of a name, before whose passphrase is asked for it must be here.
+    pub(crate) fn open(&self, name: &str) -> Result<Account, Failure> {
+        self.keys.show(name)?;
+        self.keys.open(name, self.passphrase(&format!("Passphrase of `{name}`: "), Ask::Once)?)
     }
 
     /// The passphrase: from the file descriptor, or asked for.

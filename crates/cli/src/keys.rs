@@ -6,13 +6,14 @@
 //! |---|---|
 //! | `bella.age` | the seeds, encrypted (age, scrypt recipient); mode 0600 |
 //! | `bella.2.age` … | later generations, one for each `rekey`; the highest is used |
-//! | `bella.pub` | account id and first public key, so that they can be shown without a passphrase |
+//! | `bella.pub` | account id and first public key, so that they can be shown without a passphrase; written when a key file that lacks it, as one saved by a browser, is first opened |
 //!
 //! No file is ever overwritten. Inside, `age -d bella.age` shows lines of text: see
 //! [`pitpet_keys::keyring`].
 //!
 //! Deliberately absent: keys derived from passphrases, which anyone could try out offline.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -42,12 +43,19 @@ pub fn random_account(name: &str) -> Account {
 /// What can be said of an account without its passphrase.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicAccount {
-    /// The name of its key file.
-    pub name: String,
     /// Its id.
     pub id: AccountId,
     /// Its first public key.
     pub key: PublicKey,
+}
+
+/// A key file as it lies in a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The account's name, which is that of the file.
+    pub name: String,
+    /// Whose it is; nothing if the file came from elsewhere and has not been opened here yet.
+    pub public: Option<PublicAccount>,
 }
 
 /// A directory of key files.
@@ -90,12 +98,15 @@ impl KeyDir {
     pub fn create(&self, account: &Account, passphrase: &SecretString) -> Result<PathBuf, Failure> {
         self.check_free(&account.name)?;
         make_dir(&self.dir)?;
-        let public_path = self.dir.join(format!("{}.pub", account.name));
         let path = self.dir.join(format!("{}.age", account.name));
         write_new(&path, &self.encrypt(account, passphrase)?)?;
-        let text = format!("account {}\nkey {}\n", account.id, public(account.first_key()));
-        write_new(&public_path, text.as_bytes())?;
+        self.write_public(account)?;
         Ok(path)
+    }
+
+    fn write_public(&self, account: &Account) -> Result<(), Failure> {
+        let text = format!("account {}\nkey {}\n", account.id, public(account.first_key()));
+        write_new(&self.dir.join(format!("{}.pub", account.name)), text.as_bytes())
     }
 
     /// Writes the next generation of an account's key file.
@@ -113,37 +124,40 @@ impl KeyDir {
     ///
     /// # Errors
     /// [`Failure::Usage`] if the directory or a file can't be read.
-    pub fn list(&self) -> Result<Vec<PublicAccount>, Failure> {
+    pub fn list(&self) -> Result<Vec<Listed>, Failure> {
         let entries = match std::fs::read_dir(&self.dir) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(file_fault(&self.dir, &error)),
         };
-        let mut accounts = Vec::new();
+        let mut names = BTreeSet::new();
         for entry in entries {
             let path = entry.map_err(|error| file_fault(&self.dir, &error))?.path();
-            if path.extension().is_some_and(|extension| extension == "pub") {
-                accounts.push(read_public(&path)?);
-            }
+            // A later generation, `bella.2.age`, is no name.
+            let is_key_file =
+                path.extension().is_some_and(|extension| extension == "age" || extension == "pub");
+            let name = path.file_stem().and_then(|stem| stem.to_str());
+            names.extend(name.filter(|name| is_key_file && check_name(name).is_ok()).map(str::to_owned));
         }
-        accounts.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(accounts)
+        names.into_iter().map(|name| self.show(&name)).collect()
     }
 
     /// What is known of an account without its passphrase.
     ///
     /// # Errors
     /// [`Failure::Usage`] if there is no such account here.
-    pub fn show(&self, name: &str) -> Result<PublicAccount, Failure> {
+    pub fn show(&self, name: &str) -> Result<Listed, Failure> {
         check_name(name)?;
         let path = self.dir.join(format!("{name}.pub"));
-        if !path.exists() {
+        let public = path.exists().then(|| read_public(&path)).transpose()?;
+        if public.is_none() && self.generation(name)? == 0 {
             return Err(self.unknown(name));
         }
-        read_public(&path)
+        Ok(Listed { name: name.to_owned(), public })
     }
 
-    /// Opens an account's newest key file.
+    /// Opens an account's newest key file. Of one that came from elsewhere, as from a browser, what can be
+    /// said without a passphrase is then written beside it.
     ///
     /// # Errors
     /// [`Failure::Usage`] if there is none, the passphrase is wrong, or the file is damaged.
@@ -168,7 +182,14 @@ impl KeyDir {
         })?;
         let text = std::str::from_utf8(&plain)
             .map_err(|_| Failure::usage(format!("key file {}: not text", path.display())))?;
-        Account::from_text(text).map_err(|why| Failure::usage(format!("key file {}: {why}", path.display())))
+        let mut account = Account::from_text(text)
+            .map_err(|why| Failure::usage(format!("key file {}: {why}", path.display())))?;
+        // Who was given the file may have named it otherwise.
+        name.clone_into(&mut account.name);
+        if self.show(name)?.public.is_none() {
+            self.write_public(&account)?;
+        }
+        Ok(account)
     }
 
     /// The newest generation of a key file, 0 if there is none.
@@ -231,8 +252,7 @@ fn read_public(path: &Path) -> Result<PublicAccount, Failure> {
     if AccountId::of(&key) != id {
         return Err(damaged());
     }
-    let name = path.file_stem().and_then(|stem| stem.to_str()).ok_or_else(damaged)?.to_owned();
-    Ok(PublicAccount { name, id, key })
+    Ok(PublicAccount { id, key })
 }
 
 fn taken(path: &Path) -> Failure {
@@ -329,6 +349,25 @@ mod tests {
         assert_eq!(opened.newest_key(), newer.newest_key());
         assert_eq!(opened.key_for(&public(account.first_key())), Some(account.first_key()));
         assert_eq!(keys.list().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_key_file_that_came_alone_is_known_once_it_was_opened() {
+        let (_dir, keys) = keys();
+        let account = random_account("bella");
+        let path = keys.create(&account, &secret("x")).unwrap();
+        let public_path = path.with_extension("pub");
+        let written = std::fs::read(&public_path).unwrap();
+        std::fs::remove_file(&public_path).unwrap();
+        assert_eq!(keys.list().unwrap(), [Listed { name: "bella".to_owned(), public: None }]);
+        std::fs::rename(&path, path.with_file_name("mochi.age")).unwrap();
+        let newer = keys.open("mochi", &secret("x")).unwrap().with_key(random_key());
+        assert_eq!(std::fs::read(path.with_file_name("mochi.pub")).unwrap(), written);
+        // Its next generation goes beside it, under the file's name.
+        keys.add_generation(&newer, &secret("x")).unwrap();
+        assert_eq!(keys.open("mochi", &secret("x")).unwrap().newest_key(), newer.newest_key());
+        let public = PublicAccount { id: account.id, key: public(account.first_key()) };
+        assert_eq!(keys.list().unwrap(), [Listed { name: "mochi".to_owned(), public: Some(public) }]);
     }
 
     #[cfg(unix)]

@@ -227,6 +227,29 @@ fn me(view: &View<'_>, t: &AccountTexts) -> Markup {
                 p { button type="submit" { (t.change_password) } }
                 p #new-password-problem .problem role="status" {}
             }
+            form #renew {
+                h2 { (t.renew) }
+                p { (t.renew_hint) }
+                input type="text" autocomplete="username" hidden;
+                p.field {
+                    label for="renew-file" { (t.file) }
+                    input #renew-file type="file" accept=".age" required;
+                }
+                p.field {
+                    label for="renew-file-password" { (t.file_password) }
+                    input #renew-file-password type="password" required autocomplete="off";
+                }
+                p.field {
+                    label for="renew-password" { (t.password_new) }
+                    input #renew-password type="password" required minlength=(pitpet_keys::password::CHARS_MIN) autocomplete="new-password";
+                }
+                p.field {
+                    label for="renew-password-again" { (t.password_again) }
+                    input #renew-password-again type="password" required autocomplete="new-password";
+                }
+                p { button type="submit" { (t.renew) } }
+                p #renew-problem .problem role="status" {}
+            }
         }
     }
 }

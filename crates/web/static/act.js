@@ -6,7 +6,8 @@ import { concat, fromBase64, fromHex, random, toBase64, toHex, utf8 } from "./by
 import { keys, searchStamp } from "./keys.js";
 import { Refusal } from "./modules.js";
 import { reason } from "./reasons.js";
-import { sign } from "./wallet.js";
+import { T } from "./texts.js";
+import { keysOf, sign } from "./wallet.js";
 
 /** How long an event stays good: an hour, of the day that the rules allow. */
 const EVENT_MS = 60 * 60 * 1000;
@@ -17,33 +18,47 @@ const REQUEST_MS = 5 * 60 * 1000;
 /** Bits of a request's stamp. */
 const REQUEST_BITS = 16;
 
-async function finish(own, draft, base, bits, progress) {
+async function finish(key, draft, base, bits, progress) {
   const stamp = await searchStamp(base, bits, (tried) => progress?.(Math.min(0.99, tried / 2 ** bits)));
   const [stamped, signing, id] = await keys("draft_stamped", draft, stamp);
-  const [signed] = await keys("draft_signed", stamped, await sign(own, signing));
+  const [signed] = await keys("draft_signed", stamped, await sign(key, signing));
   return { signed, id: toHex(id) };
+}
+
+/** What the server knows of an account; nothing if it has not acted yet. */
+async function known(own) {
+  try {
+    return await get(`/v1/accounts/${own.account}`);
+  } catch (error) {
+    if (error.status === 404) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * The key to sign with: one of the current ones, of which a rekey replaces one in one town and leaves the others as they
+ * are; the account's first key where it has none yet.
+ */
+function keyAmong(own, current) {
+  const held = keysOf(own);
+  if (current.length === 0) return held.at(-1);
+  const key = held.find(({ key }) => current.includes(key));
+  if (!key) throw new Refusal("key-replaced", T.keyReplaced);
+  return key;
 }
 
 /** Signs a request that is no event; gives it as base64. */
 export async function request(own, kind, ...fields) {
+  // Who holds one key signs by it, and is told by the server if it was replaced.
+  const account = keysOf(own).length > 1 ? await known(own) : undefined;
+  const key = account ? keyAmong(own, account.kennels.flatMap((holding) => holding.key ?? [])) : keysOf(own).at(-1);
   const [draft, base] = await keys(
-    "request_draft", kind, fromHex(own.account), fromHex(own.key), Date.now() + REQUEST_MS, ...fields,
+    "request_draft", kind, fromHex(own.account), fromHex(key.key), Date.now() + REQUEST_MS, ...fields,
   );
-  return toBase64((await finish(own, draft, base, REQUEST_BITS)).signed);
+  return toBase64((await finish(key, draft, base, REQUEST_BITS)).signed);
 }
 
 export const kennelOf = (name) => get(`/v1/kennels/${encodeURIComponent(name)}`);
-
-/** The last nonce that the ledger took from an account. */
-async function lastNonce(own, kennel) {
-  try {
-    const account = await get(`/v1/accounts/${own.account}`);
-    return account.kennels.find((holding) => holding.kennel === kennel)?.nonce ?? 0;
-  } catch (error) {
-    if (error.status === 404) return 0;
-    throw error;
-  }
-}
 
 /**
  * Sends an event. `progress(part)` is told how far the stamp's search is, `onWaiting()` that the server is away. Gives
@@ -51,17 +66,20 @@ async function lastNonce(own, kennel) {
  */
 export async function send(own, kennelName, kind, fields, progress, onWaiting) {
   const kennel = await insist(() => kennelOf(kennelName), onWaiting);
-  const last = await insist(() => lastNonce(own, kennel.id), onWaiting);
+  const account = await insist(() => known(own), onWaiting);
+  const holding = account?.kennels.find((holding) => holding.kennel === kennel.id);
+  const isOffice = kind === "moderate";
+  const key = keyAmong(own, isOffice ? kennel.moderators : [holding?.key ?? []].flat());
   const now = Date.now();
   // An office's nonces are times that have passed by the miner's clock: above all that were used so far is its head's.
-  const nonce = kind === "moderate" ? kennel.timestamp_ms + 1 : Math.max(now, last + 1);
+  const nonce = isOffice ? kennel.timestamp_ms + 1 : Math.max(now, (holding?.nonce ?? 0) + 1);
   const more = kind === "birth" ? [...fields, fromHex(kennel.anchor)] : fields;
   const [draft, base, salt, body] = await keys(
-    "event_draft", kind, fromHex(kennel.id), fromHex(own.account), fromHex(own.key), nonce, now + EVENT_MS,
+    "event_draft", kind, fromHex(kennel.id), fromHex(own.account), fromHex(key.key), nonce, now + EVENT_MS,
     random(32), ...more,
   );
   const bits = kind === "birth" ? kennel.parameters.birth_bits : kennel.parameters.stamp_bits;
-  const { signed, id } = await finish(own, draft, base, bits, progress);
+  const { signed, id } = await finish(key, draft, base, bits, progress);
   const submitted = { event: toBase64(signed) };
   if (body.length > 0) Object.assign(submitted, { salt: toBase64(salt), body: toBase64(body) });
   await insist(() => post("/v1/events", submitted), onWaiting);
@@ -135,17 +153,24 @@ function withoutNewest(keyring) {
   return concat(keyring.subarray(0, from), keyring.subarray(keyring.indexOf(10, from) + 1 || keyring.length));
 }
 
-/** Reads a keyring's text: what `wallet.keep` takes. `older` are the seeds of keys that were replaced, newest first. */
+/** Reads a keyring's text: what `wallet.keep` takes. */
 export async function readKeyring(keyring) {
   const [name, account, key, seed] = await keys("account_read", keyring);
-  const older = [];
+  const held = [{ key, seed }];
   for (let rest = withoutNewest(keyring); rest; ) {
-    older.push((await keys("account_read", rest))[3]);
+    const [, , key, seed] = await keys("account_read", rest);
+    held.push({ key, seed });
     const shorter = withoutNewest(rest);
     rest.fill(0);
     rest = shorter;
   }
-  return { name: new TextDecoder().decode(name), account, key, seed, older };
+  return { name: new TextDecoder().decode(name), account, keys: held };
+}
+
+/** What is in a key file that somebody chose: a keyring's text. */
+export async function openKeyFile(file, passphrase) {
+  const [keyring] = await keys("key_file_open", passphrase, new Uint8Array(await file.arrayBuffer()));
+  return keyring;
 }
 
 /** A key file as the command line's, under a passphrase. */

@@ -97,7 +97,7 @@ export async function join() {
         await step("name", async () => {
           if (done.name === name) return;
           const [, id, key, seed, keyring] = await keys("account_new", random(32), name);
-          account = await keep({ name, account: id, key, seed });
+          account = await keep({ name, account: id, keys: [{ key, seed }] });
           await post("/v1/accounts", { request: await request(account, "name", name) });
           ring = keyring;
           done = { ...done, name, password: false };

@@ -10,7 +10,7 @@ import { request } from "./act.js";
 import { get, post } from "./api.js";
 import { concat, fromBase64, fromHex, random, sha256, text, toBase64, utf8 } from "./bytes.js";
 import { Refusal } from "./modules.js";
-import { remember, seen } from "./wallet.js";
+import { keysOf, remember, seen } from "./wallet.js";
 
 const TAG = "pitpet/v1/list";
 
@@ -37,7 +37,7 @@ async function open(own, sealed) {
   if (!sealed) return { bookmarks: [], accounts: [], tags: [] };
   const bytes = fromBase64(sealed);
   const how = { name: "AES-GCM", iv: bytes.subarray(1, 13), additionalData: bound(own) };
-  for (const cipher of [own.cipher, ...(own.olderCiphers ?? [])]) {
+  for (const { cipher } of keysOf(own)) {
     const plain = await crypto.subtle.decrypt(how, cipher, bytes.subarray(13)).catch(() => undefined);
     if (plain) return parse(text(new Uint8Array(plain)));
   }

@@ -1,13 +1,14 @@
 // /me: the account of this device. What needs the keys themselves asks for the password again: the browser doesn't give
 // them out, to this page neither.
 
-import { keyFile, openVault, setPassword } from "./act.js";
+import { keyFile, openKeyFile, openVault, readKeyring, setPassword } from "./act.js";
 import { get } from "./api.js";
+import { toHex } from "./bytes.js";
 import { byId, make, path } from "./dom.js";
 import { belongings } from "./own.js";
 import { load, taken } from "./pages.js";
 import { T, words } from "./texts.js";
-import { own, signOut } from "./wallet.js";
+import { keep, own, signOut } from "./wallet.js";
 
 /** How long the page waits for all of its parts, ms. */
 const PATIENCE_MS = 3_000;
@@ -53,7 +54,7 @@ function onSubmit(form, problem, action) {
 }
 
 export async function me(use) {
-  const account = await own();
+  let account = await own();
   if (!account) {
     byId("signed-out").hidden = false;
     return;
@@ -84,6 +85,16 @@ export async function me(use) {
     if (value("password-new") !== value("password-new-again")) throw new Error(T.mismatch);
     const keyring = await openVault(account.name, value("password-old"));
     await setPassword(account, account.name, value("password-new"), keyring);
+    keyring.fill(0);
+    return T.changed;
+  });
+  onSubmit(byId("renew"), byId("renew-problem"), async () => {
+    if (value("renew-password") !== value("renew-password-again")) throw new Error(T.mismatch);
+    const keyring = await openKeyFile(byId("renew-file").files[0], value("renew-file-password"));
+    const read = await readKeyring(keyring);
+    if (toHex(read.account) !== account.account) throw new Error(T.otherAccount);
+    account = await keep({ ...read, name: account.name });
+    await setPassword(account, account.name, value("renew-password"), keyring);
     keyring.fill(0);
     return T.changed;
   });

@@ -7,6 +7,7 @@ import { get, post } from "./api.js";
 import { fromHex } from "./bytes.js";
 import { make, path } from "./dom.js";
 import { T, words } from "./texts.js";
+import { keysOf } from "./wallet.js";
 
 function status(place) {
   let found = place.querySelector("output.status");
@@ -88,7 +89,7 @@ export async function verdicts(places, own) {
   const { kennels } = await get("/v1/moderation/moderators");
   for (const place of places) {
     const kennel = kennels.find((kennel) => kennel.kennel === place.dataset.kennel);
-    place.hidden = !kennel?.moderators.includes(own.key);
+    place.hidden = !keysOf(own).some(({ key }) => kennel?.moderators.includes(key));
     for (const button of place.querySelectorAll("button[data-verdict]")) {
       const verdict = Number(button.dataset.verdict);
       button.addEventListener("click", () => run(place, button, (say) => decide(place, own, verdict, say)));

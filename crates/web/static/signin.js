@@ -1,8 +1,7 @@
 // /signin: by name and password, or by a key file.
 
-import { openVault, readKeyring } from "./act.js";
+import { openKeyFile, openVault, readKeyring } from "./act.js";
 import { byId, path } from "./dom.js";
-import { keys } from "./keys.js";
 import { T, words } from "./texts.js";
 import { keep } from "./wallet.js";
 
@@ -31,9 +30,5 @@ export function signin() {
   onSubmit(byId("by-password"), byId("password-problem"), () =>
     openVault(value("signin-user").trim().toLowerCase(), value("signin-password")),
   );
-  onSubmit(byId("by-file"), byId("file-problem"), async () => {
-    const file = new Uint8Array(await byId("signin-file").files[0].arrayBuffer());
-    const [keyring] = await keys("key_file_open", value("file-password"), file);
-    return keyring;
-  });
+  onSubmit(byId("by-file"), byId("file-problem"), () => openKeyFile(byId("signin-file").files[0], value("file-password")));
 }

@@ -46,26 +46,30 @@ async function cipherOf(seed, usages) {
   return crypto.subtle.deriveKey(how, made, { name: "AES-GCM", length: 256 }, false, usages);
 }
 
-/** Keeps an account as the one that is signed in; erases the seeds. Of `older` ones only the list is read. */
-export async function keep({ name, account, key, seed, older = [] }) {
-  let signer, cipher, olderCiphers;
+/** What the browser keeps of a key: `{ key, signer, cipher }`; erases the seed. An older key only opens a list. */
+async function keptOf({ key, seed }, isNewest) {
+  const cipher = await cipherOf(seed, isNewest ? ["encrypt", "decrypt"] : ["decrypt"]);
+  const wrapped = new Uint8Array([...PKCS8, ...seed]);
+  seed.fill(0);
+  const signer = await crypto.subtle.importKey("pkcs8", wrapped, { name: "Ed25519" }, false, ["sign"]);
+  wrapped.fill(0);
+  return { key: toHex(key), signer, cipher };
+}
+
+/** Keeps an account as the one that is signed in: its keys, newest first, as `{ key, seed }`; erases the seeds. */
+export async function keep({ name, account, keys }) {
+  let newest, older;
   try {
-    cipher = await cipherOf(seed, ["encrypt", "decrypt"]);
-    olderCiphers = await Promise.all(older.map((seed) => cipherOf(seed, ["decrypt"])));
-    for (const seed of older) seed.fill(0);
-    const wrapped = new Uint8Array([...PKCS8, ...seed]);
-    seed.fill(0);
-    signer = await crypto.subtle.importKey("pkcs8", wrapped, { name: "Ed25519" }, false, ["sign"]);
-    wrapped.fill(0);
+    [newest, ...older] = await Promise.all(keys.map((key, n) => keptOf(key, n === 0)));
   } catch {
     throw new Refusal("old-browser", "old-browser");
   }
-  const own = { name, account: toHex(account), key: toHex(key), signer, cipher, olderCiphers };
+  const own = { name, account: toHex(account), ...newest, older };
   await run("wallet", "readwrite", (store) => store.put(own, "own"));
   return own;
 }
 
-/** Who is signed in: `{ name, account, key, signer, cipher, olderCiphers }`, or nothing. */
+/** Who is signed in: `{ name, account, key, signer, cipher, older: [{ key, signer, cipher }] }`, or nothing. */
 export async function own() {
   try {
     return await run("wallet", "readonly", (store) => store.get("own"));
@@ -73,6 +77,9 @@ export async function own() {
     return undefined;
   }
 }
+
+/** All keys of an account that this device holds, newest first. */
+export const keysOf = (own) => [own, ...(own.older ?? [])];
 
 /** Forgets the keys, and what the device knew of the account's list and notices. */
 export async function signOut() {

@@ -2,7 +2,7 @@
 
 use pitpet_cli::act::Act;
 use pitpet_cli::failure::Failure;
-use pitpet_cli::keys::{public, random_account, random_key};
+use pitpet_cli::keys::{Listed, PublicAccount, public, random_account, random_key};
 use pitpet_pipeline::api::AccountView;
 use pitpet_pipeline::verify::report::many;
 use serde_json::json;
@@ -44,12 +44,19 @@ fn list(context: &Context) -> Result<(), Failure> {
     let accounts = context.keys.list()?;
     let json: Vec<_> = accounts
         .iter()
-        .map(|account| json!({ "name": account.name, "account": account.id.to_string() }))
+        .map(|listed| {
+            let id = listed.public.as_ref().map(|public| public.id.to_string());
+            json!({ "name": listed.name, "account": id })
+        })
         .collect();
     let text = if accounts.is_empty() {
         format!("No account in {}; `pitpet account new NAME` makes one.", context.keys.path().display())
     } else {
-        accounts.iter().map(|account| format!("{:<30}  {}\n", account.name, account.id)).collect()
+        let line = |listed: &Listed| match &listed.public {
+            Some(public) => format!("{:<30}  {}\n", listed.name, public.id),
+            None => format!("{0:<30}  not opened here yet: `pitpet account show {0}`\n", listed.name),
+        };
+        accounts.iter().map(line).collect()
     };
     context.print(json!(json), &text);
     Ok(())
@@ -68,7 +75,14 @@ async fn show(context: &Context, name: Option<&str>) -> Result<(), Failure> {
         context.print(json!({ "server": view }), &described(&view));
         return Ok(());
     };
-    let mut text = format!("Account {}\n  id  {}\n  key {}\n", own.name, own.id, own.key);
+    let own = match own.public {
+        Some(public) => public,
+        None => {
+            let account = context.open(&name)?;
+            PublicAccount { id: account.id, key: public(account.first_key()) }
+        }
+    };
+    let mut text = format!("Account {name}\n  id  {}\n  key {}\n", own.id, own.key);
     let known = match client.known_account(&own.id).await {
         Ok(known) => known,
         Err(failure @ Failure::Unreachable(_)) => {
@@ -81,7 +95,7 @@ async fn show(context: &Context, name: Option<&str>) -> Result<(), Failure> {
         text.push_str(&described(view));
     }
     context.print(
-        json!({ "name": own.name, "account": own.id.to_string(), "key": own.key.to_string(), "server": known }),
+        json!({ "name": name, "account": own.id.to_string(), "key": own.key.to_string(), "server": known }),
         &text,
     );
     Ok(())

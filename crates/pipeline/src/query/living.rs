@@ -151,7 +151,7 @@ impl Queries {
     /// # Errors
     /// A problem.
     pub async fn ranked(&self, ranking: Ranking, skip: usize, limit: usize) -> Result<Vec<Ranked>, Problem> {
-        let kennels = self.heads().await?;
+        let kennels = self.merged_heads().await?;
         let mut all: Vec<(u64, u64, Pet, usize)> = Vec::new();
         for (at, (founding, head)) in kennels.iter().enumerate() {
             let ttl = founding.genesis.parameters.ttl;

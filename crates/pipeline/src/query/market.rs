@@ -169,7 +169,7 @@ impl Queries {
     /// The kennels whose market is asked for, with their heads.
     async fn markets(&self, kennel: Option<&str>) -> Result<Vec<(Founding, CommittedHead)>, Problem> {
         match kennel {
-            None => Ok(self.heads().await?),
+            None => Ok(self.merged_heads().await?),
             Some(name) => {
                 let founding = self.founding(name).await?;
                 let head = self.head(&founding).await?;
@@ -244,7 +244,7 @@ impl Queries {
     /// # Errors
     /// A problem.
     pub async fn cuts_permille(&self) -> Result<Vec<u16>, Problem> {
-        let kennels = self.heads().await?;
+        let kennels = self.merged_heads().await?;
         let mut cuts: Vec<u16> =
             kennels.iter().map(|(founding, _)| founding.genesis.parameters.cut_permille).collect();
         cuts.sort_unstable();

@@ -13,6 +13,7 @@ mod evidence;
 mod export;
 mod feeds;
 mod find;
+mod heads;
 mod living;
 mod market;
 mod moderation;
@@ -47,7 +48,7 @@ pub use pages::{Card, Cards, PostPage, SiteSettings};
 use crate::api::*;
 use crate::checkpoint;
 use crate::founding::Foundings;
-use crate::head::{CommittedHead, Founding, LedgerError, StoredBlock, damaged, read_block, read_head};
+use crate::head::{Founding, LedgerError, StoredBlock, damaged, read_block};
 use crate::items::{self, Fields};
 use crate::kennels::Kennels;
 use crate::native::{NativeHost, ReplicaHost};
@@ -86,6 +87,7 @@ pub struct Queries {
     site: SiteSettings,
     memory: living::Memory,
     newest: pages::Newest,
+    heads: heads::Heads,
 }
 
 /// Whether an answer carries its proof.
@@ -122,6 +124,7 @@ impl Queries {
             site: SiteSettings::default(),
             memory: living::Memory::default(),
             newest: pages::Newest::default(),
+            heads: heads::Heads::default(),
         }
     }
 
@@ -163,10 +166,6 @@ impl Queries {
         Ok(self.foundings.get(&kennel).await?)
     }
 
-    async fn head(&self, founding: &Founding) -> Result<CommittedHead, LedgerError> {
-        read_head(self.table.as_ref(), founding, Consistency::Strong).await
-    }
-
     /// All kennels.
     ///
     /// # Errors
@@ -197,7 +196,7 @@ impl Queries {
         let deadline_ms = self.clock.now_ms() + wait_ms.min(self.settings.wait_ms_max);
         let mut pause_ms = POLL_MS_MIN;
         loop {
-            let head = read_head(self.table.as_ref(), &founding, Consistency::Eventual).await?;
+            let head = self.head_at(&founding, Consistency::Eventual).await?;
             let now_ms = self.clock.now_ms();
             if head.published_height > above || now_ms >= deadline_ms {
                 return self.kennel_view(&founding).await;

@@ -12,9 +12,9 @@ use pitpet_chain::state::Post;
 
 use super::{Queries, cards, cursor as cursors, feeds, parse_id, read_account, texts};
 use crate::api::{EntriesView, EntryView, PetView, Problem};
-use crate::head::{CommittedHead, Founding, LedgerError, damaged, head_of};
+use crate::head::{CommittedHead, Founding, damaged};
 use crate::items::{self, Fields};
-use crate::ports::{Consistency, Item, Key, Order, Query};
+use crate::ports::{Consistency, Item, Order, Query};
 use crate::problem::not_found;
 
 /// Entries of a page of cards, at most: a card is up to six keys, and a batch holds 100.
@@ -76,28 +76,20 @@ pub struct PostPage {
 /// The newest entries of each kennel's feed, which never change: only what is newer is read.
 #[derive(Default)]
 pub(super) struct Newest {
-    known: Mutex<HashMap<KennelId, (u64, Vec<Item>)>>,
+    known: Mutex<HashMap<KennelId, Read>>,
+}
+
+/// What was read of a kennel's feed.
+#[derive(Clone)]
+struct Read {
+    /// The height that was published before it was read.
+    height: u64,
+    entries: Vec<Item>,
+    /// The cursor of older ones that were not looked for.
+    rest: Option<String>,
 }
 
 impl Queries {
-    /// The kennels that are merged into one page, each with its head, in two reads.
-    pub(super) async fn heads(&self) -> Result<Vec<(Founding, CommittedHead)>, LedgerError> {
-        let foundings = feeds::merged(self.foundings.list().await?, None);
-        let keys: Vec<Key> = foundings.iter().map(|founding| items::head(&founding.kennel)).collect();
-        if keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        let found = self.table.get_many(&keys).await?;
-        foundings
-            .into_iter()
-            .zip(found)
-            .map(|(founding, item)| {
-                let head = head_of(&item.ok_or(LedgerError::UnknownKennel)?, &founding)?;
-                Ok((founding, head))
-            })
-            .collect()
-    }
-
     /// Births and posts of all kennels with their cards, newest first.
     ///
     /// # Errors
@@ -105,7 +97,7 @@ impl Queries {
     pub async fn feed_cards(&self, cursor: Option<&str>, limit: u32) -> Result<Cards, Problem> {
         cursors::check(cursor, &[cursors::FEED, cursors::TIME])?;
         let limit = limit.clamp(1, CARDS_MAX);
-        let kennels = self.heads().await?;
+        let kennels = self.merged_heads().await?;
         let found = try_join_all(kennels.iter().map(|(founding, head)| async move {
             match cursor {
                 None => self.newest_entries(founding, head, limit).await,
@@ -133,50 +125,47 @@ impl Queries {
         limit: u32,
     ) -> Result<(Vec<Item>, Option<String>), Problem> {
         let most = CARDS_MAX as usize + 1;
-        let known = {
-            let all = self.newest.known.lock().expect("no panic while the memory is locked");
-            all.get(&founding.kennel).cloned()
-        };
+        let known = || self.newest.known.lock().expect("no panic while the memory is locked");
         let today = head.header.timestamp_ms / items::DAY_MS;
         let day_of = |entry: Option<&Item>| {
             let time = entry.and_then(|item| item.key.sk.get(..15)?.parse::<u64>().ok());
             time.unwrap_or(0) / items::DAY_MS
         };
+        let height = head.published_height;
+        let before = known().get(&founding.kennel).cloned();
         // Read consistently: what is missed once would be missed for good.
-        let (height, mut entries) = match known {
-            Some((height, entries)) if entries.len() >= most && day_of(entries.first()) + 1 >= today => {
-                (height, entries)
+        let consistency = Consistency::Strong;
+        let mut read = match before {
+            Some(read) if read.height >= height => read,
+            Some(mut read) if read.entries.len() >= most && day_of(read.entries.first()) + 1 >= today => {
+                let newest = read.entries.first().map(|item| item.key.sk.clone()).unwrap_or_default();
+                for day in day_of(read.entries.first())..=today {
+                    let query = Query {
+                        pk: items::feed_pk(&founding.kennel, day),
+                        from: newest.clone(),
+                        to: "~".to_owned(),
+                        order: Order::Descending,
+                        limit: CARDS_MAX + 1,
+                        consistency,
+                    };
+                    read.entries.extend(self.table.query(&query).await?);
+                }
+                read.entries.sort_unstable_by(|a, b| b.key.sk.cmp(&a.key.sk));
+                read.entries.dedup_by(|a, b| a.key.sk == b.key.sk);
+                read
             }
             _ => {
-                let consistency = Consistency::Strong;
                 let (entries, rest) = self.kennel_feed(founding, head, None, CARDS_MAX, consistency).await?;
-                if entries.len() < most {
-                    return Ok((entries, rest));
-                }
-                (head.published_height, entries)
+                Read { height, entries, rest }
             }
         };
-        if height < head.published_height {
-            let newest = entries.first().map(|item| item.key.sk.clone()).unwrap_or_default();
-            for day in day_of(entries.first())..=today {
-                let query = Query {
-                    pk: items::feed_pk(&founding.kennel, day),
-                    from: newest.clone(),
-                    to: "~".to_owned(),
-                    order: Order::Descending,
-                    limit: CARDS_MAX + 1,
-                    consistency: Consistency::Strong,
-                };
-                entries.extend(self.table.query(&query).await?);
-            }
-            entries.sort_unstable_by(|a, b| b.key.sk.cmp(&a.key.sk));
-            entries.dedup_by(|a, b| a.key.sk == b.key.sk);
+        read.height = read.height.max(height);
+        read.entries.truncate(most);
+        known().insert(founding.kennel, read.clone());
+        if read.rest.is_none() {
+            read.entries.truncate(limit as usize + 1);
         }
-        entries.truncate(most);
-        let mut all = self.newest.known.lock().expect("no panic while the memory is locked");
-        all.insert(founding.kennel, (height.max(head.published_height), entries.clone()));
-        entries.truncate(limit as usize + 1);
-        Ok((entries, None))
+        Ok((read.entries, read.rest))
     }
 
     /// Describes entries, 25 at a time: all that is shown of them is read at once.

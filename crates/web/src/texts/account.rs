@@ -75,4 +75,8 @@ texts! {
     change_password: "Change the password", "Passwort ändern";
     password_old: "Your password until now", "Dein bisheriges Passwort";
     password_new: "The new password", "Das neue Passwort";
+    renew: "Set a password with your key file", "Passwort mit der Schlüsseldatei setzen";
+    renew_hint:
+        "If you forgot the password, or replaced your key with the command line: choose the newest key file. From then on the password opens what is in it, and this device signs with its keys.",
+        "Falls du das Passwort vergessen oder deinen Schlüssel auf der Kommandozeile ersetzt hast: wähle die neueste Schlüsseldatei. Danach öffnet das Passwort, was in ihr steht, und dieses Gerät unterschreibt mit ihren Schlüsseln.";
 }
