@@ -237,7 +237,7 @@ test("after a rekey each key signs where it is the current one, and the newest k
   await shown(second.page);
   assert.match(await second.page.textContent("#bookmarks"), /Bones again\./);
   assert.equal(await second.page.textContent("#list-problem"), "");
-  for (const pet of [home, born.event]) assert.equal((await post(second.page, pet, "Here I am.")).state, "mined");
+  for (const pet of [home, born.id]) assert.equal((await post(second.page, pet, "Here I am.")).state, "mined");
   await open(second.page, `/pet/${pets.anna}`);
   await newestPost(second.page).locator("[data-bookmark]").click();
   await kept(newestPost(second.page));

@@ -44,6 +44,19 @@ pub enum Ranking {
     Ending,
 }
 
+/// A pet's place in an order: the lowest stands first.
+type Rank = (u64, u64, BirthHash);
+
+impl Ranking {
+    fn rank(self, left: u64, pet: &Pet) -> Rank {
+        let visits = pet.posts + pet.pats + pet.shares + pet.comments;
+        match self {
+            Self::Alive => (u64::MAX - left, u64::MAX - visits, pet.birth),
+            Self::Ending => (left, pet.born_ms, pet.birth),
+        }
+    }
+}
+
 /// A living pet in its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ranked {
@@ -152,47 +165,49 @@ impl Queries {
     /// A problem.
     pub async fn ranked(&self, ranking: Ranking, skip: usize, limit: usize) -> Result<Vec<Ranked>, Problem> {
         let kennels = self.merged_heads().await?;
-        let mut all: Vec<(u64, u64, Pet, usize)> = Vec::new();
+        let mut all: Vec<(Rank, Pet, usize)> = Vec::new();
         for (at, (founding, head)) in kennels.iter().enumerate() {
             let ttl = founding.genesis.parameters.ttl;
-            for pet in self
-                .of_living(founding, head, |living| living.pets.values().cloned().collect::<Vec<_>>())
-                .await?
-            {
-                let remaining = pet.remaining(ttl, head.header.age.max(pet.last_age));
-                // In thousandths of a life: kennels may differ in how long one is.
-                let left = remaining * 1_000 / u64::from(ttl);
-                all.push((left, pet.posts + pet.pats + pet.shares + pet.comments, pet, at));
-            }
+            let first = |living: &Living| {
+                let mut pets: Vec<(Rank, &Pet)> = living
+                    .pets
+                    .values()
+                    .map(|pet| {
+                        let remaining = pet.remaining(ttl, head.header.age.max(pet.last_age));
+                        // In thousandths of a life: kennels may differ in how long one is.
+                        (ranking.rank(remaining * 1_000 / u64::from(ttl), pet), pet)
+                    })
+                    .collect();
+                // Of each kennel no more than the page can show.
+                if pets.len() > skip + limit {
+                    pets.select_nth_unstable_by_key(skip + limit, |(rank, _)| *rank);
+                    pets.truncate(skip + limit);
+                }
+                pets.into_iter().map(|(rank, pet)| (rank, pet.clone(), at)).collect::<Vec<_>>()
+            };
+            all.extend(self.of_living(founding, head, first).await?);
         }
-        match ranking {
-            Ranking::Alive => all.sort_unstable_by(|(left, visits, pet, _), (left2, visits2, pet2, _)| {
-                (left2, visits2, &pet.birth).cmp(&(left, visits, &pet2.birth))
-            }),
-            Ranking::Ending => all.sort_unstable_by(|(left, _, pet, _), (left2, _, pet2, _)| {
-                (left, pet.born_ms, &pet.birth).cmp(&(left2, pet2.born_ms, &pet2.birth))
-            }),
-        }
-        let shown: Vec<_> = all.into_iter().skip(skip).take(limit).collect();
+        all.sort_unstable_by_key(|(rank, ..)| *rank);
+        let shown: Vec<_> = all.into_iter().skip(skip).take(limit).map(|(_, pet, at)| (pet, at)).collect();
         let births: Vec<_> =
-            shown.iter().map(|(_, _, pet, at)| (EventId(pet.birth.0), kennels[*at].0.kennel)).collect();
+            shown.iter().map(|(pet, at)| (EventId(pet.birth.0), kennels[*at].0.kennel)).collect();
         let texts = self.texts(&births).await?;
         let mut posts = HashMap::new();
         for (at, (founding, head)) in kennels.iter().enumerate() {
-            let of_kennel = || shown.iter().filter(|(.., of)| *of == at);
+            let of_kennel = || shown.iter().filter(|(_, of)| *of == at);
             if of_kennel().next().is_none() {
                 continue;
             }
             let open = |living: &Living| {
                 let open = |birth| living.open_post(birth, head.header.age, &founding.genesis.parameters);
-                of_kennel().filter_map(|(_, _, pet, _)| open(&pet.birth)).collect::<Vec<_>>()
+                of_kennel().filter_map(|(pet, _)| open(&pet.birth)).collect::<Vec<_>>()
             };
             let open = self.of_living(founding, head, open).await?;
             posts.extend(open.into_iter().map(|post| (post.pet, post)));
         }
         Ok(shown
             .into_iter()
-            .map(|(_, _, pet, at)| {
+            .map(|(pet, at)| {
                 let (founding, head) = &kennels[at];
                 let post = posts.remove(&pet.birth);
                 let card = cards::PetCard { kennel: founding.kennel, pet };

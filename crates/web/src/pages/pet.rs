@@ -29,14 +29,17 @@ pub(crate) async fn page(view: &View<'_>, birth: &str) -> Result<HttpResponse, P
     let t = view.t;
     let cursor = view.request.parameter("cursor");
     let pet = view.queries.pet(birth).await?;
-    let timeline = view.queries.timeline(birth, cursor, EVENTS).await?;
     let hash: BirthHash =
         pet.birth.parse().map_err(|_| pitpet_pipeline::problem::not_found("such pet", "birth"))?;
-    let mut posts = view.queries.posts_of(&[hash], POSTS + 1).await?;
+    let births = [hash];
+    let (timeline, mut posts, mut others, homes) = futures::try_join!(
+        view.queries.timeline(birth, cursor, EVENTS),
+        view.queries.posts_of(&births, POSTS + 1),
+        view.queries.pets_of(&pet.owner),
+        view.queries.homes(&hash),
+    )?;
     posts.retain(|card| card.entry.kind == "post");
     posts.truncate(POSTS as usize);
-    let mut others = view.queries.pets_of(&pet.owner).await?;
-    let homes = view.queries.homes(&hash).await?;
     others.retain(|other| other.birth != pet.birth && other.owner == pet.owner);
     let accounts = timeline.entries.iter().map(|entry| entry.account.as_str()).chain([pet.owner.as_str()]);
     let accounts = accounts.chain(homes.iter().map(|home| home.account.as_str()));
