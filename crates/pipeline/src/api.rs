@@ -98,6 +98,15 @@ pub struct EventView {
     pub body: Option<String>,
 }
 
+/// What became of several events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EventsView {
+    /// Those that are mined or rejected, without their proofs, in any order.
+    pub events: Vec<EventView>,
+    /// Ids of the others.
+    pub unknown: Vec<String>,
+}
+
 /// Where a mined event stands, with the proof.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PlaceView {

@@ -1,5 +1,6 @@
-//! The log's lines about single events, each with kennel and event id: taken in, committed,
-//! rejected. They are the many: a service whose log is a terminal leaves out their target.
+//! The log's lines that name events, each with its kennel: taken in, committed, rejected. They are the many,
+//! so that what came or went together stands on one line; a service whose log is a terminal leaves out their
+//! target.
 
 use pitpet_chain::hash::{EventId, KennelId};
 use pitpet_chain::reject::Reject;
@@ -12,14 +13,22 @@ pub(crate) fn is_read() -> bool {
     tracing::enabled!(target: TARGET, tracing::Level::INFO)
 }
 
-/// The queue holds the event.
-pub(crate) fn queued(kennel: &KennelId, event: &EventId) {
-    tracing::info!(target: TARGET, %kennel, %event, "event queued");
+/// The queue holds these events.
+pub(crate) fn queued(kennel: &KennelId, events: &[EventId]) {
+    if is_read() && !events.is_empty() {
+        tracing::info!(target: TARGET, %kennel, events = listed(events), "events queued");
+    }
 }
 
-/// The event is in a block that is committed.
-pub(crate) fn committed(kennel: &KennelId, event: &EventId, height: u64) {
-    tracing::info!(target: TARGET, %kennel, %event, height, "event committed");
+/// These events are in a block that is committed.
+pub(crate) fn committed(kennel: &KennelId, events: &[EventId], height: u64) {
+    if !events.is_empty() {
+        tracing::info!(target: TARGET, %kennel, height, events = listed(events), "events committed");
+    }
+}
+
+fn listed(events: &[EventId]) -> String {
+    events.iter().map(EventId::to_string).collect::<Vec<_>>().join(" ")
 }
 
 /// The event will be in no block.

@@ -365,6 +365,21 @@ pub const ROUTES: &[Route] = &[
     },
     Route {
         method: "GET",
+        path: "/v1/events",
+        summary: "What became of several events, without their proofs",
+        parameters: &[
+            parameter("ids", Takes::Text, "Their ids, at most 25, separated by commas."),
+            parameter(
+                "wait_ms",
+                Takes::Number,
+                "Wait this long, ms, for all of them to be mined or rejected; cut to 30,000, on AWS to 2,000.",
+            ),
+        ],
+        request: None,
+        answer: (200, Answer::Json("EventsView")),
+    },
+    Route {
+        method: "GET",
         path: "/v1/events/{id}",
         summary: "An event with its receipt and proof",
         parameters: &[
@@ -848,6 +863,10 @@ async fn answer(
     path: &[&str],
 ) -> Result<Option<HttpResponse>, Problem> {
     Ok(Some(match path {
+        ["v1", "events"] => {
+            let ids = request.parameter("ids").unwrap_or_default();
+            HttpResponse::json(200, &queries.events(ids, request.number("wait_ms", 0)?).await?)
+        }
         ["v1", "events", id] => {
             let with_proof = match request.parameter("proof") {
                 None | Some("true") => WithProof::Yes,

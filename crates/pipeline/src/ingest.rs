@@ -135,10 +135,16 @@ impl Ingest {
             return Ok(results);
         }
         for (outcome, (kennel, places)) in self.queue.send(&outgoing).await.into_iter().zip(places) {
+            if outcome.is_ok() {
+                let queued: Vec<EventId> =
+                    places.iter().filter_map(|at| results[*at].as_ref().ok().copied()).collect();
+                event_log::queued(&kennel, &queued);
+                continue;
+            }
             for at in places {
                 let Ok(id) = results[at] else { continue };
                 match &outcome {
-                    Ok(()) => event_log::queued(&kennel, &id),
+                    Ok(()) => {}
                     Err(QueueError::Throttled) => results[at] = Err((Some(id), busy())),
                     Err(error) => {
                         let span = tracing::error_span!("event", %kennel, event = %id);

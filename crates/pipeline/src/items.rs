@@ -24,7 +24,6 @@
 //! | account's pet | `A#account` | `P#time#height#index#kennel` | publisher |
 //! | word | `W#beginning` | `class#word#time#height#index#kennel` | publisher; of a name: ingest |
 //! | post card | `O#post` | `CARD` | publisher |
-//! | post's visit | `O#post` | `E#height#index` | publisher |
 //! | feed | `F#kennel#day` | `time#height#index#kennel` | publisher |
 //! | births | `N#kennel` | `time#height#index#kennel` | publisher |
 //! | story to end | `D#kennel` | birth | publisher; reaper deletes |
@@ -202,11 +201,6 @@ pub fn account_pet(account: &AccountId, feed_sk: &str) -> Key {
 /// Key of a post's card.
 pub fn post(id: &EventId) -> Key {
     Key::new(format!("O#{id}"), "CARD")
-}
-
-/// Key of a visit to a post.
-pub fn post_visit(id: &EventId, height: u64, index: u32) -> Key {
-    Key::new(format!("O#{id}"), entry_sk(height, index))
 }
 
 /// Partition of a kennel's feed of a day.

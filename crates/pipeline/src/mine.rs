@@ -787,13 +787,15 @@ fn log_accepted(kennel: &KennelId, works: &[Work], outcome: &Outcome, height: u6
         return;
     }
     let rejected: BTreeSet<_> = outcome.rejects.iter().map(|reject| (reject.message, reject.event)).collect();
+    let mut accepted = Vec::new();
     for (message, work) in (0..outcome.consumed).zip(works) {
         for (event, entry) in (0..).zip(&work.message.entries) {
             if !rejected.contains(&(message, event)) {
-                event_log::committed(kennel, &identify(&entry.event), height);
+                accepted.push(identify(&entry.event));
             }
         }
     }
+    event_log::committed(kennel, &accepted, height);
 }
 
 /// An event's id; for bytes that are no event, a stand-in by their hash.

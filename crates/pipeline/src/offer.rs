@@ -183,7 +183,7 @@ impl Offering<'_> {
         for outcome in self.queue.send(&[message]).await {
             outcome?;
         }
-        event_log::queued(&founding.kennel, &id);
+        event_log::queued(&founding.kennel, &[id]);
         Ok(id)
     }
 }

@@ -24,6 +24,7 @@ use crate::http::{Answer, ROUTES, Route, Takes, UPLOAD};
         api::Submission,
         api::Submissions,
         api::EventView,
+        api::EventsView,
         api::PlaceView,
         api::HiddenView,
         api::ProofView,

@@ -264,7 +264,7 @@ struct Place<'a> {
     words: Vec<search::Word>,
 }
 
-/// The entries of timelines, posts and feeds.
+/// The entries of timelines and feeds.
 fn entries(batch: &mut PublishBatch, place: &Place<'_>) {
     let Some(about) = place.about else { return };
     let header = &place.block.header;
@@ -306,15 +306,9 @@ fn entries(batch: &mut PublishBatch, place: &Place<'_>) {
     let mut put = |key: Key| batch.immutable.push(Item { key, attributes: entry.clone() });
     put(items::timeline(&about, height, index));
     let feed_sk = items::feed_sk(time, height, index, kennel);
-    match &event.payload {
-        Payload::Pat { post } | Payload::Share { post } | Payload::Comment { post, .. } => {
-            put(items::post_visit(post, height, index));
-        }
-        Payload::Birth { .. } => {
-            put(Key::new(items::births_pk(kennel), feed_sk.clone()));
-            put(items::account_pet(&event.account, &feed_sk));
-        }
-        _ => {}
+    if kind == Kind::Birth {
+        put(Key::new(items::births_pk(kennel), feed_sk.clone()));
+        put(items::account_pet(&event.account, &feed_sk));
     }
     if matches!(kind, Kind::Birth | Kind::Post) {
         for word in &place.words {

@@ -222,7 +222,7 @@ impl Reaper {
             // The next run sends it again.
             outcome.map_err(|error| TableError::Unavailable { message: error.to_string() })?;
         }
-        ids.iter().for_each(|id| event_log::queued(&founding.kennel, id));
+        event_log::queued(&founding.kennel, &ids);
         Ok(())
     }
 

@@ -60,8 +60,8 @@ async fn an_event_goes_into_the_queue() {
 
     function.start_kill().expect("it runs");
     let log = runtime_api::lines(&function.wait_with_output().await.expect("it ended").stdout);
-    let line = log.iter().find(|line| line["message"] == "event queued").expect("a line of the event");
-    assert_eq!((&line["kennel"], &line["event"]), (&json!(founding.kennel.to_string()), &json!(id)));
+    let line = log.iter().find(|line| line["message"] == "events queued").expect("a line of the event");
+    assert_eq!((&line["kennel"], &line["events"]), (&json!(founding.kennel.to_string()), &json!(id)));
     assert_eq!((&line["level"], &line["target"]), (&json!("INFO"), &json!("pitpet::event")));
 }
 

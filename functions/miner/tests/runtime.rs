@@ -19,7 +19,7 @@ use pitpet_pipeline::ports::{Consistency, OutgoingMessage};
 use pitpet_simulator::Player;
 use pitpet_simulator::town::{QUICK, checkpoint_key, found_with, genesis, id_of};
 use runtime_api::RuntimeApi;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pitpet-miner");
 
@@ -84,9 +84,9 @@ async fn a_batch_becomes_a_block_in_the_table() {
     let log = function.wait_with_output().await.expect("it ended").stdout;
     let (metrics, lines): (Vec<_>, Vec<_>) =
         runtime_api::lines(&log).into_iter().partition(|line| line.get("_aws").is_some());
-    let told: Vec<_> = lines.iter().filter(|line| line.get("event").is_some()).collect();
+    let told: Vec<_> = lines.iter().filter(|line| line.get("events").is_some_and(Value::is_string)).collect();
     let [line] = told.as_slice() else { panic!("one line of the event: {lines:?}") };
-    assert_eq!((&line["message"], &line["event"]), (&json!("event committed"), &json!(id.to_string())));
+    assert_eq!((&line["message"], &line["events"]), (&json!("events committed"), &json!(id.to_string())));
     assert_eq!((&line["kennel"], &line["height"]), (&json!(founding.kennel.to_string()), &json!(1)));
     let (reasons, metrics): (Vec<_>, Vec<_>) =
         metrics.into_iter().partition(|line| line.get("Reason").is_some());

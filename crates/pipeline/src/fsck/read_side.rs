@@ -94,19 +94,14 @@ impl Run<'_, '_> {
                 .await?;
         }
         // As they are after the block: an earlier event of it left them otherwise.
-        let (mut posts, mut accounts) = (BTreeMap::new(), BTreeSet::new());
+        let mut accounts = BTreeSet::new();
         for receipt in &block.receipts {
             let Ok(receipt) = decode::<Receipt>(&receipt.0) else { continue };
             for change in receipt.changes {
-                match change {
-                    Change::Post(post) => _ = posts.insert(post.id, post.visit_count()),
-                    Change::Account(account) => _ = accounts.insert(account.id),
-                    _ => {}
+                if let Change::Account(account) = change {
+                    accounts.insert(account.id);
                 }
             }
-        }
-        for (post, visits) in posts {
-            self.post(chain, height, &post, visits).await?;
         }
         for account in accounts {
             // Also of those to whom no pet was born.
@@ -517,21 +512,6 @@ impl Run<'_, '_> {
             Some(photo) => self.photo(chain, &photo).await,
             None => Ok(()),
         }
-    }
-
-    /// The visits of a post, once: at the block that changed its card last.
-    async fn post(
-        &mut self,
-        chain: &mut Chain,
-        height: u64,
-        post: &EventId,
-        visits: u64,
-    ) -> Result<(), LedgerError> {
-        let card = self.fsck.table.get(&items::post(post), Consistency::Eventual).await?;
-        if card.and_then(|card| card.number("record_height").ok()) != Some(height) {
-            return Ok(());
-        }
-        self.count(chain, items::post(post).pk, "E#", visits).await
     }
 
     /// The names that an account lists, once: at the block that changed its card last.

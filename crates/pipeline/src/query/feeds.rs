@@ -1,8 +1,10 @@
 //! Feeds and timelines: bounded reads, newest first, with a cursor.
 
 use pitpet_chain::body::Body;
+use pitpet_chain::codec::decode;
 use pitpet_chain::event::Kind;
 use pitpet_chain::hash::{AccountId, BirthHash, EventId, KennelId};
+use pitpet_chain::state::Post;
 
 use super::texts::Texts;
 use super::{Queries, cards, cursor as cursors, parse_id};
@@ -52,6 +54,9 @@ pub(super) fn before(cursor: Option<&str>, pk: String, from: &str, limit: u32) -
 
 /// Items of one query, at most: the port's bound.
 const QUERY_ITEMS_MAX: u32 = 1_000;
+
+/// Reads of a pet's timeline for one page of a post's visits, at most; the cursor goes on from there.
+const VISIT_READS_MAX: usize = 10;
 
 /// Births, or what was posted on a day, that are listed at once, at most: some 4 MB of items.
 pub const LISTED_MAX: usize = 10_000;
@@ -174,13 +179,42 @@ impl Queries {
         self.entries_of(items::pet(&birth).pk, cursor, limit).await
     }
 
-    /// Pats, shares and comments of a post, newest first.
+    /// Pats, shares and comments of a post, newest first. They are entries of its pet's timeline, between
+    /// the post and the last change of its card: no item of their own is written for them.
     ///
     /// # Errors
     /// A problem.
     pub async fn visits(&self, post: &str, cursor: Option<&str>, limit: u32) -> Result<EntriesView, Problem> {
-        let post: EventId = parse_id("post", post)?;
-        self.entries_of(items::post(&post).pk, cursor, limit).await
+        cursors::check(cursor, &[cursors::ENTRY])?;
+        let post: EventId = parse_id("id", post)?;
+        let keys = [items::place(&post), items::post(&post)];
+        let mut found = self.table.get_many(&keys).await?.into_iter();
+        let (Some(Some(place)), Some(Some(card))) = (found.next(), found.next()) else {
+            return Ok(EntriesView { entries: Vec::new(), cursor: None });
+        };
+        let pet = decode::<Post>(card.bytes("record")?).map_err(|_| damaged("a post's card"))?.pet;
+        let index = u32::try_from(place.number("index")?).map_err(|_| damaged("a place"))?;
+        let first = items::entry_sk(place.number("height")?, index);
+        let last = items::entry_sk(card.number("record_height")? + 1, 0);
+        let mut to = cursor.unwrap_or(&last).min(&last).to_owned();
+        let limit = limit.clamp(1, PAGE_MAX);
+        let (mut visits, mut rest) = (Vec::new(), None);
+        for _ in 0..VISIT_READS_MAX {
+            let query = before(Some(&to), items::pet(&pet).pk, &first, PAGE_MAX);
+            let part = self.table.query(&query).await?;
+            rest = part.last().filter(|_| part.len() == query.limit as usize).map(|item| item.key.sk.clone());
+            visits.extend(
+                part.into_iter()
+                    .filter(|item| item.key.sk != to && item.attributes.digest("post") == Ok(post.0)),
+            );
+            match &rest {
+                Some(oldest) if visits.len() <= limit as usize => oldest.clone_into(&mut to),
+                _ => break,
+            }
+        }
+        let mut page = self.page(visits, limit).await?;
+        page.cursor = page.cursor.or(rest);
+        Ok(page)
     }
 
     async fn entries_of(&self, pk: String, cursor: Option<&str>, limit: u32) -> Result<EntriesView, Problem> {

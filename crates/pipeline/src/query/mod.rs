@@ -22,16 +22,19 @@ mod pages;
 mod proofs;
 mod texts;
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures::future::try_join_all;
 use pitpet_chain::block::Block;
 use pitpet_chain::codec::{decode, encode};
 use pitpet_chain::event::{Kind, SignedEvent};
 use pitpet_chain::genesis::Parameters;
 use pitpet_chain::hash::{AccountId, BirthHash, BlockHash, EventId, KennelId, RulesHash};
+use pitpet_chain::limits;
 use pitpet_chain::mining;
 use pitpet_chain::reject::Reject;
 
@@ -377,10 +380,70 @@ impl Queries {
         }
     }
 
+    /// What became of several events, separated by commas, without their proofs: of all that is known of at
+    /// once, or of as many as it is known of after `wait_ms`.
+    ///
+    /// # Errors
+    /// A problem.
+    pub async fn events(&self, ids: &str, wait_ms: u64) -> Result<EventsView, Problem> {
+        let most = limits::MESSAGE_EVENTS_MAX;
+        let ids: BTreeSet<EventId> = ids
+            .split(',')
+            .filter(|id| !id.is_empty())
+            .map(|id| parse_id("ids", id))
+            .collect::<Result<_, _>>()?;
+        if ids.len() > most {
+            return Err(bad_field("ids", format!("At most {most} events are asked for at once.")));
+        }
+        let deadline_ms = self.clock.now_ms() + wait_ms.min(self.settings.wait_ms_max);
+        let mut pause_ms = POLL_MS_MIN;
+        let mut events = Vec::new();
+        let mut unknown = ids;
+        loop {
+            let asked: Vec<EventId> = unknown.iter().copied().collect();
+            for view in self.events_now(&asked, WithProof::No).await?.into_iter().flatten() {
+                unknown.remove(&parse_id("id", &view.id)?);
+                events.push(view);
+            }
+            let now_ms = self.clock.now_ms();
+            if unknown.is_empty() || now_ms >= deadline_ms {
+                let unknown = unknown.iter().map(EventId::to_string).collect();
+                return Ok(EventsView { events, unknown });
+            }
+            self.clock.sleep(pause_ms.min(deadline_ms - now_ms)).await;
+            pause_ms = (pause_ms * 2).min(POLL_MS_MAX);
+        }
+    }
+
     async fn event_now(&self, id: &EventId, with_proof: WithProof) -> Result<Option<EventView>, Problem> {
-        let keys = [items::place(id), items::reject(id), items::body(id)];
+        Ok(self.events_now(std::slice::from_ref(id), with_proof).await?.pop().flatten())
+    }
+
+    /// What is known of events now, in their order: read at once.
+    async fn events_now(
+        &self,
+        ids: &[EventId],
+        with_proof: WithProof,
+    ) -> Result<Vec<Option<EventView>>, Problem> {
+        let keys: Vec<_> =
+            ids.iter().flat_map(|id| [items::place(id), items::reject(id), items::body(id)]).collect();
         let mut found = self.table.get_many(&keys).await?.into_iter();
-        let (place, reject, body) = (found.next().flatten(), found.next().flatten(), found.next().flatten());
+        let mut next = || found.next().flatten();
+        let views = ids.iter().map(|id| {
+            let (place, reject, body) = (next(), next(), next());
+            self.event_of(id, place, reject, body, with_proof)
+        });
+        try_join_all(views.collect::<Vec<_>>()).await
+    }
+
+    async fn event_of(
+        &self,
+        id: &EventId,
+        place: Option<Attributes>,
+        reject: Option<Attributes>,
+        body: Option<Attributes>,
+        with_proof: WithProof,
+    ) -> Result<Option<EventView>, Problem> {
         // A receipt always wins over a reject.
         let is_overruled = planted(Bug::RejectPreferred) && reject.is_some();
         if let Some(place) = place

@@ -10,7 +10,7 @@ use pitpet_chain::hash::{EventId, sha256};
 use pitpet_chain::proof::{EventProof, LogProof, StateProof};
 use pitpet_chain::request::Wish;
 use pitpet_chain::state::StateKey;
-use pitpet_pipeline::api::{BlocksView, EntriesView, EventView, KennelView, Problem, ProofView};
+use pitpet_pipeline::api::{BlocksView, EntriesView, EventView, EventsView, KennelView, Problem, ProofView};
 use pitpet_pipeline::checkpoint::{self, Claim};
 use pitpet_pipeline::http::{self, Answer, HttpRequest, HttpResponse};
 use pitpet_pipeline::items;
@@ -373,5 +373,79 @@ async fn a_kennel_is_followed() {
     assert_eq!((now.height, town.clock.now_ms()), (2, began_ms + 1_400), "not at all, unless asked");
     for wrong in ["above=x", "above=-1", "above=1&wait_ms=long"] {
         assert_eq!(get(&queries, &format!("/v1/kennels/first?{wrong}")).await.status, 400, "{wrong}");
+    }
+}
+
+/// They are picked out of the pet's timeline, where they stand among others: over more than one read of it.
+#[tokio::test]
+async fn visits_are_those_of_the_post_alone() {
+    const VISITORS: u8 = 8;
+    let (town, ids) = with_posts(2).await;
+    let (quiet, busy) = (ids[1], ids[2]);
+    let miner = town.miner();
+    let queries = town.queries();
+    let target = |post: &EventId, rest: &str| format!("/v1/events/{post}/visits?{rest}");
+    let none: EntriesView = read(&queries, &target(&quiet, "")).await;
+    assert!(none.entries.is_empty() && none.cursor.is_none());
+    let mut expected = Vec::new();
+    for seed in 0..VISITORS {
+        let mut visitor = Player::new(&town, 10 + seed);
+        let pat = visitor.pat(quiet);
+        expected.insert(0, id_of(&pat).to_string());
+        let comments = (0..14).map(|number| visitor.comment(busy, &format!("Comment {number} of {seed}.")));
+        let comments: Vec<_> = comments.collect();
+        let message = [comments, vec![pat]].concat();
+        town.send(message);
+        town.mine_all(&miner).await;
+    }
+    let (mut found, mut cursor) = (Vec::new(), String::new());
+    for _ in 0..VISITORS {
+        let page: EntriesView = read(&queries, &target(&quiet, &format!("limit=3{cursor}"))).await;
+        assert!(page.entries.len() <= 3);
+        found.extend(page.entries.into_iter().map(|entry| entry.id));
+        match page.cursor {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(found, expected);
+    let all: EntriesView = read(&queries, &target(&busy, "limit=100")).await;
+    assert_eq!(all.entries.len(), 100);
+    assert!(all.entries.iter().all(|entry| entry.kind == "comment"));
+    let rest = format!("limit=100&cursor={}", all.cursor.expect("12 more"));
+    let rest: EntriesView = read(&queries, &target(&busy, &rest)).await;
+    assert_eq!((rest.entries.len(), rest.cursor), (12, None));
+}
+
+#[tokio::test]
+async fn what_became_of_several_events_is_asked_at_once() {
+    let (town, ids) = with_posts(2).await;
+    let mut anna = Player::new(&town, 1);
+    let again = anna.post(ids[0], "With a nonce that was used.");
+    town.send(vec![again.clone()]);
+    town.mine_all(&town.miner()).await;
+    let queries = town.queries();
+    let listed = |ids: &[EventId]| ids.iter().map(EventId::to_string).collect::<Vec<_>>().join(",");
+    let none = EventId([7; 32]);
+    let asked = [ids[0], id_of(&again), none, ids[2], ids[2]];
+    let found: EventsView = read(&queries, &format!("/v1/events?ids={}", listed(&asked))).await;
+    let mut known: Vec<_> =
+        found.events.iter().map(|event| (event.id.as_str(), event.status.as_str())).collect();
+    known.sort_unstable();
+    let [birth, again, post] = [ids[0], id_of(&again), ids[2]].map(|id| id.to_string());
+    let mut expected = [(birth.as_str(), "mined"), (again.as_str(), "rejected"), (post.as_str(), "mined")];
+    expected.sort_unstable();
+    assert_eq!(known, expected);
+    assert_eq!(found.unknown, [none.to_string()]);
+    // Each says what it says when it is asked for alone.
+    for event in found.events {
+        let alone: EventView = read(&queries, &format!("/v1/events/{}?proof=false", event.id)).await;
+        assert_eq!(event, alone);
+    }
+    let many: Vec<EventId> = (0..26).map(|n| EventId([n; 32])).collect();
+    for (target, field) in [(listed(&many), "ids"), ("short".to_owned(), "ids")] {
+        let answer = get(&queries, &format!("/v1/events?ids={target}")).await;
+        let problem: Problem = serde_json::from_slice(&answer.body).expect("a problem");
+        assert_eq!((answer.status, problem.field.as_deref()), (400, Some(field)));
     }
 }
