@@ -46,7 +46,7 @@ pub(crate) struct Arguments {
     /// Messages that the miner gets at once
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..=10))]
     batch: u8,
-    /// Status reads of each event, after it was mined
+    /// Status reads of each POST, after its events were mined; with proofs, of each event
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=10))]
     reads: u8,
     /// Words of a text that it can be found by: `searchWords` of the deployment

@@ -16,7 +16,7 @@ use pitpet_chain::hash::{AccountId, BlockHash, PublicKey, RulesHash, sha256};
 use pitpet_chain::request::{Request, Wish};
 use pitpet_chain_host::Releases;
 use pitpet_local::service::{Engine, modules};
-use pitpet_pipeline::api::SubmittedEvents;
+use pitpet_pipeline::api::{EventsView, SubmittedEvents};
 use pitpet_pipeline::head::{read_founding, read_head};
 use pitpet_pipeline::http::{self, HttpRequest, HttpResponse};
 use pitpet_pipeline::ingest::Ingest;
@@ -241,13 +241,13 @@ async fn replay(arguments: &Arguments, endpoint: &str) -> anyhow::Result<Day> {
                 }
                 entries.push(entry);
             }
-            ids.extend(entries.iter().map(id_of));
+            ids.push(entries.iter().map(|entry| id_of(entry).to_string()).collect::<Vec<_>>());
             world.post(entries.iter().map(submitted).collect()).await?;
         }
         world.mine().await?;
-        for id in ids {
+        for ids in ids {
             for _ in 0..arguments.reads {
-                world.read(&id.to_string(), arguments.proofs).await?;
+                world.read(&ids, arguments.proofs).await?;
             }
         }
         world.reap_if_due().await?;
@@ -334,16 +334,32 @@ impl World {
         Ok(())
     }
 
-    async fn read(&mut self, id: &str, with_proof: bool) -> anyhow::Result<()> {
-        let mut request = request("GET", &format!("/v1/events/{id}"), Vec::new());
-        request.query.insert("proof".to_owned(), with_proof.to_string());
+    /// What became of the events of a POST is asked for at once; with their proofs, one by one.
+    async fn read(&mut self, ids: &[String], with_proofs: bool) -> anyhow::Result<()> {
+        if let ([_, _, ..], false) = (ids, with_proofs) {
+            let mut request = request("GET", "/v1/events", Vec::new());
+            request.query.insert("ids".to_owned(), ids.join(","));
+            let answer = self.asked(&request).await?;
+            let known: EventsView = serde_json::from_slice(&answer.body)?;
+            ensure!(known.unknown.is_empty(), "events are not found: {:?}", known.unknown);
+            return Ok(());
+        }
+        for id in ids {
+            let mut request = request("GET", &format!("/v1/events/{id}"), Vec::new());
+            request.query.insert("proof".to_owned(), with_proofs.to_string());
+            self.asked(&request).await?;
+        }
+        Ok(())
+    }
+
+    async fn asked(&mut self, request: &HttpRequest) -> anyhow::Result<HttpResponse> {
         let began = cpu()?;
-        let answer = http::query(&self.queries, &request).await;
+        let answer = http::query(&self.queries, request).await;
         self.invoked("query", began)?;
         let answer = answer.context("a path of the API")?;
         ensure!(answer.status == 200, "an event is not found: {}", text(&answer));
         self.day.requests += 1;
-        Ok(())
+        Ok(answer)
     }
 
     /// Mines until the queue is empty.
