@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use pitpet_chain::hash::{EventId, PublicKey};
 use pitpet_chain::request::ReportReason;
 
-use super::{event, hash_rule};
+use super::values::{event, hash_rule};
 
 /// Arguments of `report`.
 #[derive(Debug, Args)]
