@@ -11,6 +11,7 @@ import { Service } from "../lib/service.mjs";
 
 let service, browser, anna, ben;
 const pets = {};
+const OF_FILE = "kept in the drawer, with the passports";
 const BIO = `Zwei Katzen, kein Schlaf. 🐈 "><img src=x onerror="globalThis.hit=1">`;
 
 before(async () => {
@@ -213,6 +214,7 @@ test("after a rekey each key signs where it is the current one, and the newest k
   await kept(newestPost(cleo.page));
   await me(cleo.page);
   await cleo.page.fill("#new-file-password", PASSWORD);
+  await cleo.page.fill("#new-file-other", OF_FILE);
   await cleo.page.click("#new-file button[type=submit]");
   await cleo.page.locator("#new-file-link:visible").waitFor();
   const [file] = await Promise.all([cleo.page.waitForEvent("download"), cleo.page.click("#new-file-link")]);
@@ -220,17 +222,17 @@ test("after a rekey each key signs where it is the current one, and the newest k
   await mkdir(keys);
   await file.saveAs(join(keys, "cleo.age"));
   // The command line takes the browser's file as it is; in another town the account's first key stays.
-  assert.match(service.act(keys, PASSWORD, "account", "list"), /cleo +not opened here yet/);
+  assert.match(service.act(keys, OF_FILE, "account", "list"), /cleo +not opened here yet/);
   const umi = join(service.folder, "umi.jpg");
   await writeFile(umi, (await photo(cleo.page)).buffer);
-  const born = JSON.parse(service.act(keys, PASSWORD, "birth", "--kennel", "town", "--photo", umi, "--name", "Umi", "--json"));
-  service.act(keys, PASSWORD, "rekey", "--kennel", "classic");
-  assert.match(service.act(keys, PASSWORD, "account", "list"), /cleo +[0-9a-f]{64}/);
+  const born = JSON.parse(service.act(keys, OF_FILE, "birth", "--kennel", "town", "--photo", umi, "--name", "Umi", "--json"));
+  service.act(keys, OF_FILE, "rekey", "--kennel", "classic");
+  assert.match(service.act(keys, OF_FILE, "account", "list"), /cleo +[0-9a-f]{64}/);
   const before = await service.get("/v1/accounts/cleo/list");
   const second = await device(browser, service);
   await open(second.page, "/signin");
   await second.page.setInputFiles("#signin-file", join(keys, "cleo.2.age"));
-  await second.page.fill("#file-password", PASSWORD);
+  await second.page.fill("#file-password", OF_FILE);
   await second.page.click("#by-file button[type=submit]");
   await second.page.waitForURL("**/me");
   await ready(second.page);
@@ -258,7 +260,7 @@ test("after a rekey each key signs where it is the current one, and the newest k
   const next = "nine herons stand in the reeds";
   const renew = async (from) => {
     await third.page.setInputFiles("#renew-file", from);
-    await third.page.fill("#renew-file-password", PASSWORD);
+    await third.page.fill("#renew-file-password", OF_FILE);
     await third.page.fill("#renew-password", next);
     await third.page.fill("#renew-password-again", next);
     await third.page.click("#renew button[type=submit]");
@@ -266,7 +268,7 @@ test("after a rekey each key signs where it is the current one, and the newest k
   const said = (what) =>
     third.page.waitForFunction((what) => document.querySelector("#renew-problem").textContent.includes(what), what);
   const others = join(service.folder, "others");
-  service.act(others, PASSWORD, "account", "new", "dora");
+  service.act(others, OF_FILE, "account", "new", "dora");
   await renew(join(others, "dora.age"));
   await said("another account");
   await renew(join(keys, "cleo.2.age"));
@@ -316,4 +318,23 @@ test("a profile that the operator erased is gone, and stays so", async () => {
   await anna.page.click("#profile button[type=submit]");
   await anna.page.waitForFunction(() => /erased the profile/.test(document.querySelector("#profile-problem").textContent));
   assert.throws(() => service.admin("erase-profile", "nobody-here"), /no such account/i);
+});
+
+test("what was done on another device is not offered again", async () => {
+  // Ben patted it on his phone when he came by.
+  const other = await device(browser, service);
+  await signIn(other.page, "ben-2", "eleven geese walk over the bridge");
+  await other.page.waitForURL("**/me");
+  await open(other.page, `/pet/${pets.anna}`);
+  const place = newestPost(other.page);
+  const pats = await place.locator("[data-count=pat]").textContent();
+  await place.locator("[data-act=pat]").click();
+  const { state, words } = await settled(place);
+  assert.equal(state, "failed");
+  assert.match(words, /Taken back/);
+  assert.equal(await place.locator("[data-count=pat]").textContent(), pats);
+  for (const attribute of ["aria-pressed", "aria-disabled"]) {
+    assert.equal(await place.locator("[data-act=pat]").getAttribute(attribute), "true");
+  }
+  await other.context.close();
 });

@@ -235,11 +235,22 @@ test("a neglected pet's story ends, and its owner begins a new one", async () =>
   const offered = await anna.page.locator("[data-act]:enabled:visible").evaluateAll((all) => all.map((it) => it.dataset.act));
   assert.deepEqual(offered, ["keepsake"], "it is over");
   await shot(anna.page, "story-end");
+  const place = anna.page.locator("[data-actions]:not([data-post])").first();
+  await place.locator("[data-act=keepsake]").click();
+  assert.equal((await settled(place)).state, "mined");
+  // Told at once, and not offered again.
+  await anna.page.locator(".end .ticket").waitFor();
+  assert.equal(await place.locator("[data-act=keepsake]").getAttribute("aria-disabled"), "true");
+  assert.ok(await anna.page.locator(".end a[href='/join?in=classic']").isVisible());
+  await shot(anna.page, "keepsake");
   await open(anna.page, "/me");
-  await anna.page.locator("#holdings a[href='/join']").click();
+  await anna.page.locator("#holdings a[href='/join?in=classic']").click();
   await ready(anna.page);
   assert.ok(await anna.page.locator("#account-part").isHidden());
   const next = await joinWith(anna.page, { pet: "Mochi the Second" });
   assert.equal((await service.get(`/v1/pets/${next}`)).phase, "living");
+  await open(anna.page, "/join?in=classic");
+  assert.ok(await anna.page.locator("#join").isHidden(), "one pet is enough");
+  assert.equal(await anna.page.locator("#has-pet a").getAttribute("href"), `/pet/${next}`);
   assertQuiet(anna);
 });

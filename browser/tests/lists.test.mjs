@@ -60,6 +60,21 @@ test("when the server is away, the list says so and the link stays", async () =>
   await visitor.context.close();
 });
 
+test("without a network a page says so, in its language and dressed", async () => {
+  const visitor = await device(browser, service);
+  await open(visitor.page, "/");
+  await visitor.page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
+  await visitor.context.setOffline(true);
+  for (const [address, words] of [["/market?lang=de", /Kein Weg zu PitPet/], ["/market", /No way to PitPet/]]) {
+    await visitor.page.goto(address);
+    assert.match(await visitor.page.textContent("main"), words);
+    const paper = await visitor.page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    assert.notEqual(paper, "rgba(0, 0, 0, 0)", "its style sheet is kept, too");
+  }
+  await shot(visitor.page, "no-network");
+  await visitor.context.close();
+});
+
 test("new posts are announced, and put on top when asked for", async () => {
   const visitor = await device(browser, service);
   await open(visitor.page, "/");

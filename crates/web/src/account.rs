@@ -42,6 +42,7 @@ fn join(t: &AccountTexts) -> Markup {
         p.lead { (t.join_lead) }
         (needs_scripts(t))
         (stuck(t))
+        p #has-pet hidden { (t.has_pet) " " a #has-pet-link href="" { (t.to_pet) } }
         form #join data-off {
             p #again hidden { (t.again) " " strong data-own-name {} "." }
             fieldset {
@@ -204,6 +205,11 @@ fn me(view: &View<'_>, t: &AccountTexts) -> Markup {
                 p.field {
                     label for="new-file-password" { (t.password) }
                     input #new-file-password type="password" required autocomplete="current-password";
+                }
+                p.field {
+                    label for="new-file-other" { (t.key_file_other) }
+                    input #new-file-other type="password" minlength=(pitpet_keys::password::CHARS_MIN) autocomplete="off" aria-describedby="new-file-hint";
+                    small #new-file-hint { (t.key_file_other_hint) }
                 }
                 p { button type="submit" { (t.key_file_button) } " " a.button #new-file-link href="" hidden { (t.key_file_link) } }
                 p #new-file-problem .problem role="status" {}

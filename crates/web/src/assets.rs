@@ -10,6 +10,7 @@ use pitpet_chain::hash::sha256;
 use pitpet_pipeline::http::HttpResponse;
 
 use crate::policy::SCRIPT_POLICY;
+use crate::texts::Lang;
 
 /// A static file.
 pub struct Asset {
@@ -112,8 +113,11 @@ pub fn asset(name: &str) -> Option<String> {
 
 /// The service worker: at the root, because it is for all pages, and asked for anew each time.
 pub(crate) fn service_worker() -> HttpResponse {
-    let mut response =
-        HttpResponse::new(200, "text/javascript; charset=utf-8", &include_bytes!("../static/sw.js")[..]);
+    let langs: Vec<&str> = Lang::ALL.iter().map(|lang| lang.code()).collect();
+    let script = include_str!("../static/sw.js")
+        .replace("{style}", &asset("style.css").unwrap_or_default())
+        .replace("{langs}", &langs.join(" "));
+    let mut response = HttpResponse::new(200, "text/javascript; charset=utf-8", script);
     response.headers.insert("content-security-policy", SCRIPT_POLICY.to_owned());
     response.headers.insert("cache-control", "no-cache".to_owned());
     response

@@ -181,7 +181,7 @@ fn json_feed(view: &View<'_>, feed: &Feed) -> String {
             let mut item = json!({
                 "id": format!("urn:sha256:{}", card.entry.id),
                 "url": url,
-                "external_url": view.absolute(&format!("/v1/events/{}", card.entry.id)),
+                "_pitpet": { "proof": view.absolute(&format!("/v1/events/{}", card.entry.id)) },
                 "title": title,
                 "content_text": text,
                 "date_published": rfc3339(card.entry.timestamp_ms),
@@ -299,10 +299,16 @@ fn map(view: &View<'_>, of: &str, each: &str, paths: &[String]) -> HttpResponse 
 pub(crate) async fn webfinger(view: &View<'_>) -> Result<HttpResponse, Problem> {
     let resource = view.request.parameter("resource").unwrap_or_default();
     let wrong = || bad_field("resource", "resource must be acct:name@host of this site.");
-    let (name, host) =
-        resource.strip_prefix("acct:").and_then(|account| account.split_once('@')).ok_or_else(wrong)?;
     let base = view.base();
     let own = base.split_once("://").map_or(base.as_str(), |(_, host)| host);
+    // The page that is named as an alias is looked up, too.
+    let (name, host) = match resource.strip_prefix(base.as_str()).and_then(|path| path.strip_prefix("/@")) {
+        Some(name) => (name, own),
+        None => {
+            resource.strip_prefix("acct:").and_then(|account| account.split_once('@')).ok_or_else(wrong)?
+        }
+    };
+    let name = &name.to_lowercase();
     if host != own && Some(host) != own.split(':').next() {
         return Err(wrong());
     }

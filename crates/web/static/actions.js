@@ -2,6 +2,7 @@
 // block, and is taken back with the reason if the rules refuse it.
 
 import { kennelOf, mined, send } from "./act.js";
+import { get } from "./api.js";
 import { fromHex, number } from "./bytes.js";
 import { labelled, make } from "./dom.js";
 import { keys } from "./keys.js";
@@ -81,6 +82,12 @@ async function askOrder(place) {
   return given && [hex(place.dataset.pet), Number(price.value), Date.now() + Number(days.value) * DAY_MS - LEEWAY_MS];
 }
 
+/** What an account has to give in a town. */
+async function purseOf(own, kennel) {
+  const { kennels } = await get(`/v1/accounts/${own.account}`);
+  return kennels.find((holding) => holding.kennel === kennel) ?? { granted: 0, free: 0 };
+}
+
 /** Shows a comment at once where the comments are; gives what takes it back. */
 function showComment(text) {
   const list = document.querySelector("[data-visits]");
@@ -103,7 +110,9 @@ async function fieldsOf(kind, place, own, say) {
     }
     case "gift": {
       const amount = make("input", { type: "number", min: "1", max: "1000000", value: "1", required: true });
-      const given = await ask(place, T.send, [[T.giftLabel, amount]]);
+      const purse = await purseOf(own, place.dataset.kennel).catch(() => undefined);
+      const notes = purse ? [make("p", { className: "small", textContent: T.purse(purse.granted, purse.free) })] : [];
+      const given = await ask(place, T.send, [[T.giftLabel, amount]], ...notes);
       return given && [hex(pet), Number(given[0].value)];
     }
     case "post": {
@@ -141,8 +150,8 @@ async function fieldsOf(kind, place, own, say) {
   }
 }
 
-/** Whether an account does this once per post or order. */
-const isOnce = (kind) => kind === "pat" || kind === "share" || kind === "take" || kind === "cancel";
+/** Whether an account does this once per post, order or pet. */
+const isOnce = (kind) => ["pat", "share", "take", "cancel", "keepsake"].includes(kind);
 
 /** Does it; the button and what stands beside it show how far it is. `use` is for what then comes into the page. */
 export async function act(kind, place, button, own, use) {
@@ -179,9 +188,12 @@ export async function act(kind, place, button, own, use) {
     await refresh(place, kind, id, use).catch(() => {});
   } catch (error) {
     takeBack();
-    if (isOnce(kind)) button.setAttribute("aria-pressed", "false");
+    // Done on another device: nothing to be done again.
+    const isDone = error.isReject && error.code === "already-done";
+    if (isDone) await did(own, kind, place.dataset.post).catch(() => {});
+    if (isOnce(kind)) button.setAttribute("aria-pressed", String(isDone));
     status.dataset.state = "failed";
     say(error.isReject ? T.takenBack(error.message) : words(error));
-    wait(false);
+    wait(isDone);
   }
 }

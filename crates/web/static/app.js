@@ -1,6 +1,6 @@
 // What pages do beyond being read. Each part is loaded by the page that needs it.
 
-import { showAccount } from "./dom.js";
+import { showAccount, showOwner } from "./dom.js";
 import { own } from "./wallet.js";
 
 const page = document.body.dataset.page;
@@ -12,6 +12,7 @@ async function start() {
   const list = account && (await import("./list.js").then(({ read }) => read(account)).catch(() => undefined));
   /** Makes of a part of the page what scripts make of it. */
   const use = async (root) => {
+    showOwner(root, account);
     if (root.querySelector("[data-actions]")) await (await import("./buttons.js")).enable(root, account, use);
     for (const place of root.querySelectorAll("[data-wishes]")) (await import("./moderation.js")).wishes(place, account);
     if (list) (await import("./belongings.js")).belong(root, account, list, page);

@@ -58,6 +58,9 @@ export function belong(root, own, list, page) {
     const { mute: part, subject } = button.dataset;
     if (subject === own.account) continue;
     button.removeAttribute("data-off");
-    toggle(button, own, part, subject, list[part].includes(subject), button.parentElement);
+    const [mute, isIn] = [button.textContent, list[part].includes(subject)];
+    const name = (list) => (button.textContent = list[part].includes(subject) ? T.unmute : mute);
+    name(list);
+    toggle(button, own, part, subject, isIn, button.parentElement, name);
   }
 }

@@ -1,17 +1,23 @@
 // Small helpers for pages. Every text is set as text: no script of PitPet writes HTML.
 
 /** A path of this site, in the language that a link chose; no cookie keeps it. */
-export function path(to) {
+export function path(to, parameters) {
   const lang = new URLSearchParams(location.search).get("lang");
-  return lang ? `${to}?lang=${encodeURIComponent(lang)}` : to;
+  const all = [parameters, lang && `lang=${encodeURIComponent(lang)}`].filter(Boolean).join("&");
+  return all ? `${to}?${all}` : to;
 }
 
 /** Shows what is for whoever is signed in, or for whoever isn't. */
 export function showAccount(account) {
   for (const element of document.querySelectorAll("[data-signed-in]")) element.hidden = !account;
   for (const element of document.querySelectorAll("[data-signed-out]")) element.hidden = Boolean(account);
-  for (const element of document.querySelectorAll("[data-owner-only]")) element.hidden = element.dataset.ownerOnly !== account?.account;
+  showOwner(document, account);
   for (const element of document.querySelectorAll("[data-own-name]")) element.textContent = account?.name ?? "";
+}
+
+/** Shows in a part of the page what is for a pet's owner. */
+export function showOwner(root, account) {
+  for (const element of root.querySelectorAll("[data-owner-only]")) element.hidden = element.dataset.ownerOnly !== account?.account;
 }
 
 export const byId = (id) => document.getElementById(id);

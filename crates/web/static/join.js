@@ -19,6 +19,12 @@ function placeFor(account) {
   return get(`/v1/birthplace?${asked}`);
 }
 
+/** The pet that an account has living where a birth would go; nothing if there is none. */
+async function livingPet(account) {
+  const [{ id }, { kennels }] = await Promise.all([placeFor(account), get(`/v1/accounts/${account}`)]);
+  return kennels.find((holding) => holding.kennel === id)?.pet;
+}
+
 /** The steps of joining, each with its state. */
 function stepList(list, names) {
   const rows = new Map();
@@ -56,6 +62,13 @@ export async function join() {
 
   byId("account-part").hidden = byId("account-part").disabled = Boolean(account);
   byId("again").hidden = !account;
+  // Where a pet of theirs lives, another one can't be born: better told before a photo is chosen.
+  const home = account && (await livingPet(account.account).catch(() => undefined));
+  if (home) {
+    byId("has-pet-link").href = path(`/pet/${home}`);
+    byId("has-pet").hidden = false;
+    form.hidden = true;
+  }
   form.removeAttribute("data-off");
 
   byId("photo").addEventListener("change", async ({ target }) => {

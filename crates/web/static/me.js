@@ -33,7 +33,8 @@ async function holdings(account) {
     place.replaceChildren(...taken(photo ? [photo] : []), make("div", {}, make("h2", {}, link), ...taken(life ? [life] : [])));
   }));
   if (living === 0) {
-    list.append(make("li", {}, `${T.noPet} `, make("a", { href: path("/join"), textContent: T.newStory })));
+    const line = known.kennels[0] && `in=${encodeURIComponent(known.kennels[0].label)}`;
+    list.append(make("li", {}, `${T.noPet} `, make("a", { href: path("/join", line), textContent: T.newStory })));
   }
 }
 
@@ -72,7 +73,7 @@ export async function me(use) {
   const value = (id) => byId(id).value;
   onSubmit(byId("new-file"), byId("new-file-problem"), async () => {
     const keyring = await openVault(account.name, value("new-file-password"));
-    const file = await keyFile(value("new-file-password"), keyring);
+    const file = await keyFile(value("new-file-other") || value("new-file-password"), keyring);
     keyring.fill(0);
     const link = byId("new-file-link");
     link.href = URL.createObjectURL(file);

@@ -19,13 +19,8 @@ const AVATARS_MAX = 12;
 /** Events of a pet in an export, a page each. */
 const EVENTS_AT_ONCE = 100;
 
-const to = (where, parameters = "") => {
-  const link = path(where);
-  return parameters ? `${link}${link.includes("?") ? "&" : "?"}${parameters}` : link;
-};
-
 async function notices(own) {
-  const page = await load(to(`/account/${own.account}/notices`));
+  const page = await load(path(`/account/${own.account}/notices`));
   const [told] = taken(page.querySelectorAll("[data-notices]"));
   byId("notices").replaceChildren(told);
   const times = told.querySelectorAll("li time");
@@ -42,7 +37,7 @@ async function bookmarks(own, list, use) {
   const goOn = async () => {
     const ids = list.bookmarks.slice(at, at + BOOKMARKS_AT_ONCE);
     at += ids.length;
-    const page = await load(to("/posts", `ids=${ids.join(",")}`));
+    const page = await load(path("/posts", `ids=${ids.join(",")}`));
     const found = listOf(page);
     const items = taken(found?.children ?? []);
     if (!byId("bookmarks").firstElementChild) byId("bookmarks").append(make("ul", { className: "cards" }));
@@ -70,16 +65,16 @@ async function mutes(own, list) {
   ];
   byId("mutes-none").hidden = entries.length > 0;
   for (const [part, entry, name, href] of entries) {
-    const button = make("button", { type: "button", className: "button quiet", textContent: T.muted });
+    const button = make("button", { type: "button", className: "button quiet", textContent: T.unmute });
     const item = make("li", { className: "row" }, make("a", { href: path(href), textContent: name }), button);
-    toggle(button, own, part, entry, true, item);
+    toggle(button, own, part, entry, true, item, (list) => (button.textContent = list[part].includes(entry) ? T.unmute : T.mute));
     byId("mutes").append(item);
   }
 }
 
 /** Photos of births and posts that the account signed, by the event. */
 async function avatars(own, chosen) {
-  const page = await load(to(`/account/${own.account}`));
+  const page = await load(path(`/account/${own.account}`));
   const found = new Map();
   for (const item of page.querySelectorAll("main li[data-by]")) {
     const [link, photo] = [item.querySelector("a"), item.querySelector("img.photo")];
@@ -146,7 +141,7 @@ async function gather(own, say) {
     if (error.status === 404) return { names: [], kennels: [] };
     throw error;
   });
-  const page = await load(to(`/account/${own.account}`));
+  const page = await load(path(`/account/${own.account}`));
   const links = Array.from(page.querySelectorAll("main a.name[href*='/pet/']"), (link) =>
     new URL(link.href).pathname.split("/").pop(),
   );

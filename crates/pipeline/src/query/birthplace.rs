@@ -26,7 +26,8 @@ impl Queries {
     pub async fn birthplace(&self, line: Option<&str>, account: Option<&str>) -> Result<KennelView, Problem> {
         let mut kennels = self.foundings.list().await?;
         let name = match line {
-            Some(line) => line,
+            // Of any kennel of it.
+            Some(line) => place_in_line(line).0,
             // A server may have other lines than the usual one.
             None => match kennels.iter().any(|kennel| place_in_line(&kennel.label).0 == HOME_LINE) {
                 true => HOME_LINE,

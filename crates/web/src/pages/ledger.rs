@@ -74,7 +74,7 @@ pub(crate) async fn kennels(view: &View<'_>) -> Result<HttpResponse, Problem> {
         @if kennels.is_empty() { p { (t.ledger_empty) } } @else {
             div.scroll tabindex="0" role="region" aria-label=(t.ledger_title) {
                 table {
-                    thead { tr { th scope="col" { (t.kennel) } th scope="col" { (t.head) } th scope="col" { (t.age) } th scope="col" { (t.living) } th scope="col" { (t.free_places) } th scope="col" { (t.time) } } }
+                    thead { tr { th scope="col" { (t.kennel) } th.num scope="col" { (t.head) } th.num scope="col" { (t.age) } th.num scope="col" { (t.living) } th.num scope="col" { (t.free_places) } th scope="col" { (t.time) } } }
                     tbody {
                         @for kennel in &kennels {
                             tr {
@@ -95,7 +95,7 @@ pub(crate) async fn kennels(view: &View<'_>) -> Result<HttpResponse, Problem> {
             p.soft { (t.rejects_lead) }
             div.scroll tabindex="0" role="region" aria-labelledby="rejects" {
                 table {
-                    thead { tr { th scope="col" { (t.number) } th scope="col" { (t.name) } th scope="col" { (t.field) } th scope="col" { (t.meaning) } } }
+                    thead { tr { th.num scope="col" { (t.number) } th scope="col" { (t.name) } th scope="col" { (t.field) } th scope="col" { (t.meaning) } } }
                     tbody {
                         @for reject in Reject::ALL {
                             tr id=(format!("reject-{}", reject.name())) {
@@ -132,7 +132,7 @@ pub(crate) async fn kennel(view: &View<'_>, name: &str) -> Result<HttpResponse, 
             h2 #blocks { (t.blocks) }
             div.scroll tabindex="0" role="region" aria-labelledby="blocks" {
                 table {
-                    thead { tr { th scope="col" { (t.height) } th scope="col" { (t.events) } th scope="col" { (t.time) } th scope="col" { (t.hash) } } }
+                    thead { tr { th scope="col" { (t.height) } th.num scope="col" { (t.events) } th scope="col" { (t.time) } th scope="col" { (t.hash) } } }
                     tbody {
                         @for block in &blocks.blocks {
                             tr {
@@ -207,6 +207,7 @@ pub(crate) async fn block(view: &View<'_>, name: &str, height: &str) -> Result<H
         return Err(unavailable(&"a published block holds what can't be read"));
     }
     let deaths: Vec<Death> = block.deaths.iter().filter_map(|death| decode(&death.0).ok()).collect();
+    let published = view.queries.kennel(name).await?.published_height;
     let header = &block.header;
     let l = texts(view.lang);
     let main = html! {
@@ -214,7 +215,7 @@ pub(crate) async fn block(view: &View<'_>, name: &str, height: &str) -> Result<H
         h1 { (title) }
         p.row {
             @if height > 0 { a rel="prev" href=(view.href(format!("/ledger/{}/{}", founding.label, height - 1))) { "← " (t.older) } }
-            a rel="next" href=(view.href(format!("/ledger/{}/{}", founding.label, height + 1))) { (t.newer) " →" }
+            @if height < published { a rel="next" href=(view.href(format!("/ledger/{}/{}", founding.label, height + 1))) { (t.newer) " →" } }
         }
         dl.pairs {
             dt { (t.time) } dd { time datetime=(rfc3339(found.timestamp_ms)) { (rfc3339(found.timestamp_ms)) } }

@@ -23,16 +23,16 @@ pub(crate) async fn page(view: &View<'_>) -> Result<HttpResponse, Problem> {
         section {
             h2 #where { (m.places) }
             @if kennels.is_empty() { p { (t.ledger_empty) } } @else {
-                div.scroll tabindex="0" role="region" aria-labelledby="where" {
+                div.scroll.tight tabindex="0" role="region" aria-labelledby="where" {
                     table {
-                        thead { tr { th scope="col" { (m.place) } th scope="col" { (t.age) } th scope="col" { (m.found) } th scope="col" { (m.tries) } th scope="col" { (m.reward) } } }
+                        thead { tr { th scope="col" { (m.place) } th.num.less scope="col" { (t.age) } th scope="col" { (m.found) } th.num scope="col" { (m.tries) } th scope="col" { (m.reward) } } }
                         tbody {
                             @for kennel in &kennels {
                                 tr {
                                     th scope="row" { a href=(view.href(format!("/ledger/{}", kennel.label))) { (kennel.label) } }
-                                    td.num { (kennel.age) }
+                                    td.num.less { ((t.digits)(kennel.age)) }
                                     td { (if kennel.mining.sealed { m.is_found } else { m.is_open }) }
-                                    td.num { (kennel.mining.difficulty) }
+                                    td.num { ((t.digits)(kennel.mining.difficulty)) }
                                     td { ((t.treats)(kennel.parameters.seal_reward)) }
                                 }
                             }

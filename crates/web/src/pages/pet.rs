@@ -13,7 +13,7 @@ use super::post::{Links, Who, large, visit};
 use crate::bidi::{plain, told};
 use crate::layout::{self, Page};
 use crate::parts;
-use crate::view::View;
+use crate::view::{View, encoded};
 
 /// Events of a page of the story.
 const EVENTS: u32 = 50;
@@ -51,6 +51,7 @@ pub(crate) async fn page(view: &View<'_>, birth: &str) -> Result<HttpResponse, P
     let cards = parts::cards(view, &posts).await?;
     let other_cards = parts::pet_cards(view, &others).await?;
     let market = super::market::of_pet(view, &pet.kennel, &pet.birth).await?;
+    let label = view.queries.founding(&pet.kennel).await?.label;
     let is_over = pet.phase != "living";
     let until_ms = if is_over { pet.died_ms } else { view.now_ms };
     let lived = (t.about)(until_ms.saturating_sub(pet.born_ms));
@@ -76,7 +77,7 @@ pub(crate) async fn page(view: &View<'_>, birth: &str) -> Result<HttpResponse, P
                         None => { p.soft dir="auto" { (parts::absent(view, pet.hidden.as_ref())) } }
                     }
                     @if pet.name.is_some() || pet.hidden.is_some() { (wishes(view, &pet.birth, &pet.owner)) }
-                    @if is_over { (end(view, &pet, &lived)) }
+                    @if is_over { (end(view, &pet, &label, &lived)) }
                     dl.facts data-part="facts" {
                         div { dt { (t.pet_owner) } dd { a href=(owner.href) { (owner.name) } } }
                         @if !homes.is_empty() { (before(view, &homes, &names)) }
@@ -136,14 +137,14 @@ fn before(view: &View<'_>, homes: &[Home], names: &HashMap<String, String>) -> M
     }
 }
 
-fn end(view: &View<'_>, pet: &PetView, lived: &str) -> Markup {
+fn end(view: &View<'_>, pet: &PetView, label: &str, lived: &str) -> Markup {
     let t = view.t;
     html! {
-        section.end aria-labelledby="end" {
+        section.end data-part="end" aria-labelledby="end" {
             h2 #end { (t.pet_end_title) }
             p { (told(&(t.pet_end_text)(&parts::named(view, pet), lived, pet.phase != "dead"))) }
             // For its owner, whom scripts know.
-            p data-owner-only=(pet.owner) hidden { a.button href=(view.href("/join")) { (t.new_story) } }
+            p data-owner-only=(pet.owner) hidden { a.button href=(view.href(format!("/join?in={}", encoded(label)))) { (t.new_story) } }
             @if pet.phase == "kept" {
                 div.ticket { (crate::icons::icon("keepsake")) div { strong { (t.keepsake_title) } p.small { (t.keepsake_text) } } }
             } @else if pet.phase == "ended" {
@@ -156,6 +157,9 @@ fn end(view: &View<'_>, pet: &PetView, lived: &str) -> Markup {
 /// Width and height of the chart, without its margins.
 const WIDTH: u64 = 560;
 const HEIGHT: u64 = 120;
+/// Its margins on the left, for the ages, which on phones are written larger, and above.
+const LEFT: u64 = 48;
+const TOP: u64 = 24;
 
 /// What was left of the life over time: full at each event, lower by every age after it.
 fn chart(view: &View<'_>, pet: &PetView, timeline: &EntriesView, until_ms: u64) -> Markup {
@@ -172,8 +176,8 @@ fn chart(view: &View<'_>, pet: &PetView, timeline: &EntriesView, until_ms: u64) 
         .collect();
     let Some(first) = cared.first() else { return html! {} };
     let (from_ms, to_ms) = (first.timestamp_ms, until_ms.max(first.timestamp_ms + 1));
-    let x = |time_ms: u64| 30 + WIDTH * (time_ms.clamp(from_ms, to_ms) - from_ms) / (to_ms - from_ms);
-    let y = |left: u64| 10 + HEIGHT - HEIGHT * left.min(ttl) / ttl.max(1);
+    let x = |time_ms: u64| LEFT + WIDTH * (time_ms.clamp(from_ms, to_ms) - from_ms) / (to_ms - from_ms);
+    let y = |left: u64| TOP + HEIGHT - HEIGHT * left.min(ttl) / ttl.max(1);
     let mut points: Vec<(u64, u64)> = Vec::new();
     for pair in cared.windows(2) {
         points.push((x(pair[0].timestamp_ms), y(ttl)));
@@ -186,21 +190,21 @@ fn chart(view: &View<'_>, pet: &PetView, timeline: &EntriesView, until_ms: u64) 
     }
     let line: Vec<String> = points.iter().map(|(x, y)| format!("{x},{y}")).collect();
     let line = line.join(" ");
-    let (left, right) = (points.first().map_or(30, |p| p.0), points.last().map_or(30, |p| p.0));
+    let (left, right) = (points.first().map_or(LEFT, |p| p.0), points.last().map_or(LEFT, |p| p.0));
     let floor = y(0);
     let label: Vec<String> = vec![(t.pet_life).to_owned(), (t.pet_life_caption)(pet.ttl)];
     let (title, caption) = (&label[0], &label[1]);
     html! {
         figure.chart data-part="chart" {
-            svg viewBox="0 0 600 165" width="600" height="165" role="img" aria-labelledby="chart-title" {
+            svg viewBox="0 0 620 185" width="620" height="185" role="img" aria-labelledby="chart-title" {
                 title #chart-title { (title) ": " (caption) }
-                @for part in [0, ttl / 2, ttl] { line.grid x1="30" x2="590" y1=(y(part)) y2=(y(part)) {} text x="2" y=(y(part) + 5) { (part) } }
+                @for part in [0, ttl / 2, ttl] { line.grid x1=(LEFT) x2=(LEFT + WIDTH) y1=(y(part)) y2=(y(part)) {} text x=(LEFT - 8) y=(y(part) + 6) text-anchor="end" { (part) } }
                 polygon.area points=(format!("{left},{floor} {line} {right},{floor}")) {}
                 polyline.line points=(line) {}
                 @for entry in &cared { circle.dot cx=(x(entry.timestamp_ms)) cy=(y(ttl)) r="4" {} }
                 @if pet.phase != "living" { path.cross d=(format!("M{} {}l10 10m0-10l-10 10", right - 5, floor - 5)) {} }
-                text x="30" y="158" { (parts::date(view, from_ms)) }
-                text x="590" y="158" text-anchor="end" { ((t.ago)(view.now_ms.saturating_sub(to_ms))) }
+                text x=(LEFT) y="178" { (parts::date(view, from_ms)) }
+                text x=(LEFT + WIDTH) y="178" text-anchor="end" { ((t.ago)(view.now_ms.saturating_sub(to_ms))) }
             }
             figcaption { (caption) @if timeline.cursor.is_some() { " " ((t.pet_life_newest)(EVENTS)) } }
         }

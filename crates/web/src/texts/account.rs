@@ -24,6 +24,7 @@ texts! {
         "A pet lives while others care. Give yours a name, a photo and a story.",
         "Ein Tier lebt, solange andere sich kümmern. Gib deinem einen Namen, ein Foto und eine Geschichte.";
     again: "A new story for", "Eine neue Geschichte für";
+    has_pet: "You have a living pet here already.", "Du hast hier schon ein lebendes Tier.";
     pet_legend: "Your pet", "Dein Tier";
     pet_name: "Its name", "Wie es heißt";
     photo: "A photo of it", "Ein Foto von ihm";
@@ -43,13 +44,19 @@ texts! {
         "Mindestens 10 Zeichen. Vier oder fünf zufällige Wörter sind schwer zu raten und leicht zu merken.";
     password_again: "The same password again", "Dasselbe Passwort noch einmal";
     warning:
-        "Nobody can reset this password, not even who runs this site: it never leaves your browser. If you forget it and lose your key file, the account is gone.",
-        "Niemand kann dieses Passwort zurücksetzen, auch nicht der Betreiber: es verlässt deinen Browser nie. Vergisst du es und verlierst die Schlüsseldatei, ist das Konto verloren.";
+        "Nobody can reset this password, not even who runs this site: it never leaves your browser. The key file is locked with it too. If you forget it the account is gone, unless you made a key file under another password.",
+        "Niemand kann dieses Passwort zurücksetzen, auch nicht der Betreiber: es verlässt deinen Browser nie. Auch die Schlüsseldatei ist damit verschlossen. Vergisst du es, ist das Konto verloren, außer du hast eine Schlüsseldatei unter einem anderen Passwort gemacht.";
     join_button: "Begin the story", "Die Geschichte beginnen";
     born: "Your pet is here!", "Dein Tier ist da!";
     key_file_why:
         "Keep a key file: it opens your account under the same password, on any device and without this server. The command line reads it too.",
         "Hebe eine Schlüsseldatei auf: sie öffnet dein Konto unter demselben Passwort, auf jedem Gerät und ohne diesen Server. Auch die Kommandozeile liest sie.";
+    key_file_other:
+        "Another password for the file (empty: the same)",
+        "Ein anderes Passwort für die Datei (leer: dasselbe)";
+    key_file_other_hint:
+        "A file under another password, both kept in a safe place, is your way back if you forget the one that you use.",
+        "Eine Datei unter einem anderen Passwort, beide sicher aufbewahrt, ist dein Weg zurück, falls du das vergisst, das du benutzt.";
     key_file_link: "Save the key file", "Schlüsseldatei speichern";
     key_file_button: "Make a key file", "Schlüsseldatei machen";
     to_pet: "To your pet", "Zu deinem Tier";
@@ -77,6 +84,6 @@ texts! {
     password_new: "The new password", "Das neue Passwort";
     renew: "Set a password with your key file", "Passwort mit der Schlüsseldatei setzen";
     renew_hint:
-        "If you forgot the password, or replaced your key with the command line: choose the newest key file. From then on the password opens what is in it, and this device signs with its keys.",
-        "Falls du das Passwort vergessen oder deinen Schlüssel auf der Kommandozeile ersetzt hast: wähle die neueste Schlüsseldatei. Danach öffnet das Passwort, was in ihr steht, und dieses Gerät unterschreibt mit ihren Schlüsseln.";
+        "If you forgot the password and have a key file under another one, or if you replaced your key with the command line: choose the newest key file. From then on the password opens what is in it, and this device signs with its keys.",
+        "Falls du das Passwort vergessen hast und eine Schlüsseldatei unter einem anderen hast, oder falls du deinen Schlüssel auf der Kommandozeile ersetzt hast: wähle die neueste Schlüsseldatei. Danach öffnet das Passwort, was in ihr steht, und dieses Gerät unterschreibt mit ihren Schlüsseln.";
 }

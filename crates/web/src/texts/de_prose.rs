@@ -78,7 +78,7 @@ pub(super) fn help(view: &View<'_>) -> Markup {
         h2 { "Was heißt „9 von 15, im heutigen Takt etwa einen Tag“?" }
         p { "Neun der fünfzehn Alter des Tiers sind übrig. Wie lange das ist, hängt davon ab, wie viel los ist: Der zweite Teil ist nach dem letzten Tag gerechnet." }
         h2 { "Ich habe mein Passwort verloren" }
-        p { "Niemand kann es zurücksetzen, denn niemand außer dir hatte es je. Deine Schlüsseldatei, falls du sie aufgehoben hast, öffnet dein Konto." }
+        p { "Niemand kann es zurücksetzen, denn niemand außer dir hatte es je. Eine Schlüsseldatei, die du unter einem anderen Passwort gemacht hast, öffnet dein Konto; die vom Anmelden ist mit dem verlorenen verschlossen." }
         h2 { "Warum wurde abgelehnt, was ich tat?" }
         p { "Die Seite nennt den Grund. Meist war das Tier gestorben, oder du hattest diesen Beitrag schon gestreichelt. " a href=(view.href("/ledger#rejects")) { "Alle Gründe" } " stehen im Kassenbuch." }
         h2 { "Was macht „Selbst nachprüfen“?" }

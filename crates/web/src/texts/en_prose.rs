@@ -77,7 +77,7 @@ pub(super) fn help(view: &View<'_>) -> Markup {
         h2 { "What does “9 of 15, about a day at today’s pace” mean?" }
         p { "Nine of the pet’s fifteen ages are left. How long that is depends on how much goes on: the second part is reckoned from the last day." }
         h2 { "I lost my password" }
-        p { "Nobody can reset it, because nobody but you ever had it. Your key file, if you kept it, opens your account." }
+        p { "Nobody can reset it, because nobody but you ever had it. A key file that you made under another password opens your account; the one from joining is locked with the password that you lost." }
         h2 { "Why was what I did refused?" }
         p { "The page tells the reason. Most often the pet had died, or you had patted this post before. " a href=(view.href("/ledger#rejects")) { "All reasons" } " are listed in the ledger." }
         h2 { "What does “check it yourself” do?" }

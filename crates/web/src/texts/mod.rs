@@ -100,6 +100,8 @@ pub struct Texts {
     pub nav_help: &'static str,
     pub nav_privacy: &'static str,
     pub search_label: &'static str,
+    /// A number with its digits grouped.
+    pub digits: fn(u64) -> String,
     pub search_placeholder: &'static str,
     pub search_button: &'static str,
 

@@ -206,7 +206,7 @@ async fn move_in(demo: &Demo, offices: &Offices) -> Result<Vec<Resident>, Failur
     for neighbour in &demo.neighbours[1..=RESIDENTS] {
         let character = neighbour.character;
         let account = neighbour.account.clone();
-        let story = "Has a second home, in another kennel.";
+        let story = "Has a second home, in another neighbourhood.";
         let name = format!("{} the Second", character.name);
         let born = demo.bear_in(&offices.kennel, &account, &character, &name, story).await?;
         let birth = born.id.into();
