@@ -27,6 +27,7 @@ before(async () => {
     name: ["/@anna", /Mochi/],
     tag: ["/tag/nap", /First nap of the day\./],
     search: ["/search?q=mochi", /Mochi/],
+    activity: [`/account/${card.owner}/activity`, /posted|Mochi/],
     notices: [`/account/${card.owner}/notices`, /Nobody came by/],
     posts: [`/posts?ids=${posted.id}`, /First nap of the day\./],
     market: ["/market", /./],
@@ -82,6 +83,45 @@ for (const colorScheme of ["light", "dark"]) {
     });
   }
 }
+
+test("no link leads nowhere", async () => {
+  const plain = await device(browser, service, { javaScriptEnabled: false });
+  const [waiting, seen] = [Object.values(reading).map(([path]) => path).filter((path) => path !== "/no-such-page"), new Set()];
+  while (waiting.length > 0 && seen.size < 200) {
+    const path = waiting.pop();
+    if (seen.has(path)) continue;
+    seen.add(path);
+    const response = await plain.context.request.get(service.url + path);
+    assert.equal(response.status(), 200, path);
+    if (!response.headers()["content-type"].startsWith("text/html")) continue;
+    await plain.page.setContent(await response.text(), { waitUntil: "domcontentloaded" });
+    const links = await plain.page.locator("a[href]").evaluateAll((all) => all.map((link) => link.getAttribute("href")));
+    waiting.push(...links.filter((link) => link.startsWith("/")).map((link) => link.replace(/#.*/, "")));
+  }
+  assert.ok(seen.size > 40, `${seen.size} pages`);
+  await plain.context.close();
+});
+
+test("feeds lead to proofs, and who is looked up by name is found", async () => {
+  const text = async (path) => (await fetch(service.url + path)).text();
+  const { items } = JSON.parse(await text("/feed.json"));
+  const atom = await text("/feed.atom");
+  assert.equal(items.length, 2, "a birth and a post");
+  for (const item of items) {
+    const proof = new URL(item._pitpet.proof);
+    assert.ok(atom.includes(proof.href));
+    assert.ok((await service.get(proof.pathname)).place.proof, item.title);
+  }
+  const { host } = new URL(service.url);
+  const asked = (resource) => fetch(`${service.url}/.well-known/webfinger?resource=${encodeURIComponent(resource)}`);
+  for (const resource of [`acct:anna@${host}`, `acct:Anna@${host}`, `${service.url}/@anna`]) {
+    const found = await asked(resource);
+    assert.equal(found.status, 200, resource);
+    assert.ok((await found.json()).aliases.includes(`${service.url}/@anna`));
+  }
+  assert.equal((await asked(`acct:nobody@${host}`)).status, 404);
+  assert.equal((await asked("acct:anna@elsewhere.example")).status, 400);
+});
 
 test("whoever is signed in is shown so, and in their language", async () => {
   const ben = await device(browser, service, { locale: "de-AT" });

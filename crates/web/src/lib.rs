@@ -52,6 +52,7 @@ async fn route(view: &View<'_>) -> Result<HttpResponse, Problem> {
         ["pet", birth] => pages::pet::page(view, birth).await,
         ["post", id] => pages::post::page(view, id).await,
         ["account", account] => pages::account::page(view, account).await,
+        ["account", account, "activity"] => pages::account::activity(view, account).await,
         ["account", account, "notices"] => pages::belongings::notices(view, account).await,
         ["posts"] => pages::belongings::posts(view).await,
         ["tag", tag] => pages::find::tag(view, tag).await,

@@ -1,21 +1,22 @@
-//! What an account did in a kennel, for whoever wants all data of their own.
+//! What an account did in a kennel, for whoever wants all data of their own, and for who looks what
+//! somebody did lately.
 //!
 //! No item lists an account's acts, because that would be a further write for every event of
 //! everybody, and few ever ask. The ledger has them: its blocks are gone through, a bounded number
 //! for each request, and only what the account signed is sent.
 
-use pitpet_chain::block::Block;
+use pitpet_chain::block::{Block, Change, Receipt};
 use pitpet_chain::body::Body;
 use pitpet_chain::codec::decode;
 use pitpet_chain::event::{Payload, SignedEvent};
-use pitpet_chain::hash::{AccountId, BlockHash};
+use pitpet_chain::hash::{AccountId, BlockHash, KennelId};
 
 use super::export::{SEGMENT_BLOCKS, SEGMENT_BYTES, StoredBody};
-use super::{Queries, base64_of, cards};
-use crate::api::{ActView, ActsView, Problem};
-use crate::head::damaged;
+use super::{PAGE_MAX, Queries, base64_of, cards};
+use crate::api::{ActView, ActsView, EntriesView, Problem};
+use crate::head::{LedgerError, damaged};
 use crate::items::{self, Fields};
-use crate::ports::{Attributes, Consistency, Key, Order, Query};
+use crate::ports::{Attributes, Consistency, Item, Key, Order, Query};
 use crate::problem::bad_field;
 
 /// Blocks that are read at once: at most 400 KB each, so that they fit memory.
@@ -54,22 +55,69 @@ impl Queries {
         let (mut acts, mut size, mut next) = (Vec::new(), 0, last + 1);
         for chunk in tracks.chunks(BLOCKS_AT_ONCE) {
             if size > SEGMENT_BYTES {
-                let first = chunk.first().and_then(|track| track.key.sk.strip_prefix("T#")?.parse().ok());
-                next = first.ok_or_else(|| damaged("a track"))?;
+                next = chunk.first().map_or(Ok(next), height_of)?;
                 break;
             }
-            let mut keys = Vec::new();
-            for track in chunk.iter().filter(|track| track.attributes.number("event_count") != Ok(0)) {
-                let height = track.key.sk.strip_prefix("T#").and_then(|height| height.parse().ok());
-                let hash = BlockHash(track.attributes.digest("hash")?);
-                keys.push(items::block(&founding.kennel, height.ok_or_else(|| damaged("a track"))?, &hash));
-            }
-            for block in self.blocks_at(&keys).await? {
+            for block in self.blocks_at(&blocks_of(&founding.kennel, chunk)?).await? {
                 size += block.len();
                 self.acts_in(&account, &block, &mut acts).await?;
             }
         }
         Ok(ActsView { acts, cursor: (next <= published).then(|| next.to_string()) })
+    }
+
+    /// What an account did around pets in a kennel, newest first: in the newest blocks below the height that
+    /// the cursor names, as many as a segment of an export has, and no more of them once a page is full.
+    ///
+    /// # Errors
+    /// A problem with status 404 if there is no such kennel or name.
+    pub async fn activity(
+        &self,
+        kennel: &str,
+        account: &str,
+        cursor: Option<&str>,
+    ) -> Result<EntriesView, Problem> {
+        let founding = self.founding(kennel).await?;
+        let account = self.account_id(account).await?;
+        let published = self.head(&founding).await?.published_height;
+        let below: u64 = match cursor {
+            Some(cursor) => cursor.parse().map_err(|_| {
+                bad_field("cursor", "The cursor must be one that this server gave for this list.")
+            })?,
+            None => published + 1,
+        };
+        let Some(last) = below.min(published + 1).checked_sub(1) else {
+            return Ok(EntriesView { entries: Vec::new(), cursor: None });
+        };
+        let first = last.saturating_sub(SEGMENT_BLOCKS - 1);
+        let query = Query {
+            pk: items::chain(&founding.kennel),
+            from: items::track_sk(first),
+            to: items::track_sk(last),
+            order: Order::Descending,
+            limit: SEGMENT_BLOCKS as u32,
+            consistency: Consistency::Eventual,
+        };
+        let tracks = self.table.query(&query).await?;
+        let (mut keys, mut next) = (Vec::new(), first);
+        for chunk in tracks.chunks(BLOCKS_AT_ONCE) {
+            for block in self.blocks_at(&blocks_of(&founding.kennel, chunk)?).await? {
+                entries_in(&account, &block, &mut keys)?;
+            }
+            if keys.len() >= PAGE_MAX as usize {
+                next = chunk.last().map_or(Ok(first), height_of)?;
+                break;
+            }
+        }
+        let read = self.read_all(keys.clone()).await?;
+        let found: Vec<Item> = keys
+            .into_iter()
+            .filter_map(|key| Some(Item { attributes: read.get(&key)?.clone(), key }))
+            .collect();
+        Ok(EntriesView {
+            entries: self.describe(&found).await?,
+            cursor: (next > 1).then(|| next.to_string()),
+        })
     }
 
     /// The bytes of published blocks.
@@ -115,6 +163,42 @@ impl Queries {
         }
         Ok(())
     }
+}
+
+/// The height that a track is of.
+fn height_of(track: &Item) -> Result<u64, LedgerError> {
+    let height = track.key.sk.strip_prefix("T#").and_then(|height| height.parse().ok());
+    height.ok_or_else(|| damaged("a track"))
+}
+
+/// The keys of the blocks of tracks, of those that hold events.
+fn blocks_of(kennel: &KennelId, tracks: &[Item]) -> Result<Vec<Key>, Problem> {
+    let mut keys = Vec::new();
+    for track in tracks.iter().filter(|track| track.attributes.number("event_count") != Ok(0)) {
+        let hash = BlockHash(track.attributes.digest("hash")?);
+        keys.push(items::block(kennel, height_of(track)?, &hash));
+    }
+    Ok(keys)
+}
+
+/// Adds the keys of the timelines' entries of what an account did in a block, newest first.
+fn entries_in(account: &AccountId, bytes: &[u8], keys: &mut Vec<Key>) -> Result<(), Problem> {
+    let block: Block = decode(bytes).map_err(|_| damaged("a block"))?;
+    for (index, (event, receipt)) in block.events.iter().zip(&block.receipts).enumerate().rev() {
+        let index = u32::try_from(index).map_err(|_| damaged("a block"))?;
+        let signed = SignedEvent::read(&event.0).map_err(|_| damaged("a block's event"))?;
+        if signed.event.account != *account {
+            continue;
+        }
+        let receipt: Receipt = decode(&receipt.0).map_err(|_| damaged("a block's receipt"))?;
+        let pet = receipt.changes.iter().rev().find_map(|change| match change {
+            Change::Pet(pet) => Some(pet.birth),
+            Change::Order(order) => Some(order.pet),
+            _ => None,
+        });
+        keys.extend(pet.map(|pet| items::timeline(&pet, block.header.height, index)));
+    }
+    Ok(())
 }
 
 fn act(block: &Block, index: u32, event: &[u8], signed: &SignedEvent, body: Option<&Attributes>) -> ActView {

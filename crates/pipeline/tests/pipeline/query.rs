@@ -14,6 +14,7 @@ use pitpet_pipeline::api::{BlocksView, EntriesView, EventView, EventsView, Kenne
 use pitpet_pipeline::checkpoint::{self, Claim};
 use pitpet_pipeline::http::{self, Answer, HttpRequest, HttpResponse};
 use pitpet_pipeline::items;
+use pitpet_pipeline::message::Entry;
 use pitpet_pipeline::ports::Objects as _;
 use pitpet_pipeline::query::{Queries, Ranking};
 use pitpet_simulator::town::{QUICK, RULES, id_of};
@@ -448,4 +449,40 @@ async fn what_became_of_several_events_is_asked_at_once() {
         let problem: Problem = serde_json::from_slice(&answer.body).expect("a problem");
         assert_eq!((answer.status, problem.field.as_deref()), (400, Some(field)));
     }
+}
+
+#[tokio::test]
+async fn what_an_account_did_is_found_newest_first() {
+    let (town, ids) = with_posts(1).await;
+    let miner = town.miner();
+    let mut visitor = Player::new(&town, 10);
+    let mine = async |entry: &Entry| {
+        town.send(vec![entry.clone()]);
+        assert_eq!(town.mine_once(&miner).await.accepted, 1);
+    };
+    let comment = visitor.comment(ids[1], "Well said.");
+    mine(&comment).await;
+    // More blocks than one page looks through.
+    for seed in 11..=150 {
+        let mut other = Player::new(&town, seed);
+        let birth = other.birth("Another", town.head().await.hash);
+        mine(&birth).await;
+        mine(&other.post(id_of(&birth), "Here, too.")).await;
+    }
+    let own = visitor.birth("Own", town.head().await.hash);
+    mine(&own).await;
+    let expected = [id_of(&own).to_string(), id_of(&comment).to_string()];
+    let queries = town.queries();
+    let account = visitor.account().to_string();
+    let mut found = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = queries.activity("first", &account, cursor.as_deref()).await.expect("it runs");
+        found.extend(page.entries.into_iter().map(|entry| entry.id));
+        cursor = page.cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found, expected);
 }

@@ -5,10 +5,10 @@ use pitpet_chain::hash::BirthHash;
 use pitpet_pipeline::api::Problem;
 use pitpet_pipeline::http::HttpResponse;
 
-use super::post::Who;
+use super::post::{Links, Who, visit};
 use crate::layout::{self, Page};
 use crate::parts;
-use crate::view::View;
+use crate::view::{View, encoded};
 
 /// Posts shown.
 const POSTS: u32 = 12;
@@ -64,6 +64,7 @@ pub(crate) async fn page(view: &View<'_>, account: &str) -> Result<HttpResponse,
         }
         @if !before.is_empty() { section data-pets="before" { h2 { (t.account_before) } (before_cards) } }
         @if !posts.is_empty() { section { h2 { (t.account_activity) } (post_cards) } }
+        p { a href=(view.href(format!("/account/{}/activity", found.id))) { (b.activity) } }
         p.small.soft { (t.account_id) " " code { (found.id) } }
     };
     let path = match found.names.first() {
@@ -83,6 +84,53 @@ pub(crate) async fn page(view: &View<'_>, account: &str) -> Result<HttpResponse,
             canonical: Some(&path),
             picture: picture.as_deref(),
             feed: Some(&format!("{path}/feed")),
+            main,
+            ..Page::default()
+        },
+    ))
+}
+
+/// What an account did lately, in each kennel where it acts; behind `in` and a cursor, what it did before in one.
+///
+/// # Errors
+/// A problem with status 404 if the name isn't registered.
+pub(crate) async fn activity(view: &View<'_>, account: &str) -> Result<HttpResponse, Problem> {
+    let b = super::belongings::texts(view);
+    let found = view.queries.account(account).await?;
+    let who = Who::of(view, &found.id, found.names.first());
+    let (only, cursor) = (view.request.parameter("in"), view.request.parameter("cursor"));
+    let mut lists = Vec::new();
+    for holding in found.kennels.iter().filter(|holding| only.is_none_or(|only| only == holding.label)) {
+        let acts =
+            view.queries.activity(&holding.kennel, &found.id, cursor.filter(|_| only.is_some())).await?;
+        lists.push((holding.label.as_str(), acts));
+    }
+    let main = html! {
+        h1 { (b.activity) }
+        p.lead { a href=(who.href) { bdi { (who.name) } } }
+        @if lists.is_empty() { p.soft { (b.activity_none) } }
+        @for (label, acts) in &lists {
+            section {
+                @if lists.len() > 1 { h2 { (label) } }
+                @if acts.entries.is_empty() { p.soft { (b.activity_none) } }
+                @else {
+                    ol.line {
+                        @for entry in &acts.entries {
+                            (visit(view, entry, entry.pet_name.as_deref().unwrap_or(view.t.erased_name), &who, Links::Around))
+                        }
+                    }
+                }
+                (parts::more(view, &format!("/account/{}/activity?in={}", found.id, encoded(label)), acts.cursor.as_deref()))
+            }
+        }
+    };
+    Ok(layout::page(
+        view,
+        &Page {
+            title: b.activity,
+            description: b.activity,
+            kind: "activity",
+            unlisted: true,
             main,
             ..Page::default()
         },

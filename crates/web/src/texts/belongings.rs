@@ -14,6 +14,8 @@ macro_rules! texts {
 }
 
 texts! {
+    activity: "What they did lately", "Was sie zuletzt taten";
+    activity_none: "Nothing lately.", "In letzter Zeit nichts.";
     notices: "What happened", "Was geschah";
     notices_lead:
         "What others did for the living pets of this account.",
