@@ -69,7 +69,8 @@ export async function send(own, kennelName, kind, fields, progress, onWaiting) {
   const account = await insist(() => known(own), onWaiting);
   const holding = account?.kennels.find((holding) => holding.kennel === kennel.id);
   const isOffice = kind === "moderate";
-  const key = keyAmong(own, isOffice ? kennel.moderators : [holding?.key ?? []].flat());
+  const offices = isOffice && (await insist(() => get(`/v1/kennels/${kennel.id}/offices`), onWaiting));
+  const key = keyAmong(own, offices ? offices.moderators : [holding?.key ?? []].flat());
   const now = Date.now();
   // An office's nonces are times that have passed by the miner's clock: above all that were used so far is its head's.
   const nonce = isOffice ? kennel.timestamp_ms + 1 : Math.max(now, (holding?.nonce ?? 0) + 1);
