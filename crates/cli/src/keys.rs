@@ -187,7 +187,8 @@ impl KeyDir {
         // Who was given the file may have named it otherwise.
         name.clone_into(&mut account.name);
         if self.show(name)?.public.is_none() {
-            self.write_public(&account)?;
+            // For later: what is asked for now does not need it, in a directory that can't be written to neither.
+            let _ = self.write_public(&account);
         }
         Ok(account)
     }

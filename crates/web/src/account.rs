@@ -181,6 +181,21 @@ fn belongings(view: &View<'_>) -> Markup {
     }
 }
 
+/// A new password, typed twice.
+fn new_password(t: &AccountTexts, id: &str) -> Markup {
+    let again = format!("{id}-again");
+    html! {
+        p.field {
+            label for=(id) { (t.password_new) }
+            input id=(id) type="password" required minlength=(pitpet_keys::password::CHARS_MIN) autocomplete="new-password";
+        }
+        p.field {
+            label for=(again) { (t.password_again) }
+            input id=(again) type="password" required autocomplete="new-password";
+        }
+    }
+}
+
 /// `/me`.
 fn me(view: &View<'_>, t: &AccountTexts) -> Markup {
     html! {
@@ -221,14 +236,7 @@ fn me(view: &View<'_>, t: &AccountTexts) -> Markup {
                     label for="password-old" { (t.password_old) }
                     input #password-old type="password" required autocomplete="current-password";
                 }
-                p.field {
-                    label for="password-new" { (t.password_new) }
-                    input #password-new type="password" required minlength=(pitpet_keys::password::CHARS_MIN) autocomplete="new-password";
-                }
-                p.field {
-                    label for="password-new-again" { (t.password_again) }
-                    input #password-new-again type="password" required autocomplete="new-password";
-                }
+                (new_password(t, "password-new"))
                 p.warning { (t.warning) }
                 p { button type="submit" { (t.change_password) } }
                 p #new-password-problem .problem role="status" {}
@@ -245,14 +253,7 @@ fn me(view: &View<'_>, t: &AccountTexts) -> Markup {
                     label for="renew-file-password" { (t.file_password) }
                     input #renew-file-password type="password" required autocomplete="off";
                 }
-                p.field {
-                    label for="renew-password" { (t.password_new) }
-                    input #renew-password type="password" required minlength=(pitpet_keys::password::CHARS_MIN) autocomplete="new-password";
-                }
-                p.field {
-                    label for="renew-password-again" { (t.password_again) }
-                    input #renew-password-again type="password" required autocomplete="new-password";
-                }
+                (new_password(t, "renew-password"))
                 p { button type="submit" { (t.renew) } }
                 p #renew-problem .problem role="status" {}
             }

@@ -208,7 +208,7 @@ fn json_feed(view: &View<'_>, feed: &Feed) -> String {
 /// Who may look where, and where the map is.
 pub(crate) fn robots(view: &View<'_>) -> HttpResponse {
     let text = format!(
-        "User-agent: *\nDisallow: /v1/\nDisallow: /search\nSitemap: {}\n",
+        "User-agent: *\nDisallow: /v1/\nDisallow: /search\nDisallow: /account/*/activity\nSitemap: {}\n",
         view.absolute("/sitemap.xml")
     );
     HttpResponse::new(200, "text/plain; charset=utf-8", text)

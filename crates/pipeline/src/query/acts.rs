@@ -31,12 +31,7 @@ impl Queries {
     pub async fn acts(&self, kennel: &str, account: &str, cursor: Option<&str>) -> Result<ActsView, Problem> {
         let founding = self.founding(kennel).await?;
         let account = self.account_id(account).await?;
-        let from: u64 = match cursor {
-            Some(cursor) => cursor.parse().map_err(|_| {
-                bad_field("cursor", "The cursor must be one that this server gave for this list.")
-            })?,
-            None => 0,
-        };
+        let from = asked_height(cursor)?.unwrap_or(0);
         let published = self.head(&founding).await?.published_height;
         if from > published {
             return Ok(ActsView { acts: Vec::new(), cursor: None });
@@ -80,12 +75,7 @@ impl Queries {
         let founding = self.founding(kennel).await?;
         let account = self.account_id(account).await?;
         let published = self.head(&founding).await?.published_height;
-        let below: u64 = match cursor {
-            Some(cursor) => cursor.parse().map_err(|_| {
-                bad_field("cursor", "The cursor must be one that this server gave for this list.")
-            })?,
-            None => published + 1,
-        };
+        let below = asked_height(cursor)?.unwrap_or(published + 1);
         let Some(last) = below.min(published + 1).checked_sub(1) else {
             return Ok(EntriesView { entries: Vec::new(), cursor: None });
         };
@@ -163,6 +153,12 @@ impl Queries {
         }
         Ok(())
     }
+}
+
+/// The height that a cursor names.
+fn asked_height(cursor: Option<&str>) -> Result<Option<u64>, Problem> {
+    let wrong = |_| bad_field("cursor", "The cursor must be one that this server gave for this list.");
+    cursor.map(|cursor| cursor.parse().map_err(wrong)).transpose()
 }
 
 /// The height that a track is of.

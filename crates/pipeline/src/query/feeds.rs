@@ -195,7 +195,7 @@ impl Queries {
         let pet = decode::<Post>(card.bytes("record")?).map_err(|_| damaged("a post's card"))?.pet;
         let index = u32::try_from(place.number("index")?).map_err(|_| damaged("a place"))?;
         let first = items::entry_sk(place.number("height")?, index);
-        let last = items::entry_sk(card.number("record_height")? + 1, 0);
+        let last = items::entry_sk(card.number("record_height")?.saturating_add(1), 0);
         let mut to = cursor.unwrap_or(&last).min(&last).to_owned();
         let limit = limit.clamp(1, PAGE_MAX);
         let (mut visits, mut rest) = (Vec::new(), None);

@@ -165,6 +165,7 @@ impl Queries {
     /// A problem.
     pub async fn ranked(&self, ranking: Ranking, skip: usize, limit: usize) -> Result<Vec<Ranked>, Problem> {
         let kennels = self.merged_heads().await?;
+        let most = skip.saturating_add(limit);
         let mut all: Vec<(Rank, Pet, usize)> = Vec::new();
         for (at, (founding, head)) in kennels.iter().enumerate() {
             let ttl = founding.genesis.parameters.ttl;
@@ -179,9 +180,9 @@ impl Queries {
                     })
                     .collect();
                 // Of each kennel no more than the page can show.
-                if pets.len() > skip + limit {
-                    pets.select_nth_unstable_by_key(skip + limit, |(rank, _)| *rank);
-                    pets.truncate(skip + limit);
+                if pets.len() > most {
+                    pets.select_nth_unstable_by_key(most, |(rank, _)| *rank);
+                    pets.truncate(most);
                 }
                 pets.into_iter().map(|(rank, pet)| (rank, pet.clone(), at)).collect::<Vec<_>>()
             };

@@ -64,7 +64,7 @@ pub(crate) async fn page(view: &View<'_>, account: &str) -> Result<HttpResponse,
         }
         @if !before.is_empty() { section data-pets="before" { h2 { (t.account_before) } (before_cards) } }
         @if !posts.is_empty() { section { h2 { (t.account_activity) } (post_cards) } }
-        p { a href=(view.href(format!("/account/{}/activity", found.id))) { (b.activity) } }
+        p { a rel="nofollow" href=(view.href(format!("/account/{}/activity", found.id))) { (b.activity) } }
         p.small.soft { (t.account_id) " " code { (found.id) } }
     };
     let path = match found.names.first() {
