@@ -55,7 +55,7 @@ const STAGES: Readonly<Record<string, Omit<Settings, 'stage'>>> = {
     alarmEmail: '',
     siteUrl: '',
     certificate: '',
-    searchWords: 3,
+    searchWords: 12,
     apiHost: '',
   },
   prod: {
@@ -71,7 +71,7 @@ const STAGES: Readonly<Record<string, Omit<Settings, 'stage'>>> = {
     alarmEmail: '',
     siteUrl: '',
     certificate: '',
-    searchWords: 3,
+    searchWords: 12,
     apiHost: '',
   },
 };

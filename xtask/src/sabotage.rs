@@ -37,26 +37,35 @@ struct Breakage {
     seen_by: &'static str,
 }
 
+impl Breakage {
+    /// What it makes of its file.
+    fn apply(&self, sound: &str) -> anyhow::Result<String> {
+        let Self { file, from, to, .. } = self;
+        ensure!(sound.matches(from).count() == 1, "{file} has {from:?} not once: mend this task");
+        Ok(sound.replacen(from, to, 1))
+    }
+}
+
 const BREAKAGES: [Breakage; 6] = [
     Breakage {
         name: "an IAM action less",
         file: "infra/lib/permissions.ts",
-        from: "'sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'",
-        to: "'sqs:DeleteMessage', 'sqs:GetQueueAttributes'",
+        from: "'sqs:ReceiveMessage',",
+        to: "",
         seen_by: "each role may do exactly Miner",
     },
     Breakage {
         name: "an IAM action more",
         file: "infra/lib/permissions.ts",
-        from: "items('Query', 'A#*'),",
-        to: "items('Query', 'A#*'),\n        items('DeleteItem', 'A#*'),",
+        from: "items('Query', 'A#*', 'R#*', 'S#*'),",
+        to: "items('Query', 'A#*', 'R#*', 'S#*'),\n        items('BatchGetItem', 'A#*'),",
         seen_by: "each role may do exactly Ingest",
     },
     Breakage {
         name: "a partition more",
         file: "infra/lib/permissions.ts",
-        from: "items('PutItem', 'NAME#*', 'W#*'),",
-        to: "items('PutItem', 'NAME#*', 'W#*', 'K#*'),",
+        from: "items('PutItem', 'NAME#*', 'Q#*', 'R#*', 'S#*', 'W#*'),",
+        to: "items('PutItem', 'NAME#*', 'Q#*', 'R#*', 'S#*', 'W#*', 'K#*'),",
         seen_by: "each role may do exactly Ingest",
     },
     Breakage {
@@ -145,12 +154,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     symlink(&modules, copy.join("infra/node_modules"))?;
     let found = red_tests(&copy)?;
     ensure!(found.is_empty(), "tests of the CDK app are red even before it is broken: {found:?}");
-    for Breakage { name, file, from, to, seen_by } in BREAKAGES {
-        let path = copy.join(file);
+    for breakage in BREAKAGES {
+        let path = copy.join(breakage.file);
         let sound = fs::read_to_string(&path)?;
-        ensure!(sound.matches(from).count() == 1, "{file} has {from:?} not once: mend this task");
-        fs::write(&path, sound.replacen(from, to, 1))?;
-        tell(name, seen_by, &red_tests(&copy)?);
+        fs::write(&path, breakage.apply(&sound)?)?;
+        tell(breakage.name, breakage.seen_by, &red_tests(&copy)?);
         fs::write(&path, sound)?;
     }
     fs::remove_dir_all(&work)?;
@@ -236,4 +244,19 @@ fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The whole task is too long for the gate; that it can still be done is not.
+    #[test]
+    fn every_breakage_finds_what_it_breaks() {
+        for breakage in BREAKAGES {
+            let sound = fs::read_to_string(workspace().join(breakage.file)).expect("the file");
+            let broken = breakage.apply(&sound).expect("its place");
+            assert_ne!(broken, sound, "{}", breakage.name);
+        }
+    }
 }
