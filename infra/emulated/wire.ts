@@ -34,11 +34,12 @@ export function isCommit(call: Call): boolean {
 export function isOfVisit(call: Call): boolean {
   if (call.operation !== 'BatchWriteItem') return false;
   interface Batch {
-    RequestItems: Record<string, { PutRequest?: { Item: Record<'pk' | 'sk', { S: string }> } }[]>;
+    RequestItems: Record<string, { PutRequest?: { Item: { pk: { S: string }; post?: unknown } } }[]>;
   }
   const { RequestItems } = JSON.parse(call.body) as Batch;
   const written = Object.values(RequestItems).flatMap((writes) => writes.flatMap(({ PutRequest }) => PutRequest?.Item ?? []));
-  return written.some(({ pk, sk }) => pk.S.startsWith('O#') && sk.S.startsWith('E#'));
+  // An entry of the pet's timeline that names the post.
+  return written.some(({ pk, post }) => pk.S.startsWith('P#') && post !== undefined);
 }
 
 /** Stands between the functions and the cloud. */
