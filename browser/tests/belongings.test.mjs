@@ -239,6 +239,16 @@ test("after a rekey each key signs where it is the current one, and the newest k
   await shown(second.page);
   assert.match(await second.page.textContent("#bookmarks"), /Bones again\./);
   assert.equal(await second.page.textContent("#list-problem"), "");
+  const wallet = (await second.page.getAttribute("script[src$='/app.js']", "src")).replace("app.js", "wallet.js");
+  const exported = await second.page.evaluate(async (wallet) => {
+    const { keysOf, own } = await import(wallet);
+    const all = keysOf(await own()).flatMap(({ signer, cipher }) => [
+      crypto.subtle.exportKey("pkcs8", signer),
+      crypto.subtle.exportKey("raw", cipher),
+    ]);
+    return Promise.all(all.map((key) => key.then(() => "exported", (error) => error.name)));
+  }, wallet);
+  assert.deepEqual(exported, Array(4).fill("InvalidAccessError"), "neither the newest key nor the older one can be read out");
   for (const pet of [home, born.id]) assert.equal((await post(second.page, pet, "Here I am.")).state, "mined");
   await open(second.page, `/pet/${pets.anna}`);
   await newestPost(second.page).locator("[data-bookmark]").click();

@@ -15,7 +15,7 @@ pub(crate) fn is_read() -> bool {
 
 /// The queue holds these events.
 pub(crate) fn queued(kennel: &KennelId, events: &[EventId]) {
-    if is_read() && !events.is_empty() {
+    if !events.is_empty() {
         tracing::info!(target: TARGET, %kennel, events = listed(events), "events queued");
     }
 }

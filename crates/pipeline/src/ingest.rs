@@ -135,22 +135,21 @@ impl Ingest {
             return Ok(results);
         }
         for (outcome, (kennel, places)) in self.queue.send(&outgoing).await.into_iter().zip(places) {
-            if outcome.is_ok() {
-                let queued: Vec<EventId> =
-                    places.iter().filter_map(|at| results[*at].as_ref().ok().copied()).collect();
-                event_log::queued(&kennel, &queued);
+            let sent = places.iter().filter_map(|at| Some((*at, *results[*at].as_ref().ok()?)));
+            let sent: Vec<(usize, EventId)> = sent.collect();
+            let Err(error) = outcome else {
+                let ids: Vec<EventId> = sent.into_iter().map(|(_, id)| id).collect();
+                event_log::queued(&kennel, &ids);
                 continue;
-            }
-            for at in places {
-                let Ok(id) = results[at] else { continue };
-                match &outcome {
-                    Ok(()) => {}
-                    Err(QueueError::Throttled) => results[at] = Err((Some(id), busy())),
-                    Err(error) => {
-                        let span = tracing::error_span!("event", %kennel, event = %id);
-                        results[at] = Err((Some(id), span.in_scope(|| unavailable(error))));
+            };
+            for (at, id) in sent {
+                let problem = match &error {
+                    QueueError::Throttled => busy(),
+                    error => {
+                        tracing::error_span!("event", %kennel, event = %id).in_scope(|| unavailable(error))
                     }
-                }
+                };
+                results[at] = Err((Some(id), problem));
             }
         }
         Ok(results)

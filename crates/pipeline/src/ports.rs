@@ -3,17 +3,19 @@
 //! Deliberately absent: SDK types, retries (an adapter retries what is safe to retry, within a
 //! bound, and then says `Throttled` or `Unavailable`), and any rule of the chain.
 //!
-//! What four of the ports promise is a suite each in `conformance`, which these adapters run:
+//! What each of the ports promises is a suite in `conformance`, which these adapters run:
 //!
 //! | port | adapters |
 //! |---|---|
 //! | [`Table`] | DynamoDB's over an embedded engine (`crates/aws`); in memory (`crates/simulator`) |
 //! | [`Queue`], [`DeadLetters`] | SQS's (`crates/aws`); the embedded queue's (`crates/local`); in memory |
 //! | [`Objects`] | a folder's and S3's (`crates/aws`); in memory |
+//! | [`ModuleHost`] | the native rules and the host of replicas (here); wasmer's (`functions/miner`) |
+//! | [`Clock`] | the system's (`crates/aws`); the simulator's |
 //!
-//! Those of SQS and S3 run it where an emulated cloud is given. [`Clock`] and [`ModuleHost`] have no
-//! suite: the native rules and the module in Wasm are held together by golden vectors, which both
-//! have to answer byte for byte (`cargo xtask module check`).
+//! Those of SQS and S3 run it where an emulated cloud is given. That the native rules and the module in
+//! Wasm decide alike is held by golden vectors, which both have to answer byte for byte (`cargo xtask
+//! module check`).
 
 use std::collections::BTreeMap;
 

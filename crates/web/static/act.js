@@ -26,7 +26,7 @@ async function finish(key, draft, base, bits, progress) {
 }
 
 /** What the server knows of an account; nothing if it has not acted yet. */
-async function known(own) {
+export async function accountOf(own) {
   try {
     return await get(`/v1/accounts/${own.account}`);
   } catch (error) {
@@ -50,8 +50,8 @@ function keyAmong(own, current) {
 /** Signs a request that is no event; gives it as base64. */
 export async function request(own, kind, ...fields) {
   // Who holds one key signs by it, and is told by the server if it was replaced.
-  const account = keysOf(own).length > 1 ? await known(own) : undefined;
-  const key = account ? keyAmong(own, account.kennels.flatMap((holding) => holding.key ?? [])) : keysOf(own).at(-1);
+  const account = keysOf(own).length > 1 ? await accountOf(own) : undefined;
+  const key = keyAmong(own, account?.kennels.flatMap((holding) => holding.key ?? []) ?? []);
   const [draft, base] = await keys(
     "request_draft", kind, fromHex(own.account), fromHex(key.key), Date.now() + REQUEST_MS, ...fields,
   );
@@ -66,11 +66,13 @@ export const kennelOf = (name) => get(`/v1/kennels/${encodeURIComponent(name)}`)
  */
 export async function send(own, kennelName, kind, fields, progress, onWaiting) {
   const kennel = await insist(() => kennelOf(kennelName), onWaiting);
-  const account = await insist(() => known(own), onWaiting);
+  const account = await insist(() => accountOf(own), onWaiting);
   const holding = account?.kennels.find((holding) => holding.kennel === kennel.id);
   const isOffice = kind === "moderate";
-  const offices = isOffice && (await insist(() => get(`/v1/kennels/${kennel.id}/offices`), onWaiting));
-  const key = keyAmong(own, offices ? offices.moderators : [holding?.key ?? []].flat());
+  const current = isOffice
+    ? (await insist(() => get(`/v1/kennels/${kennel.id}/offices`), onWaiting)).moderators
+    : holding?.key ? [holding.key] : [];
+  const key = keyAmong(own, current);
   const now = Date.now();
   // An office's nonces are times that have passed by the miner's clock: above all that were used so far is its head's.
   const nonce = isOffice ? kennel.timestamp_ms + 1 : Math.max(now, (holding?.nonce ?? 0) + 1);

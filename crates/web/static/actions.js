@@ -1,8 +1,7 @@
 // The buttons of posts, pets and orders: pat, share, comment, gift, post, offer, bid, take, cancel. An action shows at once, walks from queued to its
 // block, and is taken back with the reason if the rules refuse it.
 
-import { kennelOf, mined, send } from "./act.js";
-import { get } from "./api.js";
+import { accountOf, kennelOf, mined, send } from "./act.js";
 import { fromHex, number } from "./bytes.js";
 import { labelled, make } from "./dom.js";
 import { keys } from "./keys.js";
@@ -84,8 +83,8 @@ async function askOrder(place) {
 
 /** What an account has to give in a town. */
 async function purseOf(own, kennel) {
-  const { kennels } = await get(`/v1/accounts/${own.account}`);
-  return kennels.find((holding) => holding.kennel === kennel) ?? { granted: 0, free: 0 };
+  const account = await accountOf(own);
+  return account?.kennels.find((holding) => holding.kennel === kennel) ?? { granted: 0, free: 0 };
 }
 
 /** Shows a comment at once where the comments are; gives what takes it back. */

@@ -1,6 +1,6 @@
 // /join: an account with a name, a password and a key file, and its pet. Whoever is signed in begins a new story.
 
-import { keyFile, mined, request, send, setPassword } from "./act.js";
+import { accountOf, keyFile, mined, request, send, setPassword } from "./act.js";
 import { get, post } from "./api.js";
 import { random } from "./bytes.js";
 import { byId, make, path, showAccount } from "./dom.js";
@@ -20,9 +20,9 @@ function placeFor(account) {
 }
 
 /** The pet that an account has living where a birth would go; nothing if there is none. */
-async function livingPet(account) {
-  const [{ id }, { kennels }] = await Promise.all([placeFor(account), get(`/v1/accounts/${account}`)]);
-  return kennels.find((holding) => holding.kennel === id)?.pet;
+async function livingPet(own) {
+  const [{ id }, account] = await Promise.all([placeFor(own.account), accountOf(own)]);
+  return account?.kennels.find((holding) => holding.kennel === id)?.pet;
 }
 
 /** The steps of joining, each with its state. */
@@ -63,7 +63,7 @@ export async function join() {
   byId("account-part").hidden = byId("account-part").disabled = Boolean(account);
   byId("again").hidden = !account;
   // Where a pet of theirs lives, another one can't be born: better told before a photo is chosen.
-  const home = account && (await livingPet(account.account).catch(() => undefined));
+  const home = account && (await livingPet(account).catch(() => undefined));
   if (home) {
     byId("has-pet-link").href = path(`/pet/${home}`);
     byId("has-pet").hidden = false;

@@ -1,8 +1,7 @@
 // /me: the account of this device. What needs the keys themselves asks for the password again: the browser doesn't give
 // them out, to this page neither.
 
-import { keyFile, openKeyFile, openVault, readKeyring, setPassword } from "./act.js";
-import { get } from "./api.js";
+import { accountOf, keyFile, openKeyFile, openVault, readKeyring, setPassword } from "./act.js";
 import { toHex } from "./bytes.js";
 import { byId, make, path } from "./dom.js";
 import { belongings } from "./own.js";
@@ -15,10 +14,7 @@ const PATIENCE_MS = 3_000;
 
 async function holdings(account) {
   const list = byId("holdings");
-  const known = await get(`/v1/accounts/${account.account}`).catch((error) => {
-    if (error.status === 404) return { kennels: [] };
-    throw error;
-  });
+  const known = (await accountOf(account)) ?? { kennels: [] };
   const living = known.kennels.filter((holding) => holding.pet).length;
   for (const holding of known.kennels) list.append(make("li", {}, T.treats(holding.granted, holding.free)));
   // Name, photo and life as the pet's own page has them.

@@ -1,6 +1,6 @@
 // What /me shows besides the account: what happened, bookmarks, mutes, the profile, and all of one's data in a file.
 
-import { request } from "./act.js";
+import { accountOf, request } from "./act.js";
 import { get, post } from "./api.js";
 import { toggle } from "./belongings.js";
 import { concat, fromHex, sha256, utf8 } from "./bytes.js";
@@ -137,10 +137,7 @@ async function actsIn(own, { kennel, label }, say) {
 
 /** Everything that the account has here, as it is served. */
 async function gather(own, say) {
-  const account = await get(`/v1/accounts/${own.account}`).catch((error) => {
-    if (error.status === 404) return { names: [], kennels: [] };
-    throw error;
-  });
+  const account = (await accountOf(own)) ?? { names: [], kennels: [] };
   const page = await load(path(`/account/${own.account}`));
   const links = Array.from(page.querySelectorAll("main a.name[href*='/pet/']"), (link) =>
     new URL(link.href).pathname.split("/").pop(),

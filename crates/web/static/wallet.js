@@ -46,7 +46,7 @@ async function cipherOf(seed, usages) {
   return crypto.subtle.deriveKey(how, made, { name: "AES-GCM", length: 256 }, false, usages);
 }
 
-/** What the browser keeps of a key: `{ key, signer, cipher }`; erases the seed. An older key only opens a list. */
+/** What the browser keeps of a key: `{ key, signer, cipher }`; erases the seed. Lists are sealed by the newest key alone. */
 async function keptOf({ key, seed }, isNewest) {
   const cipher = await cipherOf(seed, isNewest ? ["encrypt", "decrypt"] : ["decrypt"]);
   const wrapped = new Uint8Array([...PKCS8, ...seed]);

@@ -93,7 +93,6 @@ impl Run<'_, '_> {
             self.words(chain, bytes, Bodies::new().indexed(self.fsck.search_words_max).others(bodies))
                 .await?;
         }
-        // As they are after the block: an earlier event of it left them otherwise.
         let mut accounts = BTreeSet::new();
         for receipt in &block.receipts {
             let Ok(receipt) = decode::<Receipt>(&receipt.0) else { continue };

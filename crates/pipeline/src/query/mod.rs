@@ -106,6 +106,13 @@ fn base64_of(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
+/// Looking for something ever less often, until a time.
+struct Poll {
+    deadline_ms: u64,
+    pause_ms: u64,
+    pause_ms_max: u64,
+}
+
 impl Queries {
     /// Makes the use case.
     pub fn new(
@@ -196,16 +203,12 @@ impl Queries {
     /// A problem.
     pub async fn kennel_above(&self, name: &str, above: u64, wait_ms: u64) -> Result<KennelView, Problem> {
         let founding = self.founding(name).await?;
-        let deadline_ms = self.clock.now_ms() + wait_ms.min(self.settings.wait_ms_max);
-        let mut pause_ms = POLL_MS_MIN;
+        let mut poll = self.poll(wait_ms, FOLLOW_MS_MAX);
         loop {
             let head = self.head_at(&founding, Consistency::Eventual).await?;
-            let now_ms = self.clock.now_ms();
-            if head.published_height > above || now_ms >= deadline_ms {
+            if head.published_height > above || !self.pause(&mut poll).await {
                 return self.kennel_view(&founding).await;
             }
-            self.clock.sleep(pause_ms.min(deadline_ms - now_ms)).await;
-            pause_ms = (pause_ms * 2).min(FOLLOW_MS_MAX);
         }
     }
 
@@ -364,19 +367,15 @@ impl Queries {
     /// A problem with status 404 while neither is known.
     pub async fn event(&self, id: &str, wait_ms: u64, with_proof: WithProof) -> Result<EventView, Problem> {
         let id: EventId = parse_id("id", id)?;
-        let deadline_ms = self.clock.now_ms() + wait_ms.min(self.settings.wait_ms_max);
-        let mut pause_ms = POLL_MS_MIN;
+        let mut poll = self.poll(wait_ms, POLL_MS_MAX);
         loop {
             if let Some(view) = self.event_now(&id, with_proof).await? {
                 return Ok(view);
             }
-            let now_ms = self.clock.now_ms();
-            if now_ms >= deadline_ms {
+            if !self.pause(&mut poll).await {
                 let detail = "The event is neither mined nor rejected. If it was queued a moment ago, ask again with wait_ms.";
                 return Err(problem(404, "unknown-event", "Not known yet", detail, Some("id")));
             }
-            self.clock.sleep(pause_ms.min(deadline_ms - now_ms)).await;
-            pause_ms = (pause_ms * 2).min(POLL_MS_MAX);
         }
     }
 
@@ -395,24 +394,37 @@ impl Queries {
         if ids.len() > most {
             return Err(bad_field("ids", format!("At most {most} events are asked for at once.")));
         }
-        let deadline_ms = self.clock.now_ms() + wait_ms.min(self.settings.wait_ms_max);
-        let mut pause_ms = POLL_MS_MIN;
-        let mut events = Vec::new();
-        let mut unknown = ids;
+        let (mut events, mut unknown) = (Vec::new(), ids);
+        let mut poll = self.poll(wait_ms, POLL_MS_MAX);
         loop {
             let asked: Vec<EventId> = unknown.iter().copied().collect();
-            for view in self.events_now(&asked, WithProof::No).await?.into_iter().flatten() {
-                unknown.remove(&parse_id("id", &view.id)?);
-                events.push(view);
+            for (id, view) in asked.iter().zip(self.events_now(&asked, WithProof::No).await?) {
+                if let Some(view) = view {
+                    unknown.remove(id);
+                    events.push(view);
+                }
             }
-            let now_ms = self.clock.now_ms();
-            if unknown.is_empty() || now_ms >= deadline_ms {
-                let unknown = unknown.iter().map(EventId::to_string).collect();
-                return Ok(EventsView { events, unknown });
+            if unknown.is_empty() || !self.pause(&mut poll).await {
+                break;
             }
-            self.clock.sleep(pause_ms.min(deadline_ms - now_ms)).await;
-            pause_ms = (pause_ms * 2).min(POLL_MS_MAX);
         }
+        Ok(EventsView { events, unknown: unknown.iter().map(EventId::to_string).collect() })
+    }
+
+    /// Looks again and again for as long as `wait_ms`, after pauses of at most `pause_ms_max`.
+    fn poll(&self, wait_ms: u64, pause_ms_max: u64) -> Poll {
+        let deadline_ms = self.clock.now_ms() + wait_ms.min(self.settings.wait_ms_max);
+        Poll { deadline_ms, pause_ms: POLL_MS_MIN, pause_ms_max }
+    }
+
+    /// Waits until it is time to look again; false once the time is over.
+    async fn pause(&self, poll: &mut Poll) -> bool {
+        let left_ms = poll.deadline_ms.saturating_sub(self.clock.now_ms());
+        if left_ms > 0 {
+            self.clock.sleep(poll.pause_ms.min(left_ms)).await;
+            poll.pause_ms = (poll.pause_ms * 2).min(poll.pause_ms_max);
+        }
+        left_ms > 0
     }
 
     async fn event_now(&self, id: &EventId, with_proof: WithProof) -> Result<Option<EventView>, Problem> {

@@ -248,7 +248,7 @@ fn item(call: &Call, of_head: OfHead) -> &'static str {
         ("E", "SPARE") => "spare body",
         ("E", sk) if sk.starts_with("VERDICT#") => "verdict",
         ("P", "CARD") => "pet card",
-        ("P" | "O", sk) if sk.starts_with("E#") => "timeline",
+        ("P", sk) if sk.starts_with("E#") => "timeline",
         ("O", _) => "post card",
         ("A", sk) if sk.starts_with("N#") => "name of an account",
         ("A", "PROFILE") => "profile",

@@ -13,6 +13,9 @@ use crate::view::{View, encoded};
 /// Posts shown.
 const POSTS: u32 = 12;
 
+/// Kennels whose newest blocks are looked through for one page of what an account did, at most.
+const KENNELS_MAX: usize = 4;
+
 /// Pets whose posts are looked through.
 pub(crate) const LOOKED: usize = 6;
 
@@ -99,12 +102,15 @@ pub(crate) async fn activity(view: &View<'_>, account: &str) -> Result<HttpRespo
     let found = view.queries.account(account).await?;
     let who = Who::of(view, &found.id, found.names.first());
     let (only, cursor) = (view.request.parameter("in"), view.request.parameter("cursor"));
+    let mut asked = found.kennels.iter().filter(|holding| only.is_none_or(|only| only == holding.label));
     let mut lists = Vec::new();
-    for holding in found.kennels.iter().filter(|holding| only.is_none_or(|only| only == holding.label)) {
+    for holding in asked.by_ref().take(KENNELS_MAX) {
         let acts =
             view.queries.activity(&holding.kennel, &found.id, cursor.filter(|_| only.is_some())).await?;
         lists.push((holding.label.as_str(), acts));
     }
+    let others: Vec<&str> = asked.map(|holding| holding.label.as_str()).collect();
+    let path = |label: &str| format!("/account/{}/activity?in={}", found.id, encoded(label));
     let main = html! {
         h1 { (b.activity) }
         p.lead { a href=(who.href) { bdi { (who.name) } } }
@@ -120,9 +126,10 @@ pub(crate) async fn activity(view: &View<'_>, account: &str) -> Result<HttpRespo
                         }
                     }
                 }
-                (parts::more(view, &format!("/account/{}/activity?in={}", found.id, encoded(label)), acts.cursor.as_deref()))
+                (parts::more(view, &path(label), acts.cursor.as_deref()))
             }
         }
+        @if !others.is_empty() { ul.tags { @for label in &others { li { a rel="nofollow" href=(view.href(path(label))) { (label) } } } } }
     };
     Ok(layout::page(
         view,

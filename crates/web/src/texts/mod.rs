@@ -100,13 +100,13 @@ pub struct Texts {
     pub nav_help: &'static str,
     pub nav_privacy: &'static str,
     pub search_label: &'static str,
-    /// A number with its digits grouped.
-    pub digits: fn(u64) -> String,
     pub search_placeholder: &'static str,
     pub search_button: &'static str,
 
     /// How long ago: ms.
     pub ago: fn(u64) -> String,
+    /// A number with its digits grouped.
+    pub digits: fn(u64) -> String,
     /// A day: year, month, day of the month.
     pub date: fn(u64, u64, u64) -> String,
     /// A duration, roughly: ms.
