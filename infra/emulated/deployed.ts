@@ -118,9 +118,9 @@ export function deployment(environment: NodeJS.ProcessEnv) {
       return (answer.Items ?? []).map((item) => item['sk']?.S ?? '');
     },
 
-    /** Deletes a pet's card, as an accident would. */
-    async forget(table: string, partition: string): Promise<void> {
-      const key = { pk: { S: partition }, sk: { S: 'CARD' } };
+    /** Deletes an item, as an accident would. */
+    async forget(table: string, pk: string, sk: string): Promise<void> {
+      const key = { pk: { S: pk }, sk: { S: sk } };
       await new DynamoDBClient(settings(owner)).send(new DeleteItemCommand({ TableName: table, Key: key }));
     },
 
@@ -139,7 +139,7 @@ export function deployment(environment: NodeJS.ProcessEnv) {
         });
       const tried: Record<string, [string, (as: ReturnType<typeof clients>) => Promise<unknown>][]> = {
         Ingest: [
-          // It may delete words and places in the moderators' queue, and the emulator knows no partitions.
+          // It may delete places in the moderators' queue, and the emulator knows no partitions.
           ['scan the table', (as) => as.table.send(new ScanCommand({ TableName: deployed.table }))],
           ['receive messages', (as) => as.queue.send(new ReceiveMessageCommand({ QueueUrl: deployed.queue }))],
           ['bury messages', (as) => as.queue.send(message(deployed.deadLetters))],

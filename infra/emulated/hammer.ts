@@ -1,8 +1,8 @@
 /**
- * Does to a deployment what clouds do: kills the miner inside its invocations, throttles the table,
- * keeps it down until messages die, and drives them back. Then every event that was acknowledged
- * must be found, the ledger must verify, and `pitpet fsck` must find nothing in the table; after
- * damage it must find that, and repair it.
+ * Does to a deployment what clouds do: kills the miner inside its invocations, also while it publishes
+ * a window, throttles the table, keeps it down until messages die, and drives them back. Then every
+ * event that was acknowledged must be found, the ledger must verify, and `pitpet fsck` must find
+ * nothing in the table; after damage it must find that, and repair it.
  *
  * `npm run hammer -- --bundle FOLDER --pitpet PROGRAM --xtask PROGRAM --ministack PROGRAM [--kills COUNT]`
  */
@@ -18,7 +18,7 @@ import { GetQueueAttributesCommand, SQSClient, SetQueueAttributesCommand } from 
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { ACCOUNT, Cloud, REGION, pause } from './cloud.js';
 import { deployment } from './deployed.js';
-import { type Fate, Wire, isCommit, isOfVisit } from './wire.js';
+import { type Fate, Wire, isCommit, isOfPat, isOfTexts, isOfWindow } from './wire.js';
 
 const { values } = parseArgs({
   options: {
@@ -219,23 +219,27 @@ async function hammer(): Promise<void> {
 
   step('the miner is killed inside its invocations');
   let killed = 0;
-  const kinds = { before: 0, after: 0, publishing: 0 };
+  const kinds = { before: 0, after: 0, texts: 0 };
   wire.kill = () => {
     for (const pid of miners()) process.kill(pid, 'SIGKILL');
   };
-  let commits = 0;
+  let [commits, texts] = [0, 0];
   wire.plan = (call): Fate => {
-    // Of every six commits: one is killed before its write, one after; and one call that publishes.
     if (killed >= kills) return 'pass';
-    if (isCommit(call)) commits += 1;
-    const fate: Fate | undefined = isCommit(call)
-      ? ({ 1: 'kill-before', 3: 'kill-after' } as Record<number, Fate>)[commits % 6]
-      : call.operation === 'BatchWriteItem' && commits % 6 === 5
-        ? 'kill-after'
-        : undefined;
+    let [fate, kind]: [Fate | undefined, keyof typeof kinds] = [undefined, 'texts'];
+    if (isCommit(call)) {
+      // Of every four commits one is killed before its write, one after.
+      commits += 1;
+      if (commits % 4 === 1) [fate, kind] = ['kill-before', 'before'];
+      if (commits % 4 === 3) [fate, kind] = ['kill-after', 'after'];
+    } else if (isOfTexts(call) && kinds.texts < kills / 3) {
+      // Only births and posts have texts, a few in each load: of three calls that store some one is killed before its
+      // write, the next one, of who goes on, after it.
+      texts += 1;
+      fate = ({ 1: 'kill-before', 2: 'kill-after' } as Record<number, Fate>)[texts % 3];
+    }
     if (fate === undefined) return 'pass';
-    if (!isCommit(call)) commits += 1;
-    kinds[!isCommit(call) ? 'publishing' : fate === 'kill-before' ? 'before' : 'after'] += 1;
+    kinds[kind] += 1;
     killed += 1;
     return fate;
   };
@@ -243,11 +247,9 @@ async function hammer(): Promise<void> {
   while (killed < kills) acknowledged += await load(10, 15);
   assert.equal(wire.counts['kill-before'] + wire.counts['kill-after'], killed);
   wire.plan = () => 'pass';
-  const { before: early, after: late, publishing } = kinds;
-  // One in three is of each kind, unless a rival's commit comes between.
-  assert.ok(kills < 6 || (early > 0 && late > 0 && publishing > 0), JSON.stringify(kinds));
+  assert.ok(kills < 6 || (kinds.before > 0 && kinds.after > 0 && kinds.texts > 0), JSON.stringify(kinds));
   step(
-    `${killed} kills (${early} before a commit, ${late} after one, ${publishing} while it published), ` +
+    `${killed} kills (${kinds.before} before a commit, ${kinds.after} after one, ${kinds.texts} while it stored texts), ` +
       `${acknowledged} events taken, none of them lost`,
   );
 
@@ -258,12 +260,31 @@ async function hammer(): Promise<void> {
   wire.plan = () => 'pass';
   step(`${wire.counts.throttle} calls throttled, ${throttled} events taken, none of them lost`);
 
+  step('a window closes, and the miner is killed twice while it publishes it');
+  const published = async (): Promise<number> => {
+    const listed = (await admin('kennel', 'list')) as { label: string; published_height: number }[];
+    return listed.find(({ label }) => label === 'load')?.published_height ?? 0;
+  };
+  let [windows, filling] = [0, 0];
+  wire.plan = (call) => {
+    if (!isOfWindow(call)) return 'pass';
+    windows += 1;
+    return ({ 1: 'kill-after', 2: 'kill-before' } as Record<number, Fate>)[windows] ?? 'pass';
+  };
+  // After 512 blocks, or 4,096 events: that many are here at the latest.
+  const unpublished = await published();
+  while ((await published()) === unpublished && filling < 4_096) filling += await load(10, 60);
+  wire.plan = () => 'pass';
+  assert.ok(windows > 2, `${windows} attempts to publish a window`);
+  step(`published up to ${await published()}, ${filling} events taken, none of them lost`);
+  assert.ok((await published()) > unpublished);
+
   step('the table takes no commit until messages die; then they are driven back');
   const dead = async (): Promise<number> => ((await admin('dead-letters')) as unknown[]).length;
   // From its first pat on: what it prepares for them must be mined.
   let isLoaded = false;
   wire.plan = (call) => {
-    isLoaded ||= isOfVisit(call);
+    isLoaded ||= isOfPat(call);
     return isLoaded && isCommit(call) ? 'throttle' : 'pass';
   };
   // It waits for its events until they are mined, or for minutes.
@@ -284,7 +305,7 @@ async function hammer(): Promise<void> {
   assert.ok(redriven > 0);
 
   step('nothing is wrong in the table');
-  await until('all is published', 120, async () => (await fsck()).code === 0);
+  await until('all is written', 120, async () => (await fsck()).code === 0);
   const before = await clean();
   assert.ok((before['executed'] ?? 0) > 0 && (before['items'] ?? 0) > 0, JSON.stringify(before));
 
@@ -306,20 +327,24 @@ async function hammer(): Promise<void> {
   assert.ok(birth);
   const pet = Buffer.from(birth['pet']?.B ?? []).toString('hex');
   const [card] = await all(`P#${pet}`, 'CARD');
-  const [entry] = await all(`P#${pet}`, 'E#');
-  const tracks = await all(`K#${listed}`, 'T#');
-  const track = tracks[tracks.length - 1];
-  assert.ok(card && entry && track);
+  // A run of them, as one of tracks.
+  const [entries] = await all(`P#${pet}`, 'E#');
+  const tracks = (await all(`K#${listed}`, 'T#')).pop();
+  assert.ok(card && entries && tracks);
   const remove = (item: Record<string, AttributeValue>): Promise<unknown> =>
     table.send(
       new DeleteItemCommand({ TableName: output('TableName'), Key: { pk: item['pk'] ?? { S: '' }, sk: item['sk'] ?? { S: '' } } }),
     );
   const change = (item: Record<string, AttributeValue>, more: Record<string, AttributeValue>): Promise<unknown> =>
     table.send(new PutItemCommand({ TableName: output('TableName'), Item: { ...item, ...more } }));
+  // The hash of the run's first block: 32 bytes of CBOR.
+  const rows = Buffer.from(tracks['rows']?.B ?? []);
+  const hash = rows.indexOf(Buffer.from([0x58, 0x20])) + 2;
+  assert.ok(hash >= 2);
   await change(card, { record: { B: Buffer.from('rubbish') } });
-  await remove(entry);
-  await change(track, { hash: { B: Buffer.alloc(32, 7) } });
-  await change(entry, { sk: { S: `E#${'9'.repeat(20)}#00000` } });
+  await remove(entries);
+  await change(tracks, { rows: { B: rows.fill(7, hash, hash + 32) } });
+  await change(entries, { sk: { S: `E#${'9'.repeat(20)}#00000` } });
   const faults = await fsck();
   assert.equal(faults.code, 1, faults.err);
   const named = (JSON.parse(faults.out) as { faults: { place: string; flaw: string; remedy: string }[] }).faults;
@@ -330,7 +355,8 @@ async function hammer(): Promise<void> {
   assert.equal(repaired.code, 0, `${repaired.out.slice(0, 2_000)}\n${repaired.err.slice(-2_000)}`);
   assert.deepEqual(await clean(), before);
   assert.deepEqual(await all(`P#${pet}`, 'CARD'), [card]);
-  assert.deepEqual((await all(`P#${pet}`, 'E#'))[0], entry);
+  assert.deepEqual((await all(`P#${pet}`, 'E#'))[0], entries);
+  assert.deepEqual((await all(`K#${listed}`, 'T#')).pop(), tracks);
 
   step('what is lost is said to be lost, and stays so');
   const [place] = (await all(`N#${listed}`, '0')).map((item) => Buffer.from(item['id']?.B ?? []).toString('hex'));

@@ -5,6 +5,7 @@
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import { Agent, request } from 'node:https';
 import { readFileSync } from 'node:fs';
+import { inflateRawSync } from 'node:zlib';
 
 /** A request to the table. */
 export interface Call {
@@ -30,16 +31,41 @@ export function isCommit(call: Call): boolean {
   return call.operation === 'UpdateItem' && call.body.includes('"HEAD"') && call.body.includes('"checkpoint_root"');
 }
 
-/** Whether a call publishes a visit of a post: a pat, say. */
-export function isOfVisit(call: Call): boolean {
+interface Key {
+  readonly pk: { readonly S: string };
+  readonly sk: { readonly S: string };
+}
+
+/** Whether a call stores texts of a block, right after its commit: of posts and comments, or a birth's. */
+export function isOfTexts(call: Call): boolean {
+  if (call.operation !== 'UpdateItem') return false;
+  const { pk, sk } = (JSON.parse(call.body) as { Key: Key }).Key;
+  return pk.S.startsWith('C#') || sk.S === 'BODY';
+}
+
+/** Whether a call publishes a window: puts its first run of tracks. */
+export function isOfWindow(call: Call): boolean {
   if (call.operation !== 'BatchWriteItem') return false;
   interface Batch {
-    RequestItems: Record<string, { PutRequest?: { Item: { pk: { S: string }; post?: unknown } } }[]>;
+    RequestItems: Record<string, { PutRequest?: { Item: Key & { window_height?: { N: string } } } }[]>;
   }
   const { RequestItems } = JSON.parse(call.body) as Batch;
   const written = Object.values(RequestItems).flatMap((writes) => writes.flatMap(({ PutRequest }) => PutRequest?.Item ?? []));
-  // An entry of the pet's timeline that names the post.
-  return written.some(({ pk, post }) => pk.S.startsWith('P#') && post !== undefined);
+  // Only tracks say in which window they are, and the first run of them begins where the window does.
+  return written.some(({ sk, window_height: of }) => of !== undefined && sk.S === `T#${of.N.padStart(20, '0')}`);
+}
+
+/**
+ * A pat as an unsigned event (docs/wire-format.md): version, kennel, account, key, no nonce, when it expires, and a
+ * payload of kind 3.
+ */
+const PAT = /\x88\x01(?:\x58\x20[^]{32}){3}\x00\x1b[^]{8}\x82\x03\x58\x20/;
+
+/** Whether a call stages a block with a pat. */
+export function isOfPat(call: Call): boolean {
+  if (call.operation !== 'PutItem') return false;
+  const { deflated } = (JSON.parse(call.body) as { Item: Key & { deflated?: { B: string } } }).Item;
+  return deflated !== undefined && PAT.test(inflateRawSync(Buffer.from(deflated.B, 'base64')).toString('latin1'));
 }
 
 /** Stands between the functions and the cloud. */

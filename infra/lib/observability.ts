@@ -123,9 +123,10 @@ export class ObservabilityStack extends Stack {
     });
     this.alarm('PublishLag', {
       metric: own('PublishLag', Stats.MAXIMUM),
-      above: 10,
+      // Of closed windows alone: those of an open one need not be published.
+      above: 0,
       periods: 5,
-      means: 'the read side is more than 10 blocks behind a head; mining stops at 1,000',
+      means: 'a window of blocks is closed and stays unpublished; mining stops above 1,000 such blocks',
     });
     this.alarm('NoBlocks', {
       metric: new MathExpression({
@@ -183,7 +184,7 @@ export class ObservabilityStack extends Stack {
         ],
         [
           graph('Wait, s', [queue.metricApproximateAgeOfOldestMessage({ period: minute })]),
-          graph('Publish lag, blocks', [own('PublishLag', Stats.MAXIMUM)]),
+          graph('Publish lag, blocks of closed windows', [own('PublishLag', Stats.MAXIMUM)]),
           graph('Batch, messages', [own('BatchSize', Stats.AVERAGE), own('BatchSize', Stats.MAXIMUM)]),
         ],
         [

@@ -1,6 +1,7 @@
 /**
  * What each function may do: the exact actions on the exact resources and, in the table, the
- * partitions by the beginning of their keys. `crates/pipeline/src/items.rs` lists who writes what.
+ * partitions by the beginning of their keys. `crates/pipeline/src/items.rs` lists who writes what,
+ * and `runs.rs` in which buckets of a window places and words lie.
  *
  * Deliberately absent: CDK's `grant…`, which give more than is used; wildcards in actions; a scan.
  */
@@ -23,10 +24,18 @@ export interface Resources {
   readonly edgeSecret: string;
 }
 
-/** Partitions that publishing a block puts items into: `publication.rs`. */
-const PUBLISHED = ['A#*', 'D#*', 'E#*', 'F#*', 'K#*', 'M#*', 'N#*', 'O#*', 'P#*', 'V#*', 'W#*', 'Y#*'];
-/** Partitions whose items it updates. */
-const UPDATED = ['A#*', 'E#*', 'K#*', 'O#*', 'P#*', 'X#*'];
+/** Buckets of places: two digits, and so no event's own partition, which has 64. */
+const PLACES = 'E#??';
+/** Buckets of words. An account's name stands beside them, in a partition without `~`. */
+const WORDS = 'W#~*';
+
+/** Partitions that items are put into with a block (dead, photos) and when its window closes: `publication.rs`. */
+const PUBLISHED = ['A#*', 'D#*', PLACES, 'F#*', 'K#*', 'M#*', 'N#*', 'P#*', 'V#*', WORDS, 'Y#*'];
+/**
+ * Partitions whose items are updated: heads and the offices' keys, cards, and in `C#` and `E#` texts,
+ * which are stored only where none is; words of a text that came or went while its window was published.
+ */
+const UPDATED = ['A#*', 'C#*', 'E#*', 'K#*', 'O#*', 'P#*', WORDS, 'X#*'];
 
 /** The statements of a function's role, besides its own log. */
 export function statements(name: FunctionName, to: Resources): PolicyStatement[] {
@@ -46,12 +55,17 @@ export function statements(name: FunctionName, to: Resources): PolicyStatement[]
   switch (name) {
     case 'ingest':
       return [
-        items('GetItem', 'E#*', 'K#*', 'M#*', 'NAME#*', 'R#*', 'RATE#*', 'VAULT#*'),
+        // Of a text that is to be erased: itself (`C#`, `E#`), and the buckets of its words.
+        items('GetItem', 'C#*', 'E#*', 'K#*', 'M#*', 'NAME#*', 'R#*', 'RATE#*', 'VAULT#*', WORDS),
+        // Of `W#` an account's name alone.
         items('PutItem', 'NAME#*', 'Q#*', 'R#*', 'S#*', 'W#*'),
-        items('UpdateItem', 'A#*', 'E#*', 'R#*', 'RATE#*', 'U#*', 'VAULT#*'),
-        // The words of an erased text, and an older place in the moderators' queue.
-        items('DeleteItem', 'Q#*', 'W#*'),
+        items('UpdateItem', 'A#*', 'C#*', 'E#*', 'R#*', 'RATE#*', 'U#*', 'VAULT#*', WORDS),
+        // An older place in the moderators' queue.
+        items('DeleteItem', 'Q#*'),
         items('Query', 'A#*', 'R#*', 'S#*'),
+        // What a request is held against: the blocks of all kennels above what is published, and places and tracks
+        // below.
+        items('Query', PLACES, 'K#*', 'KENNELS'),
         // For the upload tickets that it signs.
         objects('media', 's3:PutObject'),
         // Whether the module of a change of rules is there; without the list S3 says "forbidden" if not.
@@ -63,13 +77,16 @@ export function statements(name: FunctionName, to: Resources): PolicyStatement[]
       ];
     case 'miner':
       return [
-        // The list of kennels: it founds and lists those that the reaper prepared.
-        items('GetItem', 'E#*', 'K#*', 'KENNELS'),
-        // Bodies that are not at hand when a block is published.
-        items('BatchGetItem', 'E#*'),
+        // The list of kennels: it founds and lists those that the reaper prepared. Texts, their spares, and the
+        // buckets of their words: what came or went while a window was published is set right.
+        items('GetItem', 'C#*', 'E#*', 'K#*', 'KENNELS', WORDS),
+        // The texts of a window whose words are listed.
+        items('BatchGetItem', 'C#*', 'E#*'),
+        // The blocks above what is published; of an event that came again, whether it was published.
+        items('Query', PLACES, 'K#*'),
         items('PutItem', 'K#*', 'KENNELS'),
-        // Its own staged block that lost; the words of a text that was erased while they were published.
-        items('DeleteItem', 'K#*', 'W#*'),
+        // Its own staged block that lost.
+        items('DeleteItem', 'K#*'),
         items('UpdateItem', ...UPDATED),
         items('BatchWriteItem', ...PUBLISHED),
         objects('snapshot', 's3:GetObject', 's3:PutObject', 's3:DeleteObject'),
@@ -94,20 +111,23 @@ export function statements(name: FunctionName, to: Resources): PolicyStatement[]
       ];
     case 'reaper':
       return [
-        items('GetItem', 'E#*', 'K#*', 'M#*', 'P#*', 'U#*'),
-        items('BatchGetItem', 'E#*'),
+        // Texts and words as the miner, whose work it finishes.
+        items('GetItem', 'C#*', 'E#*', 'K#*', 'M#*', 'P#*', 'U#*', WORDS),
+        items('BatchGetItem', 'C#*', 'E#*'),
         items('Query', 'D#*', 'K#*', 'KENNELS', 'S#*', 'U#*'),
         // The reservation and the genesis of the next kennel.
         items('PutItem', 'K#*'),
         items('UpdateItem', ...UPDATED),
         items('BatchWriteItem', ...PUBLISHED),
-        items('DeleteItem', 'D#*', 'K#*', 'U#*', 'W#*'),
+        // Stories that have ended, staged blocks that lost, uploads that were looked at.
+        items('DeleteItem', 'D#*', 'K#*', 'U#*'),
         objects('media', 's3:DeleteObject'),
         allow(to.queue.queueArn, 'sqs:SendMessage'),
         allow(to.houseKey, 'secretsmanager:GetSecretValue'),
       ];
     case 'query': {
-      const read = ['A#*', 'E#*', 'F#*', 'K#*', 'KENNELS', 'N#*', 'NAME#*', 'O#*', 'P#*', 'Q#*', 'R#*', 'S#*', 'V#*', 'W#*', 'X#*', 'Y#*'];
+      // One list, because the read side asks for one entry by a query as well.
+      const read = ['A#*', 'C#*', 'E#*', 'F#*', 'K#*', 'KENNELS', 'N#*', 'NAME#*', 'O#*', 'P#*', 'Q#*', 'R#*', 'S#*', 'V#*', 'W#*', 'X#*', 'Y#*'];
       return [
         items('GetItem', ...read),
         items('BatchGetItem', ...read),

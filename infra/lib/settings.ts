@@ -35,7 +35,7 @@ export interface Settings {
   readonly siteUrl: string;
   /** ARN of the certificate of that address, which then leads to CloudFront; empty: CloudFront's own. */
   readonly certificate: string;
-  /** Words of a post or of a name that it is found by, 0 to 12: each is one more item written. */
+  /** Words of a post or of a name that it is found by, 0 to 12: each makes the buckets of words longer. */
   readonly searchWords: number;
   /** Host name that the API is called by, for an emulator; empty: AWS's. */
   readonly apiHost: string;

@@ -238,8 +238,8 @@ fn rate_limits_of(variable: impl Fn(&str) -> Option<String>) -> Result<RateLimit
     })
 }
 
-/// Words of a text that it can be found by: `PITPET_SEARCH_WORDS`, 0 to 12, by default 12. Each is
-/// one more item written for a birth or post.
+/// Words of a text that it can be found by: `PITPET_SEARCH_WORDS`, 0 to 12, by default 12. Each
+/// makes the buckets longer that words are written in.
 ///
 /// # Errors
 /// [`EnvironmentError`].

@@ -6,11 +6,14 @@
 //! Deliberately absent: a dimension for the kennel. Every combination of dimensions is a metric
 //! that costs money each month.
 
+use std::io::Write as _;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use metrics_cloudwatch_embedded::{Builder, Collector};
+
+use crate::logs;
 
 /// The namespace in CloudWatch.
 const NAMESPACE: &str = "PitPet";
@@ -54,7 +57,7 @@ pub enum Measure {
     MineTime,
     /// In the chain module, all calls of an invocation, ms.
     WasmTime,
-    /// Committed blocks that the read side lacks.
+    /// Blocks of closed windows that the table's read side lacks. Those of an open one don't count.
     PublishLag,
 }
 
@@ -88,6 +91,11 @@ impl Measure {
 }
 
 static COLLECTOR: OnceLock<&'static Collector> = OnceLock::new();
+
+/// Whether the environment names a stage, so that metrics are collected.
+pub(crate) fn is_wanted() -> bool {
+    std::env::var_os(STAGE).is_some()
+}
 
 /// Starts collecting, if the environment names a stage.
 pub fn start() {
@@ -136,7 +144,22 @@ pub fn flush() {
     if wasm_us > 0 {
         measure(Measure::WasmTime, wasm_us as f64 / 1e3);
     }
-    if let Err(error) = collector.flush(std::io::stdout()) {
+    let noted = logs::take_noted();
+    let names: Vec<String> = noted.keys().cloned().collect();
+    for (name, lines) in noted.clone() {
+        collector.set_property(name, lines);
+    }
+    let mut lines = Vec::new();
+    let mut written = collector.flush(&mut lines);
+    for name in &names {
+        collector.remove_property(name.as_str());
+    }
+    if lines.is_empty() && !noted.is_empty() {
+        // Nothing was counted: what came of events is a line of its own.
+        lines = format!("{}\n", serde_json::json!(noted)).into_bytes();
+    }
+    written = written.and_then(|()| std::io::stdout().write_all(&lines));
+    if let Err(error) = written {
         tracing::warn!(%error, "the metrics of an invocation are lost");
     }
 }

@@ -335,12 +335,21 @@ impl Client {
         self.get(&format!("v1/accounts/{name}"), &[]).await
     }
 
-    /// An event; none while the server knows nothing of it. Waits at most `wait_ms` for it.
+    /// An event; none while the server knows nothing of it. Waits at most `wait_ms` for it. If its
+    /// kennel is said, by id or label, the server looks at no other one.
     ///
     /// # Errors
     /// As [`Failure`] says.
-    pub async fn event(&self, id: &EventId, wait_ms: u64) -> Result<Option<EventView>, Failure> {
+    pub async fn event(
+        &self,
+        id: &EventId,
+        kennel: Option<&str>,
+        wait_ms: u64,
+    ) -> Result<Option<EventView>, Failure> {
         let mut query = Vec::new();
+        if let Some(kennel) = kennel {
+            query.push(("kennel", kennel.to_owned()));
+        }
         if wait_ms > 0 {
             query.push(("wait_ms", wait_ms.to_string()));
         }
@@ -497,11 +506,12 @@ impl Client {
         wait: Duration,
     ) -> Result<Mined, Failure> {
         let until = Instant::now() + wait;
+        let of = kennel.id.to_string();
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
             let asked = Instant::now();
-            if let Some(view) = self.event(id, left_ms.clamp(1, POLL_MS_MAX)).await? {
+            if let Some(view) = self.event(id, Some(&of), left_ms.clamp(1, POLL_MS_MAX)).await? {
                 return self.check_mined(kennel, id, floor, view);
             }
             if until <= Instant::now() {
@@ -538,11 +548,11 @@ impl Client {
     /// [`Failure::Invalid`] if the proof doesn't hold.
     pub async fn find_event(&self, id: &EventId) -> Result<(Kennel, Mined), Failure> {
         let unknown = || Failure::from(not_found("such event (yet)", "id"));
-        let view = self.event(id, 0).await?.ok_or_else(unknown)?;
+        let view = self.event(id, None, 0).await?.ok_or_else(unknown)?;
         let (kennel, _) = self.kennel(&view.kennel).await?;
         let floor = self.pins().floor(&kennel);
         // Asked again, so that the answer is not older than the floor.
-        let view = self.event(id, 0).await?.ok_or_else(unknown)?;
+        let view = self.event(id, Some(&view.kennel), 0).await?.ok_or_else(unknown)?;
         let mined = self.check_mined(&kennel, id, floor, view)?;
         Ok((kennel, mined))
     }

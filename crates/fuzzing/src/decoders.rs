@@ -12,7 +12,7 @@ use pitpet_chain::mining::Statement;
 use pitpet_chain::proof::{EventProof, LogProof, StateProof};
 use pitpet_chain::request::SignedRequest;
 use pitpet_chain::state::{Account, Keys, Mining, Order, Pet, Post, Totals};
-use pitpet_pipeline::publication::{Bodies, publication};
+use pitpet_pipeline::publication::publication;
 use pitpet_pipeline::snapshots::Manifest;
 
 /// Decodes, and requires the identity of decoding and encoding.
@@ -62,7 +62,7 @@ pub(crate) fn block(data: &[u8]) {
             _ = proof.check(&block.header.kennel);
         }
     }
-    if let Ok(batch) = publication(data, &[[0; 32]], &Bodies::new()) {
+    if let Ok(batch) = publication(data, &[[0; 32]]) {
         assert!(!batch.immutable.is_empty(), "a block has its track");
     }
 }

@@ -30,7 +30,7 @@ record! {
         pub block: Bytes,
         /// Its place in the checkpoint's log.
         pub log_proof: LogProof,
-        /// The newest published checkpoint, a C2SP signed note.
+        /// The newest checkpoint, a C2SP signed note.
         pub checkpoint: String,
     }
 }

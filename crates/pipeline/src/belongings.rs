@@ -156,7 +156,7 @@ impl Ingest {
 
     /// An avatar is the photo of a birth or post that the account itself signed.
     async fn check_avatar(&self, avatar: &EventId, account: &AccountId) -> Result<(), Problem> {
-        let mined = erase::find(self.table.as_ref(), avatar).await?;
+        let mined = erase::find(&self.read_side, avatar).await?;
         let mined = mined.ok_or_else(|| not_found("such birth or post", "avatar"))?;
         if mined.account != *account {
             let detail = "An avatar is a photo of your own: of a birth or post that your account signed.";

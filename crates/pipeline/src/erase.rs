@@ -1,18 +1,21 @@
 //! Erasing a text: its body and salt, the spare of them, and the words by which it is found. The
 //! event stays, and with it every proof: the chain holds only the text's commitment.
 //!
-//! 1. The body's item becomes a mark, in one conditional write that takes body and salt away. It
-//!    keeps the sort keys of the words until they are deleted, so that whoever repeats the erasing
-//!    after a crash still knows them. Where no body is stored the mark is written all the same:
-//!    bodies are stored only where nothing is, so that none comes back by a redelivered message,
-//!    by publishing again, or from the spare.
+//! 1. The text becomes a mark where it is stored, in an item of its own or in one that it shares
+//!    ([`crate::texts`]), in one conditional write that takes body and salt away. The mark keeps the words
+//!    until the text is taken out of them, so that whoever repeats the erasing after a crash still knows
+//!    them. Where no body is stored the mark is written all the same: bodies are stored only where nothing
+//!    is, so that none comes back by a redelivered message, by publishing again, or from the spare.
 //! 2. The spare becomes a mark too, for as long as one may be written.
-//! 3. The words are deleted, and then forgotten.
+//! 3. If its window is published the text is taken out of the buckets of its words. Then the mark forgets
+//!    them.
 //!
-//! Whoever publishes the words of a text looks at its body afterwards ([`crate::publisher`]), and
-//! takes them back if it has been erased: of the two, one sees what the other wrote.
+//! Whoever publishes the words of a window reads its texts again afterwards ([`crate::publisher`]), and
+//! takes out those that have been erased: of the two, one sees what the other wrote.
 //!
 //! Deliberately absent: undoing it.
+
+use std::sync::Arc;
 
 use pitpet_chain::block::Block;
 use pitpet_chain::body::Body;
@@ -27,14 +30,18 @@ use crate::mine::SPARE_KEPT_MS;
 use crate::ports::{
     Attributes, Condition, Consistency, Key, ObjectError, Objects, Retry, Table, TableError, Update, Value,
 };
+use crate::publisher::unlist;
 use crate::query::StoredBody;
-use crate::search::{self, WORDS_MAX, words_of};
+use crate::read_side::ReadSide;
+use crate::runs::Listed;
+use crate::search::{Class, WORDS_MAX, Word, words_of};
+use crate::texts;
 
 /// The attribute that says that something was erased, and when, ms since the Unix epoch.
 pub const ERASED: &str = "erased";
 
-/// Sort keys of the words that are still to be deleted.
-const WORDS: &str = "words";
+/// The attribute of the words that may still list an erased text, as sort keys.
+pub(crate) const WORDS: &str = "words";
 
 /// How often a body that changes meanwhile is looked at anew: it is stored once and erased once.
 const ATTEMPTS: usize = 4;
@@ -52,8 +59,17 @@ pub struct Mined {
     pub account: AccountId,
     /// The photo beside the text.
     pub photo: Option<Digest32>,
-    /// Its place in feeds, by which its words are keyed.
-    feed_sk: String,
+    /// Its place, by which it is listed under its words.
+    height: u64,
+    index: u32,
+    timestamp_ms: u64,
+}
+
+impl Mined {
+    /// The key of its text.
+    fn key(&self) -> Key {
+        texts::key(self.kind, &self.kennel, self.height, self.index, &self.event)
+    }
 }
 
 /// Why nothing is erased.
@@ -76,11 +92,11 @@ impl From<TableError> for EraseError {
     }
 }
 
-/// Finds a mined event with a text.
+/// Finds a mined event with a text, up to where the tails are known.
 ///
 /// # Errors
 /// [`LedgerError`].
-pub async fn find(table: &dyn Table, event: &EventId) -> Result<Option<Mined>, LedgerError> {
+pub async fn find(table: &ReadSide, event: &EventId) -> Result<Option<Mined>, LedgerError> {
     let Some(place) = table.get(&items::place(event), Consistency::Strong).await? else { return Ok(None) };
     let kind = u8::try_from(place.number("kind")?).ok().and_then(Kind::from_number);
     let kind = kind.ok_or_else(|| damaged("a place"))?;
@@ -105,11 +121,13 @@ pub async fn find(table: &dyn Table, event: &EventId) -> Result<Option<Mined>, L
             Payload::Post { photo, .. } => *photo,
             _ => None,
         },
-        feed_sk: items::feed_sk(time_ms, height, index, &kennel),
+        height,
+        index,
+        timestamp_ms: time_ms,
     }))
 }
 
-/// Whether a body's item says that the body was erased.
+/// Whether what is stored of a text says that it was erased.
 pub fn is_erased(item: &Attributes) -> bool {
     item.contains_key(ERASED)
 }
@@ -130,33 +148,27 @@ pub async fn erase(table: &dyn Table, mined: &Mined, now_ms: u64) -> Result<(), 
         retry: Retry::Allowed,
     };
     table.update(&spare).await?;
-    Ok(finish(table, &mined.event).await?)
+    Ok(finish(table, &mined.kennel, &mined.key()).await?)
 }
 
 /// Takes the body away, and notes its words.
 async fn mark(table: &dyn Table, mined: &Mined, now_ms: u64) -> Result<(), EraseError> {
-    let key = items::body(&mined.event);
+    let key = mined.key();
     for _ in 0..ATTEMPTS {
-        let stored = table.get(&key, Consistency::Strong).await?;
-        let (condition, words) = match &stored {
-            None => (Condition::Absent, Vec::new()),
-            Some(item) if is_erased(item) => return Ok(()),
-            Some(item) => {
-                let bytes = item.bytes("body").map_err(LedgerError::from)?;
-                let body = Body::read(mined.kind, bytes).ok();
-                let words = body.map(|body| words_of(&body, WORDS_MAX)).unwrap_or_default();
-                let salt = Value::Bytes(item.bytes("salt").map_err(LedgerError::from)?.to_vec());
-                (Condition::Equals("salt", salt), words)
-            }
-        };
-        let mut set = attributes([(ERASED, now_ms.into())]);
-        if !words.is_empty() {
-            let keys = words.iter().map(|word| Value::Text(word.key(&mined.feed_sk).sk)).collect();
-            set.insert(WORDS.to_owned(), Value::List(keys));
+        let stored = texts::read(table, &key, Consistency::Strong).await?;
+        if stored.as_ref().is_some_and(is_erased) {
+            return Ok(());
         }
-        let remove = vec!["body", "salt"];
-        match table.update(&Update { key: key.clone(), set, remove, condition, retry: Retry::Allowed }).await
-        {
+        let bytes = stored.as_ref().and_then(|stored| stored.bytes("body").ok());
+        let body = bytes.and_then(|bytes| Body::read(mined.kind, bytes).ok());
+        let words = body.map(|body| words_of(&body, WORDS_MAX)).unwrap_or_default();
+        let mut erased = attributes([(ERASED, now_ms.into())]);
+        if !words.is_empty() {
+            let feed_sk = items::feed_sk(mined.timestamp_ms, mined.height, mined.index, &mined.kennel);
+            let keys = words.iter().map(|word| Value::Text(word.key(&feed_sk).sk)).collect();
+            erased.insert(WORDS.to_owned(), Value::List(keys));
+        }
+        match texts::change(table, &key, stored.as_ref(), &erased).await {
             Ok(()) => return Ok(()),
             // It was stored, or erased, meanwhile.
             Err(TableError::Conflict) => {}
@@ -166,35 +178,37 @@ async fn mark(table: &dyn Table, mined: &Mined, now_ms: u64) -> Result<(), Erase
     Err(EraseError::Busy)
 }
 
-/// Whether an erased body's words are still to be deleted.
+/// Whether words may still list an erased text.
 pub(crate) fn is_unfinished(item: &Attributes) -> bool {
     is_erased(item) && item.contains_key(WORDS)
 }
 
-/// Deletes the words of an erased text that are left.
+/// Takes an erased text from the words that still list it.
 ///
 /// # Errors
 /// [`LedgerError`].
-pub(crate) async fn finish(table: &dyn Table, event: &EventId) -> Result<(), LedgerError> {
-    let key = items::body(event);
-    let Some(item) = table.get(&key, Consistency::Strong).await? else { return Ok(()) };
+pub(crate) async fn finish(table: &dyn Table, kennel: &KennelId, key: &Key) -> Result<(), LedgerError> {
+    let Some(item) = texts::read(table, key, Consistency::Strong).await? else { return Ok(()) };
     let (Some(erased), Some(Value::List(words))) = (item.get(ERASED), item.get(WORDS)) else {
         return Ok(());
     };
+    let mut text: Option<Listed> = None;
     for word in words {
         let Value::Text(sk) = word else { continue };
-        // Words hold no `#`: the sort key is class, word and place.
-        let Some(word) = sk.split('#').nth(1) else { continue };
-        table.delete(&Key::new(search::partition(word), sk)).await?;
+        // Words hold no `#`: the sort key is class, word and place, which is time, height and index.
+        let parts: Vec<&str> = sk.split('#').collect();
+        let [class, word, time_ms, height, index, _] = parts[..] else { continue };
+        let place = (time_ms.parse(), height.parse(), index.parse());
+        let (Ok(timestamp_ms), Ok(height), Ok(index)) = place else { continue };
+        let Some(class) = Class::of(class) else { continue };
+        let text = text.get_or_insert(Listed { height, index, timestamp_ms, words: Vec::new() });
+        text.words.push(Word { class, word: word.to_owned() });
     }
-    let forgotten = Update {
-        key,
-        set: Attributes::new(),
-        remove: vec![WORDS],
-        condition: Condition::Equals(ERASED, erased.clone()),
-        retry: Retry::Allowed,
-    };
-    match table.update(&forgotten).await {
+    if let Some(text) = text {
+        unlist(table, kennel, &text).await?;
+    }
+    let forgotten = attributes([(ERASED, erased.clone())]);
+    match texts::change(table, key, Some(&item), &forgotten).await {
         Ok(()) | Err(TableError::Conflict) => Ok(()),
         Err(error) => Err(error.into()),
     }
@@ -232,12 +246,15 @@ pub async fn erase_photo(
 /// # Errors
 /// [`EraseError`]; then it may be half done, and has to be repeated.
 pub async fn erase_by_operator(
-    table: &dyn Table,
+    table: Arc<dyn Table>,
     objects: &dyn Objects,
     event: &EventId,
     now_ms: u64,
 ) -> Result<Option<ErasedView>, EraseError> {
-    let Some(mined) = find(table, event).await? else { return Ok(None) };
+    let read_side = ReadSide::over(table);
+    read_side.follow_all(Consistency::Strong).await?;
+    let table = read_side.table();
+    let Some(mined) = find(&read_side, event).await? else { return Ok(None) };
     erase(table, &mined, now_ms).await?;
     if let Some(photo) = &mined.photo {
         erase_photo(table, objects, photo, now_ms).await?;

@@ -1,12 +1,15 @@
 //! The log's lines that name events, each with its kennel: taken in, committed, rejected. They are the many,
 //! so that what came or went together stands on one line; a service whose log is a terminal leaves out their
-//! target.
+//! target, and one that writes a line of metrics for each call puts them on that.
 
-use pitpet_chain::hash::{EventId, KennelId};
+use pitpet_chain::hash::{BlockHash, EventId, KennelId};
 use pitpet_chain::reject::Reject;
 
 /// The target of these lines.
 pub const TARGET: &str = "pitpet::event";
+
+/// The target of the lines that say of a block what those of its events say, for a terminal.
+pub const BLOCKS: &str = "pitpet::block";
 
 /// Whether anybody reads them: an id is a hash, which nobody should compute for nothing.
 pub(crate) fn is_read() -> bool {
@@ -21,9 +24,9 @@ pub(crate) fn queued(kennel: &KennelId, events: &[EventId]) {
 }
 
 /// These events are in a block that is committed.
-pub(crate) fn committed(kennel: &KennelId, events: &[EventId], height: u64) {
+pub(crate) fn committed(kennel: &KennelId, events: &[EventId], height: u64, hash: &BlockHash) {
     if !events.is_empty() {
-        tracing::info!(target: TARGET, %kennel, height, events = listed(events), "events committed");
+        tracing::info!(target: TARGET, %kennel, height, %hash, events = listed(events), "events committed");
     }
 }
 

@@ -1,13 +1,18 @@
 //! The head of a kennel as the table has it: read, checked, committed.
 
+use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
 use pitpet_chain::block::{Header, Summary};
 use pitpet_chain::codec::{decode, encode};
 use pitpet_chain::genesis::Genesis;
 use pitpet_chain::hash::{BlockHash, Digest32, KennelId, RulesHash};
 use pitpet_chain::kennel::{Head, NewBlock};
+use pitpet_chain::limits::BLOCK_BYTES_MAX;
 
 use crate::checkpoint::{self, Claim};
 use crate::items::{self, Fields, attributes};
@@ -15,6 +20,8 @@ use crate::planted::{Bug, planted};
 use crate::ports::{
     Attributes, Condition, Consistency, Item, ObjectError, Retry, Table, TableError, Update, Value,
 };
+use crate::publication::{Publication, publication};
+use crate::runs;
 
 /// Why the ledger could not be read or moved.
 #[derive(Debug, thiserror::Error)]
@@ -75,10 +82,10 @@ pub struct CommittedHead {
     pub checkpoint_root: Digest32,
     /// The checkpoint.
     pub checkpoint: String,
-    /// Height up to which the read side is complete.
+    /// Height up to which what can't wait is written of each block ([`crate::publisher::keep`]).
+    pub kept_height: u64,
+    /// Height up to which the read side is complete in the table.
     pub published_height: u64,
-    /// The newest checkpoint whose blocks are all published.
-    pub published_checkpoint: String,
     /// Height up to which garbage has been looked for.
     pub swept_height: u64,
 }
@@ -141,8 +148,8 @@ pub(crate) fn head_of(item: &Attributes, founding: &Founding) -> Result<Committe
         hash: BlockHash(item.digest("hash")?),
         checkpoint_root: item.digest("checkpoint_root")?,
         checkpoint: item.text("checkpoint")?.to_owned(),
+        kept_height: item.number("kept_height")?,
         published_height: item.number("published_height")?,
-        published_checkpoint: item.text("published_checkpoint")?.to_owned(),
         swept_height: item.number("swept_height")?,
         header,
         summary,
@@ -174,9 +181,9 @@ pub async fn write_founding(
         return Err(TableError::Conflict);
     }
     let note = checkpoint::sign(&kennel, Claim { size: 1, root: block.head.checkpoint_root }, key);
-    let mut head = head_attributes(&block.head, note.clone());
+    let mut head = head_attributes(&block.head, note);
+    head.insert("kept_height".to_owned(), Value::Number(0));
     head.insert("published_height".to_owned(), Value::Number(0));
-    head.insert("published_checkpoint".to_owned(), Value::Text(note));
     head.insert("swept_height".to_owned(), Value::Number(0));
     let track = attributes([
         ("hash", block.head.hash.0.into()),
@@ -188,7 +195,8 @@ pub async fn write_founding(
     let records = [
         Item { key: items::genesis(&kennel), attributes: founding },
         block_item(&kennel, &BlockHash([0; 32]), block),
-        Item { key: items::track(&kennel, 0), attributes: track },
+        runs::first_track(&Item { key: items::track(&kennel, 0), attributes: track })
+            .map_err(|bad| TableError::Refused { message: bad.to_string() })?,
         Item { key: items::head(&kennel), attributes: head },
     ];
     for record in records {
@@ -225,24 +233,47 @@ pub fn block_item(kennel: &KennelId, parent: &BlockHash, block: &NewBlock) -> It
     Item { key, attributes: block_attributes(parent, &block.bytes.0, &block.nodes) }
 }
 
-/// The attributes of a block's item.
+/// The attributes of a block's item. Its bytes are deflated: accounts, pets and the kennel stand in a
+/// block many times, and an item costs by the kilobyte.
 pub(crate) fn block_attributes(
     parent: &BlockHash,
     bytes: &[u8],
     nodes: &[Digest32],
 ) -> crate::ports::Attributes {
     attributes([
-        ("bytes", bytes.to_vec().into()),
+        ("deflated", deflated(bytes).into()),
         ("parent", parent.0.into()),
         ("nodes", nodes.concat().into()),
     ])
 }
 
-/// The one conditional write that commits a block.
+fn deflated(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("writing to a Vec")
+}
+
+/// A block's canonical bytes, out of its item.
+///
+/// # Errors
+/// [`LedgerError::Damaged`] if they can't be inflated, or are more than any block has.
+pub fn block_bytes(item: &Attributes) -> Result<Vec<u8>, LedgerError> {
+    let mut bytes = Vec::new();
+    // One more than there may be.
+    let mut inflated = DeflateDecoder::new(item.bytes("deflated")?).take(BLOCK_BYTES_MAX as u64 + 1);
+    match inflated.read_to_end(&mut bytes) {
+        Ok(count) if count <= BLOCK_BYTES_MAX => Ok(bytes),
+        _ => Err(damaged("a block's bytes can't be inflated")),
+    }
+}
+
+/// The one conditional write that commits a block. Of its ancestors everything that can't wait is
+/// written.
 pub fn commit_update(kennel: &KennelId, parent: &BlockHash, block: &NewBlock, note: String) -> Update {
+    let mut set = head_attributes(&block.head, note);
+    set.insert("kept_height".to_owned(), (block.head.height - 1).into());
     Update {
         key: items::head(kennel),
-        set: head_attributes(&block.head, note),
+        set,
         remove: Vec::new(),
         condition: match planted(Bug::NoCondition) {
             true => Condition::Below("height", u64::MAX),
@@ -263,6 +294,28 @@ pub struct StoredBlock {
     pub nodes: Vec<Digest32>,
 }
 
+impl StoredBlock {
+    /// The block in an item.
+    ///
+    /// # Errors
+    /// [`LedgerError::Damaged`].
+    pub(crate) fn of(item: &Attributes) -> Result<Self, LedgerError> {
+        Ok(Self {
+            bytes: block_bytes(item)?,
+            parent: BlockHash(item.digest("parent")?),
+            nodes: split_nodes(item.bytes("nodes")?),
+        })
+    }
+
+    /// What the block means for the read side.
+    ///
+    /// # Errors
+    /// [`LedgerError::Damaged`] if it is none.
+    pub fn publication(&self) -> Result<Publication, LedgerError> {
+        publication(&self.bytes, &self.nodes).map_err(|_| damaged("a committed block can't be read"))
+    }
+}
+
 /// Reads a block by height and hash.
 ///
 /// # Errors
@@ -278,11 +331,7 @@ pub async fn read_block(
         .get(&key, Consistency::Strong)
         .await?
         .ok_or_else(|| LedgerError::Damaged(format!("block {height} {hash} is missing")))?;
-    Ok(StoredBlock {
-        bytes: item.bytes("bytes")?.to_vec(),
-        parent: BlockHash(item.digest("parent")?),
-        nodes: split_nodes(item.bytes("nodes")?),
-    })
+    StoredBlock::of(&item)
 }
 
 /// Splits concatenated nodes.

@@ -31,12 +31,14 @@ use crate::problem::{
     bad_body, bad_field, bad_request, busy, not_found, problem, rejected, unavailable, unknown_rules,
 };
 use crate::rate_limit::{Counting, RateLimiter, RateLimits, Subject};
+use crate::read_side::ReadSide;
 use crate::reports;
 use crate::search::name_word;
 
 /// The use case.
 pub struct Ingest {
     pub(crate) table: Arc<dyn Table>,
+    pub(crate) read_side: Arc<ReadSide>,
     queue: Arc<dyn Queue>,
     objects: Arc<dyn Objects>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -67,7 +69,8 @@ impl Ingest {
     ) -> Self {
         let foundings = Foundings::new(table.clone());
         let limiter = RateLimiter::new(table.clone(), RateLimits::NONE);
-        Self { table, queue, objects, clock, foundings, limiter, passwords: None }
+        let read_side = ReadSide::over(table.clone());
+        Self { table, read_side, queue, objects, clock, foundings, limiter, passwords: None }
     }
 
     /// Lets accounts be opened by passwords; whoever loses the secret loses every password.
@@ -222,6 +225,7 @@ impl Ingest {
         let bytes = base64_field("request", submitted)?;
         let request = SignedRequest::read(&bytes, self.clock.now_ms()).map_err(bad_request)?;
         counting.count(Subject::Account(AccountId::of(&request.key)), 1).await?;
+        self.read_side.follow_all(Consistency::Strong).await?;
         self.check_key(&request).await?;
         Ok(request)
     }
@@ -234,10 +238,10 @@ impl Ingest {
             to: "K#~".to_owned(),
             order: crate::ports::Order::Ascending,
             limit: crate::founding::KENNELS_MAX,
-            consistency: Consistency::Eventual,
+            consistency: Consistency::Strong,
         };
         let mut current = Vec::new();
-        for item in self.table.query(&query).await? {
+        for item in self.read_side.query(&query).await? {
             if let Ok(record) = item.attributes.bytes("record") {
                 let account: Result<pitpet_chain::state::Account, _> = pitpet_chain::codec::decode(record);
                 current.extend(account.ok().and_then(|account| account.key));
@@ -346,7 +350,9 @@ impl Ingest {
         };
         counting.count(Subject::Reporter(request.account), 1).await?;
         let (place, has_acted) = futures::try_join!(
-            async { Ok::<_, Problem>(self.table.get(&items::place(&event), Consistency::Eventual).await?) },
+            async {
+                Ok::<_, Problem>(self.read_side.get(&items::place(&event), Consistency::Eventual).await?)
+            },
             self.has_acted(&request.account),
         )?;
         let place = place.ok_or_else(|| not_found("such event", "event"))?;
@@ -381,7 +387,7 @@ impl Ingest {
             limit: 1,
             consistency: Consistency::Eventual,
         };
-        Ok(!self.table.query(&query).await?.is_empty())
+        Ok(!self.read_side.query(&query).await?.is_empty())
     }
 
     /// Erases the text of an event, for who wrote it.
@@ -397,7 +403,7 @@ impl Ingest {
         let Wish::Erase { event } = request.wish else {
             return Err(bad_field("request", "This takes a request for an erasing."));
         };
-        let mined = erase::find(self.table.as_ref(), &event).await?;
+        let mined = erase::find(&self.read_side, &event).await?;
         let mined = mined.ok_or_else(|| not_found("such event with a text", "event"))?;
         if mined.account != request.account {
             let detail = "Whoever wrote a text may erase it; this one was written by another account.";

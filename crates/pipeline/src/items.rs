@@ -7,13 +7,14 @@
 //! | next kennel | `K#kennel` | `NEXT` | reaper, by condition |
 //! | head | `K#kennel` | `HEAD` | miner, by condition |
 //! | block | `K#kennel` | `B#height#hash` | miner, staged |
-//! | track | `K#kennel` | `T#height` | publisher |
-//! | place | `E#event` | `PLACE` | publisher |
+//! | tracks | `K#kennel` | `T#height` of the first | publisher |
+//! | place | `E#xx` | window | publisher |
+//! | texts of a block | `C#kennel` | `height#chunk` | publisher; ingest and operator erase |
 //! | body | `E#event` | `BODY` | publisher; ingest and operator erase |
 //! | reject | `E#event` | `REJECT` | miner |
 //! | spare body | `E#event` | `SPARE` | miner, with TTL; ingest and operator erase |
 //! | pet card | `P#birth` | `CARD` | publisher |
-//! | timeline | `P#birth` | `E#height#index` | publisher |
+//! | timeline | `P#birth` | `E#height#index` of the first | publisher |
 //! | account | `A#account` | `K#kennel` | publisher |
 //! | keys of the offices | `K#kennel` | `KEYS` | publisher |
 //! | order | `X#order` | `CARD` | publisher |
@@ -22,9 +23,12 @@
 //! | moderation log | `V#kennel` | `time#height#index#kennel` | publisher |
 //! | account's name | `A#account` | `N#name` | ingest |
 //! | account's pet | `A#account` | `P#time#height#index#kennel` | publisher |
-//! | word | `W#beginning` | `class#word#time#height#index#kennel` | publisher; of a name: ingest |
+//! | profile | `A#account` | `PROFILE` | ingest, by condition; operator erases |
+//! | private list | `A#account` | `PRIVATE` | ingest, by condition |
+//! | word | `W#~xxx` | window | publisher; ingest and operator take out what is erased |
+//! | word of a name | `W#beginning` | `a#name#` | ingest |
 //! | post card | `O#post` | `CARD` | publisher |
-//! | feed | `F#kennel#day` | `time#height#index#kennel` | publisher |
+//! | feed | `F#kennel#day` | `time#height#index#kennel` of the first | publisher |
 //! | births | `N#kennel` | `time#height#index#kennel` | publisher |
 //! | story to end | `D#kennel` | birth | publisher; reaper deletes |
 //! | photo in use | `M#sha256` | `REF` | publisher |
@@ -37,6 +41,15 @@
 //! | moderators' queue | `Q#kennel` | `count#time#event` | ingest, by condition, with TTL; ingest deletes |
 //! | erased photo | `M#sha256` | `ERASED` | operator, by condition |
 //! | rate | `RATE#subject` | start of the window, ms | ingest, by condition, with TTL |
+//!
+//! The publisher writes texts, bodies, photos in use, stories to end and the keys of the offices with each
+//! block, and everything else when the block's window closes ([`crate::publisher`]).
+//!
+//! Several entries share an item. Tracks, timelines and feeds lie in runs, under the key of the first one;
+//! places and words in buckets, whose sort key names the window (`time#height#kennel` of its first block):
+//! [`crate::runs`]. Texts of posts and comments lie with those of their block: [`crate::texts`]. Whoever
+//! reads asks for one entry all the same, by a *logical* key, under which [`crate::read_side::ReadSide`]
+//! finds it. Functions below say so where theirs is one.
 //!
 //! ARCHITECTURE.md says what losing each of them costs.
 
@@ -92,24 +105,32 @@ pub fn block(kennel: &KennelId, height: u64, hash: &BlockHash) -> Key {
     Key::new(chain(kennel), format!("{}{hash}", block_prefix(height)))
 }
 
-/// Sort key of a track.
+/// Sort key of a track, and of the run that begins with it.
 pub fn track_sk(height: u64) -> String {
     format!("T#{height:020}")
 }
 
-/// Key of a track: which block stands at a published height, and the log's nodes that it completes.
+/// Logical key of a track: which block stands at a height, and the log's nodes that it completes. It lies
+/// in a run.
 pub fn track(kennel: &KennelId, height: u64) -> Key {
     Key::new(chain(kennel), track_sk(height))
 }
 
-/// Key of an event's place.
+/// Logical key of an event's place, which lies in the bucket of its id
+/// ([`crate::runs::place_bucket`]).
 pub fn place(event: &EventId) -> Key {
     Key::new(format!("E#{event}"), "PLACE")
 }
 
-/// Key of an event's body.
+/// Key of the body of a birth or verdict. That of a post or comment is a [`text`].
 pub fn body(event: &EventId) -> Key {
     Key::new(format!("E#{event}"), "BODY")
+}
+
+/// Logical key of a text that shares an item with others of its block ([`crate::texts`]). Of a partition of
+/// its own, so that ingest, which erases, need not write to the chain's.
+pub fn text(kennel: &KennelId, height: u64, index: u32) -> Key {
+    Key::new(format!("C#{kennel}"), format!("{height:020}#{index:05}"))
 }
 
 /// Key of an event's reject.
@@ -158,12 +179,12 @@ pub fn pet(birth: &BirthHash) -> Key {
     Key::new(format!("P#{birth}"), "CARD")
 }
 
-/// Sort key by place.
+/// Sort key by place, and of the run that begins with such an entry.
 pub fn entry_sk(height: u64, index: u32) -> String {
     format!("E#{height:020}#{index:05}")
 }
 
-/// Key of an entry of a pet's timeline.
+/// Logical key of an entry of a pet's timeline. It lies in a run.
 pub fn timeline(birth: &BirthHash, height: u64, index: u32) -> Key {
     Key::new(format!("P#{birth}"), entry_sk(height, index))
 }
@@ -203,7 +224,7 @@ pub fn post(id: &EventId) -> Key {
     Key::new(format!("O#{id}"), "CARD")
 }
 
-/// Partition of a kennel's feed of a day.
+/// Partition of a kennel's feed of a day. Its entries lie in runs.
 pub fn feed_pk(kennel: &KennelId, day: u64) -> String {
     format!("F#{kennel}#{day:06}")
 }

@@ -1,9 +1,10 @@
 //! Mining: a batch of queue messages becomes committed blocks.
 //!
 //! Per kennel: load the head, bring the state up to it, let the module decide, stage the block,
-//! win the one conditional write on the head, publish, record rejects. Each step may fail before
-//! or after it took effect; every comment at an `await` here says why going on or giving up is
-//! right. A message is acked when every one of its events has a receipt or a recorded reject.
+//! win the one conditional write on the head, write what can't wait, publish windows that are closed,
+//! record rejects. Each step may fail before or after it took effect; every comment at an `await` here
+//! says why going on or giving up is right. A message is acked when every one of its events has a receipt
+//! or a recorded reject, and every text in it that is in the chain is stored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
@@ -11,11 +12,11 @@ use std::sync::{Arc, Mutex};
 
 use futures::future::BoxFuture;
 use pitpet_chain::abi::Batch;
-use pitpet_chain::block::Block;
-use pitpet_chain::codec::{Bytes, decode, encode};
+use pitpet_chain::codec::{Bytes, encode};
 use pitpet_chain::event::SignedEvent;
-use pitpet_chain::hash::{EventId, KennelId, RulesHash};
-use pitpet_chain::kennel::{NewBlock, Outcome};
+use pitpet_chain::hash::{BlockHash, EventId, KennelId, RulesHash};
+use pitpet_chain::kennel::{Head, NewBlock, Outcome};
+use pitpet_chain::limits;
 use pitpet_chain::reject::Reject;
 use pitpet_chain::state::PendingUpgrade;
 use tracing::Instrument as _;
@@ -27,17 +28,20 @@ use crate::head::{
     CheckpointKey, CommittedHead, Founding, LedgerError, block_item, commit_update, damaged, path_down,
     read_block, read_head,
 };
-use crate::items::{self, attributes};
+use crate::items::{self, Fields as _, attributes};
 use crate::kennels::{Kennels, OpenKennel, read_answer};
-use crate::message::Message;
+use crate::message::{Message, SaltedBody};
 use crate::opening::{self, Opening};
 use crate::planted::{Bug, planted};
 use crate::ports::{
-    Clock, Consistency, DeadLetters, ModuleError, Objects, OutgoingMessage, PublishBatch, Table, TableError,
+    Attributes, Clock, Consistency, DeadLetters, ModuleError, Objects, OutgoingMessage, PublishBatch, Table,
+    TableError,
 };
-use crate::publication::{Bodies, body_update, if_absent, spare_update};
-use crate::publisher::{self, Target};
+use crate::publication::{Bodies, Publication, if_absent, publication, spare_update};
+use crate::publisher;
+use crate::read_side::{Reach, ReadSide};
 use crate::snapshots;
+use crate::window::WindowRule;
 
 /// A message as the queue handed it out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,10 +59,12 @@ pub struct MinerSettings {
     pub open_kennels_max: NonZeroUsize,
     /// A snapshot is written each time a height divides by this.
     pub snapshot_every: u64,
-    /// Mining goes on while at most this many blocks are unpublished.
+    /// Mining goes on while at most this many blocks of closed windows are unpublished.
     pub unpublished_max: u64,
-    /// Words of a text that it can be found by, 0 to 12; each is one more item written.
+    /// Words of a text that it can be found by, 0 to 12.
     pub search_words_max: usize,
+    /// What is published together.
+    pub window: WindowRule,
 }
 
 impl Default for MinerSettings {
@@ -68,11 +74,13 @@ impl Default for MinerSettings {
             snapshot_every: 256,
             unpublished_max: 1_000,
             search_words_max: crate::search::WORDS_MAX,
+            window: WindowRule::DEFAULT,
         }
     }
 }
 
-/// Attempts to publish before mining goes on without.
+/// Attempts to publish windows before mining goes on without, and to store a block's texts before its
+/// messages are given back.
 const PUBLISH_ATTEMPTS: u32 = 3;
 
 /// Blocks lost to another miner in one call before the messages go back to the queue.
@@ -85,7 +93,7 @@ const CLOCK_BEHIND_MS: u64 = 60_000;
 pub(crate) const REJECT_KEPT_MS: u64 = 30 * items::DAY_MS;
 
 /// The body of a rejected event is kept this long, ms: for the day that an event may be valid
-/// after its block's time, and for another in which clocks may be off and publishing may fail.
+/// after its block's time, and for another in which clocks may be off and storing texts may fail.
 pub(crate) const SPARE_KEPT_MS: u64 = 2 * items::DAY_MS;
 
 /// What became of a batch.
@@ -105,7 +113,7 @@ pub struct MineReport {
     pub reasons: BTreeMap<&'static str, u64>,
     /// Blocks lost to another miner.
     pub lost: u64,
-    /// Committed blocks that the read side lacks, of the kennel where they are most.
+    /// Blocks of closed windows that the table's read side lacks, of the kennel where they are most.
     pub unpublished: u64,
     /// Kennels that stand still, because the module of the rules that decide next is missing or unfit.
     pub stopped: u64,
@@ -134,6 +142,12 @@ enum MineError {
     Bury(#[from] crate::ports::QueueError),
 }
 
+impl From<items::BadItem> for MineError {
+    fn from(bad: items::BadItem) -> Self {
+        MineError::Ledger(bad.into())
+    }
+}
+
 impl From<TableError> for MineError {
     fn from(error: TableError) -> Self {
         MineError::Ledger(error.into())
@@ -153,6 +167,7 @@ enum Attempt {
 /// The miner.
 pub struct Miner {
     table: Arc<dyn Table>,
+    read_side: Arc<ReadSide>,
     objects: Arc<dyn Objects>,
     clock: Arc<dyn Clock>,
     dead_letters: Arc<dyn DeadLetters>,
@@ -160,6 +175,8 @@ pub struct Miner {
     foundings: Foundings,
     key: CheckpointKey,
     settings: MinerSettings,
+    /// Up to which block everything that can't wait was written by this miner.
+    kept: Mutex<BTreeMap<KennelId, (u64, BlockHash)>>,
     /// Changes of rules to come whose modules were tried, and why one is unfit.
     tried: Mutex<BTreeMap<(KennelId, u64, RulesHash), Option<String>>>,
 }
@@ -178,8 +195,19 @@ impl Miner {
         let kennels = Kennels::new(modules, table.clone(), objects.clone(), settings.open_kennels_max)
             .leaving_snapshots(settings.snapshot_every);
         let foundings = Foundings::new(table.clone());
-        let tried = Mutex::default();
-        Self { table, objects, clock, dead_letters, kennels, foundings, key, settings, tried }
+        Self {
+            read_side: ReadSide::over(table.clone()),
+            table,
+            objects,
+            clock,
+            dead_letters,
+            kennels,
+            foundings,
+            key,
+            settings,
+            kept: Mutex::default(),
+            tried: Mutex::default(),
+        }
     }
 
     /// Mines a batch. Never fails as a whole: what could not be done is in the report.
@@ -364,8 +392,14 @@ impl Miner {
         let kennel_id = founding.kennel;
         // Failing here changes nothing: the messages are redelivered.
         let head = read_head(self.table.as_ref(), founding, Consistency::Strong).await?;
-        let bodies = bodies_of(works).indexed(self.settings.search_words_max);
-        let mut is_published = self.publish_backlog(founding, &head, &bodies).await?;
+        let bodies = bodies_of(works);
+        self.read_side.catch_up(&kennel_id, &head).await?;
+        self.keep_backlog(&head, &kennel_id, &bodies).await?;
+        let (published_height, behind) = self.publish(founding, (&head).into()).await;
+        report.unpublished = report.unpublished.max(behind);
+        if behind > self.settings.unpublished_max {
+            return Err(MineError::Unpublished(behind));
+        }
         // By the module that decides the next block: none other is asked.
         let mut kennel = self.kennels.take_to_decide(founding, &head).await?;
         self.try_next_rules(founding, &mut kennel, report);
@@ -389,9 +423,13 @@ impl Miner {
             Err(error) => return Err(LedgerError::from(error).into()),
         };
         let consumed = outcome.consumed as usize;
+        let mut kept = Ok(());
         if let Some(block) = &outcome.block {
+            let made = publication(&block.bytes.0, &block.nodes);
+            let made = made.map_err(|_| damaged("the module made a block that can't be read"))?;
             if planted(Bug::PublishBeforeCommit) {
-                self.publish_own(founding, is_published, block, &bodies).await;
+                let window = [Arc::new(made.clone())];
+                self.table.publish(&publisher::window_batch(&window)?).await?;
             }
             if !self.commit(founding, &head, block).await? {
                 // The instance is one block ahead on a branch that lost: discarded with `kennel`.
@@ -401,34 +439,32 @@ impl Miner {
                 return Ok(Attempt::Lost);
             }
             let accepted = self.count_accepted(works, &outcome);
-            log_accepted(&kennel_id, works, &outcome, block.head.height);
+            log_accepted(&kennel_id, works, &outcome, &block.head);
             report.blocks += 1;
             report.accepted += accepted;
-            tracing::info!(kennel = %kennel_id, height = block.head.height, hash = %block.head.hash, events = accepted, "block committed");
+            tracing::info!(target: event_log::BLOCKS, kennel = %kennel_id, height = block.head.height, hash = %block.head.hash, events = accepted, "block committed");
             kennel.head = block.head.clone();
             kennel.blocks_since_open += 1;
             self.try_next_rules(founding, &mut kennel, report);
-            is_published = self.publish_own(founding, is_published, block, &bodies).await;
-            if !is_published {
-                let lag = block.head.height - head.published_height;
-                report.unpublished = report.unpublished.max(lag);
+            let made = Arc::new(made);
+            self.read_side.push(made.clone());
+            // The messages are all that holds the bodies: they are not acked before the bodies are
+            // stored. Redelivered, their events are found in the chain.
+            kept = self.keep(&made, &bodies).await;
+            if kept.is_ok() {
+                let reach = Reach { height: made.height, hash: made.hash, published_height };
+                let (_, behind) = self.publish(founding, reach).await;
+                report.unpublished = report.unpublished.max(behind);
             }
             self.snapshot(founding, &mut kennel, block).await;
         }
         self.kennels.put(kennel_id, kennel);
-        if let (Some(block), false) = (&outcome.block, is_published || planted(Bug::BodiesForgotten)) {
-            // The messages are all that holds the bodies: they are not acked before the bodies
-            // are stored. Redelivered, their events are found in the chain.
-            self.keep_bodies(block, &bodies).await?;
+        if !planted(Bug::BodiesForgotten) {
+            kept?;
         }
-        let is_done = is_published || planted(Bug::UnpublishedForgotten);
-        let unpublished = match is_done || outcome.rejects.is_empty() {
-            true => BTreeSet::new(),
-            false => self.unpublished_events(founding).await?,
-        };
         // Only now: while rejects can't be recorded the messages are redelivered, and their
         // accepted events found in the chain then.
-        self.record_rejects(founding, works, &outcome, &unpublished).await?;
+        self.record_rejects(founding, works, &outcome).await?;
         report.rejected += outcome.rejects.len() as u64;
         for rejected in &outcome.rejects {
             *report.reasons.entry(rejected.reject.name()).or_default() += 1;
@@ -553,98 +589,68 @@ impl Miner {
         }
     }
 
-    /// Publishes what earlier miners left; true if the read side is at the head then. After three
-    /// failures mining goes on, within a bound.
-    async fn publish_backlog(
+    /// Writes what can't wait of the blocks that another miner committed, and may not have finished.
+    async fn keep_backlog(
         &self,
-        founding: &Founding,
         head: &CommittedHead,
+        kennel: &KennelId,
         bodies: &Bodies,
-    ) -> Result<bool, MineError> {
-        if head.published_height >= head.height {
-            return Ok(true);
+    ) -> Result<(), MineError> {
+        let own = self.kept.lock().expect("no panic while the heights are locked").get(kennel).copied();
+        let is_own = own == Some((head.height, head.hash));
+        let from = head.kept_height.max(head.published_height);
+        if is_own || from >= head.height {
+            return Ok(());
         }
-        let mut last = None;
+        for block in self.read_side.tail(kennel, from) {
+            publisher::keep(self.table.as_ref(), &block, bodies).await?;
+        }
+        self.note_kept(kennel, head.height, head.hash);
+        Ok(())
+    }
+
+    /// Remembers that of all blocks up to this one what can't wait is written.
+    fn note_kept(&self, kennel: &KennelId, height: u64, hash: BlockHash) {
+        self.kept.lock().expect("no panic while the heights are locked").insert(*kennel, (height, hash));
+    }
+
+    /// Writes what can't wait of the block just committed.
+    async fn keep(&self, block: &Publication, bodies: &Bodies) -> Result<(), MineError> {
+        let mut last = Ok(());
         for _ in 0..PUBLISH_ATTEMPTS {
-            let from = publisher::published_height(self.table.as_ref(), founding).await?;
-            match publisher::publish_up_to(self.table.as_ref(), founding, from, &head.into(), bodies).await {
-                Ok(()) => return Ok(true),
-                Err(error) => last = Some(error),
+            last = publisher::keep(self.table.as_ref(), block, bodies).await;
+            if last.is_ok() {
+                self.note_kept(&block.kennel, block.height, block.hash);
+                return Ok(());
             }
         }
-        let behind = head.height - head.published_height;
-        if let Some(error) = last {
-            tracing::error!(kennel = %founding.kennel, behind, %error, "alarm: the read side can't be published");
-        }
-        if behind > self.settings.unpublished_max { Err(MineError::Unpublished(behind)) } else { Ok(false) }
+        Ok(last?)
     }
 
-    /// Publishes the block just committed; true if the read side is at it then. A failure is no
-    /// failure of the batch: whoever comes next finds the read side behind.
-    async fn publish_own(
-        &self,
-        founding: &Founding,
-        parent_is_published: bool,
-        block: &NewBlock,
-        bodies: &Bodies,
-    ) -> bool {
-        let table = self.table.as_ref();
-        let height = block.head.height;
-        let claim = Claim { size: height + 1, root: block.head.checkpoint_root };
-        let note = checkpoint::sign(&founding.kennel, claim, &self.key);
-        // With a backlog the attempts of this batch have been made.
-        let attempts = if parent_is_published { PUBLISH_ATTEMPTS } else { 1 };
-        for _ in 0..attempts {
-            let result = async {
-                if parent_is_published || planted(Bug::PublishedOverGap) {
-                    let note = Some(note.as_str());
-                    return publisher::publish_block(
-                        table,
-                        founding,
-                        height,
-                        &block.bytes.0,
-                        &block.nodes,
-                        bodies,
-                        note,
-                    )
-                    .await;
-                }
-                let from = publisher::published_height(table, founding).await?;
-                let target = Target { height, hash: block.head.hash, checkpoint: note.clone() };
-                publisher::publish_up_to(table, founding, from, &target, bodies).await
-            };
-            match result.await {
-                Ok(()) => return true,
+    /// Publishes the windows that are closed; gives up to which height, and how many blocks of them are
+    /// not published yet. A failure is no failure of the batch: whoever comes next finds the read side
+    /// behind.
+    async fn publish(&self, founding: &Founding, mut reach: Reach) -> (u64, u64) {
+        let rule = &self.settings.window;
+        for _ in 0..PUBLISH_ATTEMPTS {
+            let tail = self.read_side.tail(&founding.kennel, reach.published_height);
+            if publisher::closed(rule, &tail) == 0 {
+                return (reach.published_height, 0);
+            }
+            let words_max = self.settings.search_words_max;
+            match publisher::publish_closed(&self.read_side, founding, &reach, rule, words_max).await {
+                Ok(published) => reach.published_height = published,
                 Err(error) => {
-                    tracing::warn!(kennel = %founding.kennel, height, %error, "a committed block is not published yet")
+                    tracing::warn!(kennel = %founding.kennel, height = reach.height, %error, "a window is not published yet");
                 }
             }
         }
-        false
-    }
-
-    /// Stores the bodies of a block's events, and nothing else of its publication, but for the words
-    /// of those that somebody else is publishing, who may have looked for the bodies too early.
-    async fn keep_bodies(&self, block: &NewBlock, bodies: &Bodies) -> Result<(), MineError> {
-        let guarded = events_of(&block.bytes.0)?
-            .iter()
-            .filter_map(|event| Some(body_update(event, bodies.get(event)?)))
-            .collect();
-        self.table.publish(&PublishBatch { immutable: Vec::new(), guarded }).await?;
-        Ok(publisher::index_placed(self.table.as_ref(), &block.bytes.0, bodies).await?)
-    }
-
-    /// The events of the committed blocks that have no place yet: at most `unpublished_max` blocks.
-    async fn unpublished_events(&self, founding: &Founding) -> Result<BTreeSet<EventId>, MineError> {
-        let table = self.table.as_ref();
-        let head = read_head(table, founding, Consistency::Strong).await?;
-        let end = (head.height, head.hash);
-        let (_, path) = path_down(table, &founding.kennel, end, head.published_height).await?;
-        let mut events = BTreeSet::new();
-        for (height, hash) in path {
-            events.extend(events_of(&read_block(table, &founding.kennel, height, &hash).await?.bytes)?);
+        let tail = self.read_side.tail(&founding.kennel, reach.published_height);
+        let behind = publisher::closed(rule, &tail) as u64;
+        if behind > 0 {
+            tracing::error!(kennel = %founding.kennel, behind, "alarm: the read side can't be published");
         }
-        Ok(events)
+        (reach.published_height, behind)
     }
 
     /// Writes a snapshot where one is due. A failure costs only a longer replay later.
@@ -674,31 +680,29 @@ impl Miner {
     /// the receipt stands, and only a missing body is added.
     ///
     /// Another miner that holds the same message may yet accept what is rejected here, by another
-    /// clock or on a newer head, and crash before it publishes. Since this message, once acked,
-    /// no longer holds the body, it is kept beside the reject.
+    /// clock or on a newer head, and crash before it stores the bodies. Since this message, once
+    /// acked, no longer holds the body, it is kept beside the reject.
     async fn record_rejects(
         &self,
         founding: &Founding,
         works: &[Work],
         outcome: &Outcome,
-        unpublished: &BTreeSet<EventId>,
     ) -> Result<(), MineError> {
+        if outcome.rejects.is_empty() {
+            return Ok(());
+        }
+        // The receipt may be younger than a moment.
+        self.follow(founding).await?;
         let mut batch = PublishBatch::default();
         let mut spared = Vec::new();
         let mut accepted = Vec::new();
         for rejected in &outcome.rejects {
             let entry = &works[rejected.message as usize].message.entries[rejected.event as usize];
             let id = identify(&entry.event);
-            // A strong read: the receipt may be younger than a moment. An event that was accepted
-            // earlier has its place, or is in a block that could not be published.
-            let place = items::place(&id);
-            let is_accepted =
-                unpublished.contains(&id) || self.table.get(&place, Consistency::Strong).await?.is_some();
-            if is_accepted && !planted(Bug::RejectOverReceipt) {
-                if let Some(body) = &entry.body {
-                    batch.guarded.push(body_update(&id, body));
-                    accepted.push((id, body));
-                }
+            if let Some(place) = self.accepted(&id, &entry.event).await?
+                && !planted(Bug::RejectOverReceipt)
+            {
+                accepted.extend(entry.body.clone().map(|body| (id, place, body)));
                 continue;
             }
             event_log::rejected(&founding.kennel, &id, rejected.reject);
@@ -712,30 +716,63 @@ impl Miner {
             if let (Some(body), false) = (&entry.body, is_of_the_event_alone(rejected.reject)) {
                 let ttl_s = (self.clock.now_ms() + SPARE_KEPT_MS) / 1000;
                 batch.guarded.push(spare_update(&id, body, ttl_s));
-                spared.push((id, body));
+                spared.push((id, &entry.event, body.clone()));
             }
         }
         if !batch.guarded.is_empty() {
             self.table.publish(&batch).await?;
         }
-        // Whoever publishes such an event writes its place before it looks for the body, and here
-        // the body is written before: one of the two sees what the other wrote. If this fails
-        // the message is redelivered.
-        let mut late = PublishBatch::default();
-        for (id, body) in spared {
-            if self.table.get(&items::place(&id), Consistency::Strong).await?.is_some() {
-                late.guarded.push(body_update(&id, body));
-                accepted.push((id, body));
+        if !spared.is_empty() {
+            // Whoever goes on after a miner that committed such an event, and crashed, looks for the
+            // spare body, and here the chain is looked at after it was written: one of the two sees
+            // what the other did. If this fails the message is redelivered.
+            self.follow(founding).await?;
+            for (id, event, body) in spared {
+                let place = self.accepted(&id, event).await?;
+                accepted.extend(place.map(|place| (id, place, body)));
             }
         }
-        if !late.guarded.is_empty() {
-            self.table.publish(&late).await?;
-        }
-        let indexed = Bodies::new().indexed(self.settings.search_words_max);
-        for (id, body) in accepted {
-            publisher::index_late(self.table.as_ref(), &id, body, &indexed).await?;
+        for (id, place, body) in accepted {
+            self.keep_late(founding, id, &place, body).await?;
         }
         Ok(())
+    }
+
+    /// Reads the head, and the blocks up to it.
+    async fn follow(&self, founding: &Founding) -> Result<(), MineError> {
+        let head = read_head(self.table.as_ref(), founding, Consistency::Strong).await?;
+        Ok(self.read_side.catch_up(&founding.kennel, &head).await?)
+    }
+
+    /// Where an event is that is rejected now and was accepted earlier.
+    async fn accepted(&self, id: &EventId, event: &Bytes) -> Result<Option<Attributes>, MineError> {
+        let in_tail = self.read_side.place_in_tail(id);
+        if in_tail.is_some() && !planted(Bug::UnpublishedForgotten) {
+            return Ok(in_tail);
+        }
+        let Ok(signed) = SignedEvent::read(&event.0) else { return Ok(None) };
+        // No block takes an event that expires later than a day after it.
+        let ahead_ms = limits::EXPIRES_AHEAD_MS_MAX + self.settings.window.span_ms;
+        let from_ms = signed.event.expires_ms.saturating_sub(ahead_ms);
+        Ok(self.read_side.published_place(id, None, from_ms, Consistency::Strong).await?)
+    }
+
+    /// Stores the body of an event that was accepted earlier.
+    async fn keep_late(
+        &self,
+        founding: &Founding,
+        id: EventId,
+        place: &Attributes,
+        body: SaltedBody,
+    ) -> Result<(), MineError> {
+        let (table, kennel) = (self.table.as_ref(), &founding.kennel);
+        let (height, hash) = (place.number("height")?, BlockHash(place.digest("hash")?));
+        let block = match self.read_side.block_in_tail(kennel, height) {
+            Some(block) => block,
+            None => Arc::new(read_block(table, kennel, height, &hash).await?.publication()?),
+        };
+        let late = Bodies::from([(id, body)]);
+        Ok(publisher::keep_late(table, &block, &late, self.settings.search_words_max).await?)
     }
 }
 
@@ -758,17 +795,6 @@ fn is_of_the_event_alone(reject: Reject) -> bool {
     )
 }
 
-/// The ids of a block's events.
-fn events_of(block: &[u8]) -> Result<Vec<EventId>, LedgerError> {
-    let block: Block = decode(block).map_err(|_| damaged("a committed block can't be read"))?;
-    block
-        .events
-        .iter()
-        .map(|event| SignedEvent::read(&event.0).map(|signed| signed.id))
-        .collect::<Result<_, _>>()
-        .map_err(|_| damaged("a committed block holds no event where one should be"))
-}
-
 /// The bodies in these messages, by event.
 fn bodies_of(works: &[Work]) -> Bodies {
     works
@@ -782,7 +808,7 @@ fn bodies_of(works: &[Work]) -> Bodies {
 }
 
 /// Logs every event that a committed block took of these messages.
-fn log_accepted(kennel: &KennelId, works: &[Work], outcome: &Outcome, height: u64) {
+fn log_accepted(kennel: &KennelId, works: &[Work], outcome: &Outcome, head: &Head) {
     if !event_log::is_read() {
         return;
     }
@@ -795,7 +821,7 @@ fn log_accepted(kennel: &KennelId, works: &[Work], outcome: &Outcome, height: u6
             }
         }
     }
-    event_log::committed(kennel, &accepted, height);
+    event_log::committed(kennel, &accepted, head.height, &head.hash);
 }
 
 /// An event's id; for bytes that are no event, a stand-in by their hash.

@@ -68,8 +68,8 @@ bugs! {
     RisenBeforePublished = "risen-before-published",
     /// The published height is written without its condition.
     PublishedHeightFalls = "published-height-falls",
-    /// A block is published although its parent is not.
-    PublishedOverGap = "published-over-gap",
+    /// The published height rises to the head, over blocks of an open window.
+    PublishedTooFar = "published-too-far",
     /// An older card is written over a newer one.
     OlderCard = "older-card",
     /// A sale is not listed among the trades.

@@ -1,81 +1,81 @@
-//! What a block means for the read side: a pure function from the block's bytes (and the bodies
-//! at hand) to writes that anyone may repeat.
+//! What a block means for the read side: a pure function from the block's bytes to entries and changes of
+//! cards, under the keys of [`crate::items`]. Readers lay them over what is stored ([`crate::read_side`]);
+//! whoever publishes puts those of a window together ([`crate::publisher`]), as often as it likes.
 
 use std::collections::BTreeMap;
 
 use pitpet_chain::block::{Block, Change, Death, Ending, EndingReason, Receipt};
-use pitpet_chain::body::Body;
 use pitpet_chain::codec::{Malformed, decode, encode};
 use pitpet_chain::event::{Kind, Payload, SignedEvent};
-use pitpet_chain::hash::{BirthHash, Digest32, EventId};
+use pitpet_chain::hash::{BirthHash, BlockHash, Digest32, EventId, KennelId};
 
 use crate::items::{self, attributes};
 use crate::message::SaltedBody;
 use crate::planted::{Bug, planted};
 use crate::ports::{Attributes, Condition, Item, Key, PublishBatch, Retry, Update, Value};
-use crate::search;
 
-/// Bodies at hand, by event, and how many of their words can be searched for.
-#[derive(Clone, Debug)]
-pub struct Bodies {
-    bodies: BTreeMap<EventId, SaltedBody>,
-    words_max: usize,
+/// Bodies at hand, by event.
+pub type Bodies = BTreeMap<EventId, SaltedBody>;
+
+/// What a block means for the read side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// Its kennel.
+    pub kennel: KennelId,
+    /// Its height.
+    pub height: u64,
+    /// Its hash.
+    pub hash: BlockHash,
+    /// Its parent's hash.
+    pub parent: BlockHash,
+    /// Its time, ms since the Unix epoch.
+    pub timestamp_ms: u64,
+    /// Its events, in order.
+    pub events: Vec<EventId>,
+    /// Its events that have a text.
+    pub texts: Vec<Text>,
+    /// What is written before the message is acked: photos in use, whose story is to be ended, and the
+    /// keys of the offices. They are looked at by those who know no tail.
+    pub prompt: PublishBatch,
+    /// What is written with its window, and the same whoever writes it.
+    pub immutable: Vec<Item>,
+    /// What is written with its window, and changed by later blocks.
+    pub guarded: Vec<Update>,
 }
 
-impl Default for Bodies {
-    fn default() -> Self {
-        Self::new()
-    }
+/// An event with a text, as its block has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text {
+    /// Its place in the block.
+    pub index: u32,
+    /// The event.
+    pub event: EventId,
+    /// Its kind.
+    pub kind: Kind,
+    /// What it commits to.
+    pub committed: Digest32,
 }
 
-impl Bodies {
-    /// None at hand.
-    pub fn new() -> Self {
-        Self { bodies: BTreeMap::new(), words_max: search::WORDS_MAX }
-    }
-
-    /// Of each text, this many words can be searched for, at most [`search::WORDS_MAX`].
-    #[must_use]
-    pub fn indexed(mut self, words_max: usize) -> Self {
-        self.words_max = words_max.min(search::WORDS_MAX);
-        self
-    }
-
-    /// Others, of which as many words can be searched for.
-    #[must_use]
-    pub fn others(&self, bodies: impl IntoIterator<Item = (EventId, SaltedBody)>) -> Self {
-        Self { bodies: bodies.into_iter().collect(), words_max: self.words_max }
-    }
-
-    /// Whether none is at hand.
-    pub fn is_empty(&self) -> bool {
-        self.bodies.is_empty()
-    }
-
-    /// An event's body.
-    pub fn get(&self, event: &EventId) -> Option<&SaltedBody> {
-        self.bodies.get(event)
-    }
-}
-
-impl FromIterator<(EventId, SaltedBody)> for Bodies {
-    fn from_iter<T: IntoIterator<Item = (EventId, SaltedBody)>>(bodies: T) -> Self {
-        Self { bodies: bodies.into_iter().collect(), ..Self::new() }
+impl Text {
+    /// Whether it is found by its words.
+    pub fn is_listed(&self) -> bool {
+        matches!(self.kind, Kind::Birth | Kind::Post)
     }
 }
 
 /// The guard of mutable read-side items: the height that they come from.
 pub const SOURCE_HEIGHT: &str = "source_height";
 
+/// An update of a card, unless it is of a newer block.
+pub(crate) fn if_newer(key: Key, set: Attributes, height: u64) -> Update {
+    let below = if planted(Bug::OlderCard) { u64::MAX } else { height };
+    let condition = Condition::Below(SOURCE_HEIGHT, below);
+    Update { key, set, remove: Vec::new(), condition, retry: Retry::Allowed }
+}
+
 /// An update that creates the item or changes nothing.
 pub fn if_absent(key: Key, set: Attributes) -> Update {
     Update { key, set, remove: Vec::new(), condition: Condition::Absent, retry: Retry::Allowed }
-}
-
-/// Stores a body, unless it is there already or has been erased.
-pub fn body_update(event: &EventId, body: &SaltedBody) -> Update {
-    let set = attributes([("salt", body.salt.into()), ("body", body.body.0.clone().into())]);
-    if_absent(items::body(event), set)
 }
 
 /// Keeps the body of an event that was rejected, for as long as another miner may accept it.
@@ -88,43 +88,29 @@ pub fn spare_update(event: &EventId, body: &SaltedBody, ttl_s: u64) -> Update {
     if_absent(items::spare_body(event), set)
 }
 
-/// The events of a block that have a body which is not at hand, with what they commit to.
-///
-/// # Errors
-/// [`Malformed`] if the bytes are no block.
-pub fn bodies_not_at_hand(bytes: &[u8], bodies: &Bodies) -> Result<Vec<(EventId, Digest32)>, Malformed> {
-    let block: Block = decode(bytes)?;
-    let mut found = Vec::new();
-    for event in &block.events {
-        let signed = SignedEvent::read(&event.0).map_err(|_| Malformed)?;
-        if let (Some(committed), false) = (signed.event.payload.body(), bodies.get(&signed.id).is_some()) {
-            found.push((signed.id, *committed));
-        }
-    }
-    Ok(found)
-}
-
-/// The items by which a block's births and posts are found, of those whose bodies are at hand.
-///
-/// # Errors
-/// [`Malformed`] if the bytes are no block.
-pub fn words(bytes: &[u8], bodies: &Bodies) -> Result<Vec<Item>, Malformed> {
-    let batch = publication(bytes, &[], bodies)?;
-    Ok(batch.immutable.into_iter().filter(|item| search::is_partition(&item.key.pk)).collect())
-}
-
-/// The writes that publish a block.
+/// Reads what a block means.
 ///
 /// `nodes` are the nodes of the block log that it completes.
 ///
 /// # Errors
 /// [`Malformed`] if the bytes are no block.
-pub fn publication(bytes: &[u8], nodes: &[Digest32], bodies: &Bodies) -> Result<PublishBatch, Malformed> {
+pub fn publication(bytes: &[u8], nodes: &[Digest32]) -> Result<Publication, Malformed> {
     let block: Block = decode(bytes)?;
     let header = &block.header;
     let (kennel, height, time) = (header.kennel, header.height, header.timestamp_ms);
     let hash = header.hash();
-    let mut batch = PublishBatch::default();
+    let mut batch = Publication {
+        kennel,
+        height,
+        hash,
+        parent: header.parent,
+        timestamp_ms: time,
+        events: Vec::new(),
+        texts: Vec::new(),
+        prompt: PublishBatch::default(),
+        immutable: Vec::new(),
+        guarded: Vec::new(),
+    };
     let mut mutable: BTreeMap<Key, Attributes> = BTreeMap::new();
 
     let track = attributes([
@@ -149,8 +135,9 @@ pub fn publication(bytes: &[u8], nodes: &[Digest32], bodies: &Bodies) -> Result<
             ("timestamp_ms", time.into()),
         ]);
         batch.immutable.push(Item { key: items::place(&signed.id), attributes: place });
-        if let Some(body) = bodies.get(&signed.id) {
-            batch.guarded.push(body_update(&signed.id, body));
+        batch.events.push(signed.id);
+        if let Some(committed) = signed.event.payload.body() {
+            batch.texts.push(Text { index, event: signed.id, kind, committed: *committed });
         }
         let mut about: Option<BirthHash> = None;
         let feed_sk = items::feed_sk(time, height, index, &kennel);
@@ -204,9 +191,7 @@ pub fn publication(bytes: &[u8], nodes: &[Digest32], bodies: &Bodies) -> Result<
             let key = Key::new(items::verdicts_pk(&kennel), feed_sk);
             batch.immutable.push(Item { key, attributes: logged });
         }
-        let body = bodies.get(&signed.id).and_then(|body| Body::read(kind, &body.body.0).ok());
-        let words = body.map(|body| search::words_of(&body, bodies.words_max)).unwrap_or_default();
-        entries(&mut batch, &Place { block: &block, index, signed: &signed, about, words });
+        entries(&mut batch, &Place { block: &block, index, signed: &signed, about });
     }
     for death in &block.deaths {
         let death: Death = decode(&death.0)?;
@@ -219,7 +204,7 @@ pub fn publication(bytes: &[u8], nodes: &[Digest32], bodies: &Bodies) -> Result<
         ]);
         mutable.entry(items::account(&death.owner, &kennel)).or_default().extend(lost);
         let key = Key::new(items::dead_pk(&kennel), death.pet.to_string());
-        batch.immutable.push(Item { key, attributes: attributes([("died_height", height.into())]) });
+        batch.prompt.immutable.push(Item { key, attributes: attributes([("died_height", height.into())]) });
     }
     for ending in &block.endings {
         let ending: Ending = decode(&ending.0)?;
@@ -239,12 +224,12 @@ pub fn publication(bytes: &[u8], nodes: &[Digest32], bodies: &Bodies) -> Result<
         ]);
         mutable.entry(items::account(&ending.account, &kennel)).or_default().extend(unlocked);
     }
-    batch.guarded.extend(mutable.into_iter().map(|(key, mut set)| {
+    for (key, mut set) in mutable {
         set.insert(SOURCE_HEIGHT.to_owned(), height.into());
-        let below = if planted(Bug::OlderCard) { u64::MAX } else { height };
-        let condition = Condition::Below(SOURCE_HEIGHT, below);
-        Update { key, set, remove: Vec::new(), condition, retry: Retry::Allowed }
-    }));
+        let is_prompt = key == items::keys(&kennel);
+        let updates = if is_prompt { &mut batch.prompt.guarded } else { &mut batch.guarded };
+        updates.push(if_newer(key, set, height));
+    }
     Ok(batch)
 }
 
@@ -260,12 +245,10 @@ struct Place<'a> {
     index: u32,
     signed: &'a SignedEvent,
     about: Option<BirthHash>,
-    /// By which it can be found.
-    words: Vec<search::Word>,
 }
 
 /// The entries of timelines and feeds.
-fn entries(batch: &mut PublishBatch, place: &Place<'_>) {
+fn entries(batch: &mut Publication, place: &Place<'_>) {
     let Some(about) = place.about else { return };
     let header = &place.block.header;
     let (kennel, height, time, index) = (&header.kennel, header.height, header.timestamp_ms, place.index);
@@ -301,7 +284,7 @@ fn entries(batch: &mut PublishBatch, place: &Place<'_>) {
     if let Some(photo) = photo {
         set("photo", photo.into());
         let used = attributes([("event", place.signed.id.0.into())]);
-        batch.immutable.push(Item { key: items::photo(&photo), attributes: used });
+        batch.prompt.immutable.push(Item { key: items::photo(&photo), attributes: used });
     }
     let mut put = |key: Key| batch.immutable.push(Item { key, attributes: entry.clone() });
     put(items::timeline(&about, height, index));
@@ -310,10 +293,7 @@ fn entries(batch: &mut PublishBatch, place: &Place<'_>) {
         put(Key::new(items::births_pk(kennel), feed_sk.clone()));
         put(items::account_pet(&event.account, &feed_sk));
     }
-    if matches!(kind, Kind::Birth | Kind::Post) {
-        for word in &place.words {
-            put(word.key(&feed_sk));
-        }
+    if matches!(kind, Kind::Birth | Kind::Post) && !planted(Bug::FeedUnlisted) {
         put(Key::new(items::feed_pk(kennel, time / items::DAY_MS), feed_sk));
     }
 }

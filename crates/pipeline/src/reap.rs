@@ -1,5 +1,5 @@
 //! The reaper: on a schedule it mines time on idle kennels, ends the stories of the dead,
-//! finishes publishing, prepares kennels before places run out, and clears garbage and unused
+//! finishes what a miner left, prepares kennels before places run out, and clears garbage and unused
 //! uploads.
 //!
 //! Its events go through the queue like everyone's and are deterministic byte for byte within a
@@ -28,11 +28,13 @@ use crate::ports::{
 use crate::publication::Bodies;
 use crate::publisher;
 use crate::query::read_pet;
+use crate::read_side::ReadSide;
 use crate::search::WORDS_MAX;
 use crate::statements::majority;
+use crate::window::WindowRule;
 
-/// A head younger than this is being published by its miner.
-const PUBLISH_GRACE_MS: u64 = 5_000;
+/// A head younger than this may still be its miner's: so long a function on Lambda may run, ms.
+const GRACE_MS: u64 = 15 * 60 * 1_000;
 
 /// Stories ended for one kennel in one run.
 const STORIES_MAX: u32 = 100;
@@ -64,7 +66,7 @@ pub struct ReapReport {
     pub times: u64,
     /// Story ends sent.
     pub stories: u64,
-    /// Kennels whose read side was behind and is complete now.
+    /// Kennels in which it finished what a miner had left.
     pub published: u64,
     /// Staged blocks deleted that lost.
     pub garbage: u64,
@@ -79,12 +81,14 @@ pub struct ReapReport {
 /// The reaper.
 pub struct Reaper {
     table: Arc<dyn Table>,
+    read_side: Arc<ReadSide>,
     queue: Arc<dyn Queue>,
     objects: Arc<dyn Objects>,
     clock: Arc<dyn Clock>,
     foundings: Foundings,
     house: SigningKey,
     search_words_max: usize,
+    window: WindowRule,
 }
 
 impl Reaper {
@@ -97,7 +101,17 @@ impl Reaper {
         house: SigningKey,
     ) -> Self {
         let foundings = Foundings::new(table.clone());
-        Self { table, queue, objects, clock, foundings, house, search_words_max: WORDS_MAX }
+        Self {
+            read_side: ReadSide::over(table.clone()),
+            table,
+            queue,
+            objects,
+            clock,
+            foundings,
+            house,
+            search_words_max: WORDS_MAX,
+            window: WindowRule::DEFAULT,
+        }
     }
 
     /// Of texts that it publishes, this many words can be searched for: as many as the miner's.
@@ -105,6 +119,12 @@ impl Reaper {
     pub fn indexing(mut self, search_words_max: usize) -> Self {
         self.search_words_max = search_words_max;
         self
+    }
+
+    /// Closes windows by this rule: the miner's.
+    #[must_use]
+    pub fn closing(self, window: WindowRule) -> Self {
+        Self { window, ..self }
     }
 
     /// Looks after every kennel once.
@@ -153,11 +173,8 @@ impl Reaper {
         let head = read_head(self.table.as_ref(), founding, Consistency::Strong).await?;
         *newest = Some(head.clone());
         let now_ms = self.clock.now_ms();
-        let is_left = now_ms.saturating_sub(head.header.timestamp_ms) > PUBLISH_GRACE_MS;
-        if head.published_height < head.height && is_left {
-            let (table, target) = (self.table.as_ref(), (&head).into());
-            let bodies = Bodies::new().indexed(self.search_words_max);
-            publisher::publish_up_to(table, founding, head.published_height, &target, &bodies).await?;
+        let is_left = now_ms.saturating_sub(head.header.timestamp_ms) > GRACE_MS;
+        if is_left && self.finish(founding, &head).await? {
             report.published += 1;
         }
         if let Some(time) = self.due_time(founding, &head).await? {
@@ -166,6 +183,24 @@ impl Reaper {
         }
         self.end_stories(founding, &head, report).await?;
         self.sweep(founding, &head, report).await
+    }
+
+    /// Finishes what a miner left: what can't wait of the last block, and a window that is closed by its
+    /// count of blocks; gives whether there was any.
+    async fn finish(&self, founding: &Founding, head: &CommittedHead) -> Result<bool, LedgerError> {
+        let kept = head.kept_height.max(head.published_height);
+        let is_behind = head.height.saturating_sub(head.published_height) >= self.window.blocks;
+        if kept >= head.height && !is_behind {
+            return Ok(false);
+        }
+        self.read_side.catch_up(&founding.kennel, head).await?;
+        for block in self.read_side.tail(&founding.kennel, kept) {
+            publisher::keep(self.table.as_ref(), &block, &Bodies::new()).await?;
+        }
+        publisher::note_kept(self.table.as_ref(), &founding.kennel, head.height).await?;
+        let (rule, words_max) = (&self.window, self.search_words_max);
+        publisher::publish_closed(&self.read_side, founding, &head.into(), rule, words_max).await?;
+        Ok(true)
     }
 
     /// The next block's timestamp as the miner will set it, about.
@@ -241,9 +276,13 @@ impl Reaper {
             consistency: Consistency::Strong,
         };
         let mut events = Vec::new();
-        for item in self.table.query(&query).await? {
+        let dead = self.table.query(&query).await?;
+        if !dead.is_empty() {
+            self.read_side.catch_up(&founding.kennel, head).await?;
+        }
+        for item in dead {
             let Ok(birth) = item.key.sk.parse::<BirthHash>() else { continue };
-            match read_pet(self.table.as_ref(), &birth, Consistency::Strong).await? {
+            match read_pet(self.read_side.as_ref(), &birth, Consistency::Strong).await? {
                 Some(card) if card.pet.phase >= Phase::Ended => self.table.delete(&item.key).await?,
                 _ => {
                     let time_ms = self.block_time(founding, head);
@@ -263,7 +302,7 @@ impl Reaper {
         head: &CommittedHead,
         report: &mut ReapReport,
     ) -> Result<(), LedgerError> {
-        let (table, kennel) = (self.table.as_ref(), &founding.kennel);
+        let (table, kennel) = (self.read_side.as_ref(), &founding.kennel);
         let end = match planted(Bug::GarbageAtHead) {
             true => return self.sweep_height(kennel, head.height + 1, None, report).await.map(drop),
             false => head.published_height.min(head.swept_height + SWEPT_MAX),

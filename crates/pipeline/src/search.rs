@@ -1,13 +1,14 @@
 //! By which words pets, posts and accounts are found.
 //!
-//! A word is an item of the table, written when its birth or post is published, or its account's
-//! name registered: no scan, no engine beside the table, and the same code everywhere. Each costs
-//! one write; `docs/figures.md` says how many a post has, `PITPET_SEARCH_WORDS` sets how many.
-//! Words are found whole or by their beginning, newest first.
+//! Words lie in the table: no scan, no engine beside it, and the same code everywhere. Those of births
+//! and posts are written when their window is published, in buckets ([`crate::runs`]); until then readers
+//! take them from the texts of the tail ([`crate::read_side`]). An account's name is an item of its own,
+//! written when it is registered. `PITPET_SEARCH_WORDS` sets how many words of a text are written;
+//! `docs/figures.md` says what they cost. Words are found whole or by their beginning, newest first.
 //!
 //! Deliberately absent: stemming, ranking, spelling. The index names events, never their text:
-//! whoever looks something up reads the text from its own item, and shows nothing of one that is
-//! erased. Whoever erases a text deletes its words with it ([`crate::erase`]): they follow from the text.
+//! whoever looks something up reads the text where it is stored, and shows nothing of one that is
+//! erased. Whoever erases a text takes its words out with it ([`crate::erase`]): they follow from the text.
 
 use pitpet_chain::body::Body;
 use pitpet_chain::hash::AccountId;
@@ -24,7 +25,7 @@ const NAME_WORDS_MAX: usize = 8;
 /// Characters of a word that count; the rest of a longer one is cut off.
 const WORD_CHARS_MAX: usize = 32;
 
-/// Characters that a partition is named after. What is looked up by its beginning has as many.
+/// Characters that a logical partition is named after. What is looked up by its beginning has as many.
 pub const BEGINNING_CHARS: usize = 3;
 
 /// What a word is part of.
@@ -41,6 +42,13 @@ pub enum Class {
 }
 
 impl Class {
+    /// The class that a letter stands for.
+    pub fn of(letter: &str) -> Option<Self> {
+        [Class::Account, Class::Pet, Class::Tag, Class::Text]
+            .into_iter()
+            .find(|class| letter.chars().eq([class.letter()]))
+    }
+
     fn letter(self) -> char {
         match self {
             Class::Account => 'a',
@@ -61,7 +69,8 @@ pub struct Word {
 }
 
 impl Word {
-    /// The item's key; `place` is the sort key that its event has in feeds.
+    /// The logical key of what is listed under it, of an account's name that of its item; `place` is the
+    /// sort key that its event has in feeds.
     pub fn key(&self, place: &str) -> Key {
         Key::new(partition(&self.word), format!("{}{place}", self.exactly()))
     }
@@ -82,7 +91,23 @@ pub fn is_partition(pk: &str) -> bool {
     pk.starts_with("W#")
 }
 
-/// The partition that a word stands in.
+/// Whether what a sort key begins with is a whole word: [`Word::exactly`].
+pub(crate) fn is_exact(sk: &str) -> bool {
+    sk.ends_with('#') && sk.matches('#').count() == 2
+}
+
+/// The time in the sort key of a birth or post under a word, ms.
+pub(crate) fn time_in(sk: &str) -> Option<u64> {
+    sk.split('#').nth(2)?.parse().ok()
+}
+
+/// Whether a sort key is that of an account's name, which is listed as it is registered.
+pub fn is_of_names(sk: &str) -> bool {
+    sk.starts_with("a#")
+}
+
+/// The logical partition that a word stands in: [`crate::runs::word_bucket`] says in which bucket. An
+/// account's name stands there itself.
 pub fn partition(word: &str) -> String {
     let beginning: String = word.chars().take(BEGINNING_CHARS).collect();
     format!("W#{beginning}")

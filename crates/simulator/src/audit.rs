@@ -86,7 +86,7 @@ pub async fn audit(table: &MemoryTable, founding: &Founding, published: Publishe
     let distinct: BTreeSet<&EventId> = events.iter().map(|(_, id)| id).collect();
     assert_eq!(distinct.len(), events.len(), "no event is in the chain twice");
 
-    let all = table.all();
+    let all = table.shown().all();
     let of_event = |suffix: &str| -> BTreeMap<EventId, &pitpet_pipeline::ports::Attributes> {
         all.iter()
             .filter(|(key, _)| key.sk == suffix)
@@ -101,8 +101,6 @@ pub async fn audit(table: &MemoryTable, founding: &Founding, published: Publishe
         .map(|(event, item)| (event, item.number("reject").expect("a reject's number")))
         .collect();
     if published == Published::Whole {
-        assert_eq!(head.published_height, head.height, "published is committed");
-        assert_eq!(head.published_checkpoint, head.checkpoint, "so is its checkpoint");
         for (height, hash) in blocks.iter().enumerate() {
             let track = &all[&items::track(id, height as u64)];
             assert_eq!(track.digest("hash"), Ok(hash.0), "the track at height {height}");

@@ -8,6 +8,7 @@ pub mod document;
 pub mod faults;
 pub mod objects;
 pub mod queue;
+pub mod shown;
 pub mod simulation;
 pub mod table;
 pub mod town;

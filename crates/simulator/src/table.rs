@@ -64,6 +64,11 @@ impl MemoryTable {
         Self::default()
     }
 
+    /// A table of these items.
+    pub(crate) fn of(held: BTreeMap<Key, Attributes>) -> Self {
+        Self { items: Mutex::new(Items { held, journal: None }) }
+    }
+
     /// Every item, by key.
     pub fn all(&self) -> BTreeMap<Key, Attributes> {
         self.items().held.clone()

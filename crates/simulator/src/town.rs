@@ -22,6 +22,7 @@ use pitpet_pipeline::native::NativeHost;
 use pitpet_pipeline::ports::{Consistency, ModuleHost, OutgoingMessage, TableError};
 use pitpet_pipeline::query::{Queries, QuerySettings};
 use pitpet_pipeline::reap::Reaper;
+use pitpet_pipeline::window::WindowRule;
 
 use crate::clock::TestClock;
 use crate::faults::{Faults, FaultyObjects, FaultyQueue, FaultyTable};
@@ -57,6 +58,17 @@ fn public(key: &SigningKey) -> PublicKey {
 pub fn checkpoint_key() -> SigningKey {
     key(201)
 }
+
+/// Each block is a window of its own.
+pub const EACH: WindowRule = WindowRule { blocks: 1, events: 1, span_ms: 0 };
+
+/// A miner's settings where each block is published at once.
+pub fn at_once() -> MinerSettings {
+    MinerSettings { window: EACH, ..MinerSettings::default() }
+}
+
+/// What is published together in the simulator: little, so that windows close often.
+pub const WINDOW: WindowRule = WindowRule { blocks: 5, events: 20, span_ms: 20 * 60 * 1_000 };
 
 /// The house's key.
 pub fn house_key() -> SigningKey {
@@ -110,7 +122,7 @@ impl Town {
 
     /// A miner without faults, with the native rules.
     pub fn miner(&self) -> Miner {
-        self.miner_with(&Faults::none(), MinerSettings::default())
+        self.miner_with(&Faults::none(), at_once())
     }
 
     /// A miner all of whose calls go through these faults.
@@ -150,6 +162,7 @@ impl Town {
             self.clock.clone(),
             house_key(),
         )
+        .closing(EACH)
     }
 
     /// The use case of writes, without faults.

@@ -102,9 +102,9 @@ async function insist(attempt, onWaiting) {
   }
 }
 
-/** Waits for an event: the height of its block. */
-export async function mined(id, onWaiting) {
-  const event = await outcome(id, onWaiting);
+/** Waits for an event of a kennel: the height of its block. */
+export async function mined(id, kennel, onWaiting) {
+  const event = await outcome(id, kennel, onWaiting);
   if (event.status === "rejected") {
     const code = event.reject.type.replace("/problems/", "");
     throw Object.assign(new Refusal(code, await reason(code, event.reject.detail)), { isReject: true });

@@ -177,7 +177,7 @@ export async function act(kind, place, button, own, use) {
     const id = await send(own, place.dataset.kennel, kind, fields, (part) => say(T.working(part)), () => say(T.away));
     status.dataset.state = "queued";
     say(T.queued);
-    const height = await mined(id, (code) => say(code === "offline" ? T.away : T.queued));
+    const height = await mined(id, place.dataset.kennel, (code) => say(code === "offline" ? T.away : T.queued));
     // Before it is told, so that a page that is opened at once knows of it.
     if (isOnce(kind)) await did(own, kind, place.dataset.post).catch(() => {});
     else wait(false);

@@ -50,11 +50,11 @@ export function put(ticket, blob, progress) {
 
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Waits until an event is mined or rejected; goes on while the server is away. */
-export async function outcome(id, onWaiting) {
+/** Waits until an event of a kennel is mined or rejected; goes on while the server is away. */
+export async function outcome(id, kennel, onWaiting) {
   for (let pause = 500; ; pause = Math.min(pause * 2, 8000)) {
     try {
-      const event = await get(`/v1/events/${id}?wait_ms=10000&proof=false`);
+      const event = await get(`/v1/events/${id}?kennel=${kennel}&wait_ms=10000&proof=false`);
       return event;
     } catch (error) {
       if (error.status === 404) {

@@ -133,7 +133,7 @@ export async function join() {
           say(T.working(part)),
         );
         say(T.queued);
-        await mined(sent, () => say(T.queued));
+        await mined(sent, kennel, () => say(T.queued));
         return [sent];
       });
       ring?.fill(0);

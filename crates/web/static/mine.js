@@ -191,7 +191,7 @@ class Miner {
     this.say(T.queued, "queued");
     try {
       const id = await send(this.account, goal.kennel, "seal", [fromHex(goal.over), proof]);
-      const height = await mined(id);
+      const height = await mined(id, goal.kennel);
       this.earned += goal.reward;
       byId("mine-earned").textContent = String(this.earned);
       this.log(T.mine.won(goal.age, height, goal.reward), "won");

@@ -80,7 +80,7 @@ async function decide(place, own, verdict, say) {
   const fields = [fromHex(place.dataset.event), verdict, reason.value];
   const id = await send(own, place.dataset.kennel, "moderate", fields, (part) => say(T.working(part)), () => say(T.away));
   say(T.queued);
-  return T.mined(await mined(id, () => say(T.queued)));
+  return T.mined(await mined(id, place.dataset.kennel, () => say(T.queued)));
 }
 
 /** Turns on the verdicts for whoever holds a moderator's key. */

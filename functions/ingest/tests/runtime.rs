@@ -49,6 +49,7 @@ async fn an_event_goes_into_the_queue() {
     let mut event: Value =
         serde_json::from_str(include_str!("events/apigw-v2.json")).expect("a recorded event");
     event["body"] = json!(STANDARD.encode(serde_json::to_vec(&submitted(&birth)).expect("JSON")));
+    variables.push(("PITPET_STAGE", "test".to_owned()));
     let mut api = RuntimeApi::start().await;
     let mut function = api.spawn(BINARY, &variables);
     let answer = api.invoke(event).await;
@@ -60,9 +61,9 @@ async fn an_event_goes_into_the_queue() {
 
     function.start_kill().expect("it runs");
     let log = runtime_api::lines(&function.wait_with_output().await.expect("it ended").stdout);
-    let line = log.iter().find(|line| line["message"] == "events queued").expect("a line of the event");
-    assert_eq!((&line["kennel"], &line["events"]), (&json!(founding.kennel.to_string()), &json!(id)));
-    assert_eq!((&line["level"], &line["target"]), (&json!("INFO"), &json!("pitpet::event")));
+    let line = log.iter().find(|line| line["EventsTaken"] == 1).expect("the invocation's metrics");
+    assert_eq!(line["queued"], json!([{ "kennel": founding.kennel.to_string(), "events": id }]));
+    assert_eq!(log.len(), 1, "{log:?}");
 }
 
 #[tokio::test]

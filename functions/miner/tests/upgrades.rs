@@ -26,6 +26,7 @@ use pitpet_pipeline::mine::{MineReport, Miner, MinerSettings};
 use pitpet_pipeline::offer::{OfferError, Offered, Offering, When};
 use pitpet_pipeline::ports::{ChainInstance, Consistency, ModuleError, ModuleHost, Objects as _, Table as _};
 use pitpet_pipeline::query::Segment;
+use pitpet_pipeline::read_side::ReadSide;
 use pitpet_pipeline::upgrade::{Operator, Unfit};
 use pitpet_pipeline::verify::{RulesTrust, Terms, Verdict, Verifier, VerifyError};
 use pitpet_pipeline::{items, snapshots};
@@ -244,6 +245,8 @@ async fn a_ledger_crosses_two_changes_under_load_and_loses_nothing() {
 /// What senders, miners and operator of a busy town share.
 struct Busy {
     town: Town,
+    /// What became of events is looked up here.
+    read_side: Arc<ReadSide>,
     machine: Machine,
     /// The kennels with their labels: each is a group of messages.
     kennels: [(&'static str, Founding); 2],
@@ -266,7 +269,9 @@ impl Busy {
         let modules = machine.modules.as_ref();
         let second = found_in(&town.table, "second", QUICK, 2, modules, hash(&released())).await;
         let kennels = [("first", town.founding.clone()), ("second", second)];
-        Self { town, machine, kennels, sent: Mutex::default(), over: false.into(), sending: 0.into() }
+        let read_side = ReadSide::over(town.table.clone());
+        let (sent, over, sending) = (Mutex::default(), false.into(), 0.into());
+        Self { town, read_side, machine, kennels, sent, over, sending }
     }
 
     fn send(&self, kennel: usize, entries: Vec<Entry>) -> Vec<EventId> {
@@ -357,8 +362,9 @@ impl Busy {
 
     /// Whether an event has its receipt or its reject.
     async fn is_decided(&self, id: &EventId) -> bool {
+        self.read_side.follow_all(Consistency::Strong).await.expect("no fault");
         for key in [items::reject(id), items::place(id)] {
-            if self.town.table.get(&key, Consistency::Strong).await.expect("no fault").is_some() {
+            if self.read_side.get(&key, Consistency::Strong).await.expect("no fault").is_some() {
                 return true;
             }
         }

@@ -26,7 +26,7 @@ pub(crate) struct Assumed {
 }
 
 /// See [`Assumed`].
-pub(crate) const ASSUMED: Assumed = Assumed { call_ms: 5.0, access_log_bytes: 280.0, core_mb: 1_769.0 };
+pub(crate) const ASSUMED: Assumed = Assumed { call_ms: 5.0, access_log_bytes: 140.0, core_mb: 1_769.0 };
 
 /// Arguments of `cost`.
 #[derive(Debug, Args)]

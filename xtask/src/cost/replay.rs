@@ -35,8 +35,13 @@ use super::traffic::Crowd;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
-/// A line of the log about events, without them: what happened, their kennel, the span around it.
-const EVENTS_LOG_BYTES: u64 = 300;
+/// A line of metrics of one counter: what `ingest` writes of a POST.
+const COUNT_LOG_BYTES: u64 = 170;
+/// The miner's line of metrics.
+const MINER_LOG_BYTES: u64 = 620;
+/// What such a line says of events, without them: what happened, their kennel; and their block.
+const EVENTS_LOG_BYTES: u64 = 110;
+const BLOCK_LOG_BYTES: u64 = 90;
 /// An event's id on it.
 const EVENT_LOG_BYTES: u64 = 65;
 
@@ -129,6 +134,7 @@ struct World {
     reaper: Reaper,
     batch: usize,
     reap_at_ms: u64,
+    uploaded: u64,
 }
 
 /// Replays it.
@@ -197,6 +203,7 @@ async fn replay(arguments: &Arguments, endpoint: &str) -> anyhow::Result<Day> {
         reaper,
         batch: arguments.batch.into(),
         reap_at_ms: FOUNDED_MS,
+        uploaded: SETTLERS as u64,
     };
 
     // Everybody moves in, and every cache is filled.
@@ -214,44 +221,41 @@ async fn replay(arguments: &Arguments, endpoint: &str) -> anyhow::Result<Day> {
         }
         ensure!(world.queue.is_empty(), "kennel {} didn't settle", kennel.label);
     }
-    world.reap_if_due().await?;
+    let per_post = usize::from(arguments.per_post);
+    let burst = per_post * world.batch;
+    let pause_ms = DAY_MS / arguments.events.div_ceil(burst as u64);
+    let span = "{msg} {wide_bar} {pos}/{len} events, {eta} left";
+    let bar = ProgressBar::new(arguments.events).with_style(ProgressStyle::with_template(span)?);
+    // From the end of a window of each kennel to the end of one.
+    bar.set_message("beginning");
+    for crowd in &mut crowds {
+        while !world.is_published(&plain, crowd).await? {
+            world.burst(arguments, &plain, crowd, pause_ms).await?;
+        }
+    }
     world.day = Day::default();
     for own in world.own.values() {
         own.settle(&mut Used::default());
     }
     kept.lock().expect("no panic while the items are locked").clear();
-
-    let per_post = usize::from(arguments.per_post);
-    let burst = per_post * world.batch;
-    let bursts = arguments.events.div_ceil(burst as u64);
-    let bar = ProgressBar::new(bursts * burst as u64)
-        .with_style(ProgressStyle::with_template("{wide_bar} {pos}/{len} events, {eta} left")?);
-    let crowds_count = crowds.len() as u64;
-    for number in 0..bursts {
-        world.clock.advance(DAY_MS / bursts);
-        let crowd = &mut crowds[(number % crowds_count) as usize];
-        let anchor = anchor(&plain, crowd).await?;
-        let mut ids = Vec::new();
-        for _ in 0..world.batch {
-            let mut entries = Vec::new();
-            for _ in 0..per_post {
-                let (entry, born) = crowd.next(anchor, world.clock.now_ms());
-                if let Some(player) = born {
-                    world.upload(&player, number).await?;
-                }
-                entries.push(entry);
-            }
-            ids.push(entries.iter().map(|entry| id_of(entry).to_string()).collect::<Vec<_>>());
-            world.post(entries.iter().map(submitted).collect()).await?;
+    bar.set_message("the day");
+    let mut number = 0;
+    loop {
+        for crowd in &mut crowds {
+            world.burst(arguments, &plain, crowd, pause_ms).await?;
+            number += burst as u64;
         }
-        world.mine().await?;
-        for ids in ids {
-            for _ in 0..arguments.reads {
-                world.read(&ids, arguments.proofs).await?;
-            }
+        bar.set_position(number.min(arguments.events));
+        if number < arguments.events {
+            continue;
         }
-        world.reap_if_due().await?;
-        bar.inc(burst as u64);
+        let mut open = 0;
+        for crowd in &crowds {
+            open += u64::from(!world.is_published(&plain, crowd).await?);
+        }
+        if open == 0 {
+            break;
+        }
     }
     bar.finish_and_clear();
     world.day.kept_bytes = kept.lock().expect("no panic while the items are locked").values().sum();
@@ -285,6 +289,46 @@ fn request(method: &str, path: &str, body: Vec<u8>) -> HttpRequest {
 }
 
 impl World {
+    /// Whether nothing but a block of time stands above what is published of a kennel.
+    async fn is_published(&self, plain: &dyn Table, crowd: &Crowd) -> anyhow::Result<bool> {
+        let head = read_head(plain, crowd.founding(), Consistency::Strong).await?;
+        Ok(head.height - head.published_height <= 1)
+    }
+
+    /// As many POSTs as the miner gets at once, and what follows them.
+    async fn burst(
+        &mut self,
+        arguments: &Arguments,
+        plain: &dyn Table,
+        crowd: &mut Crowd,
+        pause_ms: u64,
+    ) -> anyhow::Result<()> {
+        self.clock.advance(pause_ms);
+        let anchor = anchor(plain, crowd).await?;
+        let mut ids = Vec::new();
+        for _ in 0..self.batch {
+            let mut entries = Vec::new();
+            for _ in 0..arguments.per_post {
+                let (entry, born) = crowd.next(anchor, self.clock.now_ms());
+                if let Some(player) = born {
+                    self.uploaded += 1;
+                    self.upload(&player, self.uploaded).await?;
+                }
+                entries.push(entry);
+            }
+            ids.push(entries.iter().map(|entry| id_of(entry).to_string()).collect::<Vec<_>>());
+            self.post(entries.iter().map(submitted).collect()).await?;
+        }
+        self.mine().await?;
+        let kennel = crowd.founding().kennel.to_string();
+        for ids in ids {
+            for _ in 0..arguments.reads {
+                self.read(&kennel, &ids, arguments.proofs).await?;
+            }
+        }
+        self.reap_if_due().await
+    }
+
     /// One invocation of a function behind the API.
     fn invoked(&mut self, function: &'static str, began: Duration) -> anyhow::Result<()> {
         let spent = cpu()?.saturating_sub(began);
@@ -310,8 +354,8 @@ impl World {
         self.day.sends += sent;
         let ingest = self.day.functions.entry("ingest").or_default();
         ingest.waits += sent;
-        // `events queued`, and their metric, `EventsTaken`, as a line of its own.
-        ingest.log_bytes += EVENTS_LOG_BYTES + EVENT_LOG_BYTES * count + 260;
+        // `EventsTaken`, with the events.
+        ingest.log_bytes += COUNT_LOG_BYTES + EVENTS_LOG_BYTES + EVENT_LOG_BYTES * count;
         Ok(())
     }
 
@@ -335,9 +379,10 @@ impl World {
     }
 
     /// What became of the events of a POST is asked for at once; with their proofs, one by one.
-    async fn read(&mut self, ids: &[String], with_proofs: bool) -> anyhow::Result<()> {
+    async fn read(&mut self, kennel: &str, ids: &[String], with_proofs: bool) -> anyhow::Result<()> {
         if let ([_, _, ..], false) = (ids, with_proofs) {
             let mut request = request("GET", "/v1/events", Vec::new());
+            request.query.insert("kennel".to_owned(), kennel.to_owned());
             request.query.insert("ids".to_owned(), ids.join(","));
             let answer = self.asked(&request).await?;
             let known: EventsView = serde_json::from_slice(&answer.body)?;
@@ -346,6 +391,7 @@ impl World {
         }
         for id in ids {
             let mut request = request("GET", &format!("/v1/events/{id}"), Vec::new());
+            request.query.insert("kennel".to_owned(), kennel.to_owned());
             request.query.insert("proof".to_owned(), with_proofs.to_string());
             self.asked(&request).await?;
         }
@@ -378,12 +424,10 @@ impl World {
             self.day.blocks += report.blocks;
             self.day.mined += report.accepted;
             self.day.rejected += report.rejected;
-            // `block committed`, `events committed`, `event rejected`, and the line of metrics.
-            self.day.functions.entry("miner").or_default().log_bytes += (600 + EVENTS_LOG_BYTES)
-                * report.blocks
-                + EVENT_LOG_BYTES * report.accepted
-                + (EVENTS_LOG_BYTES + EVENT_LOG_BYTES) * report.rejected
-                + 1_100;
+            self.day.functions.entry("miner").or_default().log_bytes += MINER_LOG_BYTES
+                + EVENTS_LOG_BYTES * (report.blocks + report.rejected)
+                + BLOCK_LOG_BYTES * report.blocks
+                + EVENT_LOG_BYTES * (report.accepted + report.rejected);
         }
         Ok(())
     }

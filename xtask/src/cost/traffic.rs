@@ -1,7 +1,9 @@
 //! A day's events: what players do, in a fixed mix, signed by a crowd of accounts.
 //!
 //! Of 50 events one is a birth, 9 are posts, 8 comments, 27 pats and 5 shares. A post is visited
-//! by its neighbours within the next 40 posts of its kennel.
+//! by its neighbours within the next 40 posts of its kennel. Its words are as often used as those of a
+//! natural language are: the most frequent of 8,000 makes up a tenth of all, the second half as much as
+//! the first, and so on (Zipf's law).
 
 use pitpet_chain::event::Payload;
 use pitpet_chain::hash::{BlockHash, EventId};
@@ -42,6 +44,12 @@ const GOOD_MS: u64 = 6 * 60 * 60 * 1_000;
 /// Posts that a birth's treats pay for, with some left.
 const POSTS_OF_A_BIRTH: u32 = 18;
 
+/// Words of a post.
+const POST_WORDS: usize = 16;
+
+/// Words that there are.
+const VOCABULARY: usize = 8_000;
+
 struct Owner {
     player: Player,
     pet: EventId,
@@ -61,13 +69,75 @@ pub(super) struct Crowd {
     owners: Vec<Owner>,
     posts: Vec<OpenPost>,
     posted: u64,
+    language: Language,
+}
+
+/// Words, and how often each is used.
+struct Language {
+    words: Vec<String>,
+    /// Sums of the frequencies up to each word.
+    sums: Vec<f64>,
+    state: u64,
+}
+
+impl Language {
+    fn new(seed: u64) -> Self {
+        const ONSETS: &[u8] = b"bcdfghjklmnprstvwyz";
+        const VOWELS: &[u8] = b"aeiou";
+        const CODAS: &[u8] = b"bcdgklmnprstxz";
+        let mut language = Self { words: Vec::new(), sums: Vec::new(), state: 0x9e37_79b9_7f4a_7c15 };
+        let mut sum = 0.0;
+        while language.words.len() < VOCABULARY {
+            // The more frequent, the shorter.
+            let syllables = 1 + language.words.len() / 2_700;
+            let mut word = String::new();
+            for _ in 0..syllables {
+                for letters in [ONSETS, VOWELS, CODAS] {
+                    word.push(char::from(letters[language.below(letters.len() as u64) as usize]));
+                }
+            }
+            sum += 1.0 / (language.words.len() + 1) as f64;
+            language.words.push(word);
+            language.sums.push(sum);
+        }
+        language.state ^= seed;
+        language
+    }
+
+    /// A number below this (xorshift).
+    fn below(&mut self, end: u64) -> u64 {
+        self.state ^= self.state << 13;
+        self.state ^= self.state >> 7;
+        self.state ^= self.state << 17;
+        self.state % end
+    }
+
+    fn text(&mut self, words: usize) -> String {
+        let mut text = String::new();
+        for _ in 0..words {
+            let most = self.sums.last().copied().unwrap_or_default();
+            let drawn = self.below(1 << 32) as f64 / (1_u64 << 32) as f64 * most;
+            let at = self.sums.partition_point(|sum| *sum < drawn);
+            text.push_str(&self.words[at.min(self.words.len() - 1)]);
+            text.push(' ');
+        }
+        text
+    }
 }
 
 impl Crowd {
     /// Players of a kennel; `number` keeps those of several apart.
     pub(super) fn new(founding: Founding, number: u64) -> Self {
         let seed = (number + 1) * 1_000_000_000;
-        Self { founding, seed, drawn: 0, owners: Vec::new(), posts: Vec::new(), posted: 0 }
+        Self {
+            founding,
+            seed,
+            drawn: 0,
+            owners: Vec::new(),
+            posts: Vec::new(),
+            posted: 0,
+            language: Language::new(seed),
+        }
     }
 
     /// The kennel.
@@ -96,10 +166,7 @@ impl Crowd {
     /// A post by whoever has treats left; of an earlier birth, so that it was mined.
     pub(super) fn post(&mut self, now_ms: u64) -> Option<Entry> {
         let at = self.owners.iter().position(|owner| owner.posts_left > 0)?;
-        let text = format!(
-            "Day {} of {}: slept in the sun, chased a leaf twice around the yard, came in for dinner.",
-            self.posted, self.founding.label
-        );
+        let text = format!("{}{}.", self.language.text(POST_WORDS), self.posted);
         let owner = &mut self.owners[at];
         owner.posts_left -= 1;
         owner.player.expires_ms = now_ms + GOOD_MS;

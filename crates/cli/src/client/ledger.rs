@@ -22,7 +22,7 @@ impl Client {
         self.get(&format!("v1/kennels/{}/export", kennel.id), &[]).await
     }
 
-    /// A kennel as soon as a block above `above` is published, or as it is after `wait_ms`; hearsay.
+    /// A kennel as soon as a block above `above` is committed, or as it is after `wait_ms`; hearsay.
     ///
     /// # Errors
     /// As [`Failure`] says.

@@ -63,7 +63,7 @@ impl Actor {
     }
 
     async fn kennel_of_post(&self, post: &EventId) -> Result<Kennel, Failure> {
-        let view = self.client.event(post, 0).await?;
+        let view = self.client.event(post, None, 0).await?;
         let view =
             view.ok_or_else(|| Failure::from(not_found("such post; `pitpet feed` lists them", "post")))?;
         match view.place.as_ref().map(|place| place.kind.as_str()) {

@@ -15,6 +15,7 @@ use pitpet_pipeline::items;
 use pitpet_pipeline::ports::{ObjectError, Objects, Table};
 use pitpet_pipeline::search::WORDS_MAX;
 use pitpet_pipeline::verify::report::many;
+use pitpet_pipeline::window::WindowRule;
 use serde_json::{Value, json};
 use tokio::task::block_in_place;
 
@@ -72,12 +73,13 @@ pub(super) async fn check(
         None => modules(context)?,
     };
     let fsck = Fsck {
-        table: table.as_ref(),
+        table,
         objects: objects.as_deref(),
         modules: &modules,
         rules: super::rules::trusted().into_iter().chain(allowed.iter().copied()).collect(),
         mode,
         search_words_max,
+        window: WindowRule::DEFAULT,
     };
     let mut bar = ProgressBar::hidden();
     let mut listed = Vec::new();

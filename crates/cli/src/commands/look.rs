@@ -157,7 +157,7 @@ fn line(entry: &EntryView) -> String {
     match (&entry.hidden, entry.body_state.as_str()) {
         (Some(hidden), _) => text.push_str(&format!(": {}", hidden_by(hidden))),
         (None, "erased") => text.push_str(": (its text was erased)"),
-        (None, "missing") => text.push_str(": (its text is not published yet)"),
+        (None, "missing") => text.push_str(": (its text is not there yet)"),
         _ => {}
     }
     for tag in &entry.tags {
@@ -245,7 +245,7 @@ mod tests {
         entry.body_state = "erased".to_owned();
         assert_eq!(first(&entry), "Mochi posts: (its text was erased)");
         entry.body_state = "missing".to_owned();
-        assert_eq!(first(&entry), "Mochi posts: (its text is not published yet)");
+        assert_eq!(first(&entry), "Mochi posts: (its text is not there yet)");
         entry.hidden = Some(HiddenView { by: "v".to_owned(), reason: Some("Advertising".to_owned()) });
         assert_eq!(first(&entry), "Mochi posts: hidden by a moderator: Advertising");
         let (hidden, body_state) = (None, "none".to_owned());

@@ -131,7 +131,7 @@ async fn verdict(context: &Context, args: VerdictArgs, verdict: Verdict) -> Resu
 }
 
 async fn kennel_of(client: &Client, event: &EventId) -> Result<String, Failure> {
-    let view = client.event(event, 0).await?;
+    let view = client.event(event, None, 0).await?;
     let view = view.ok_or_else(|| Failure::from(not_found("such event", "event")))?;
     match view.place.as_ref().map(|place| place.kind.as_str()) {
         Some("birth" | "post" | "comment") => Ok(view.kennel),

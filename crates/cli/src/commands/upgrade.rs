@@ -92,7 +92,7 @@ async fn mined(context: &Context, event: EventId, wait: Duration) -> Result<u64,
     loop {
         let left = until.saturating_duration_since(Instant::now()).as_millis();
         let left_ms = u64::try_from(left).unwrap_or(u64::MAX);
-        match client.event(&event, left_ms.clamp(1, POLL_MS_MAX)).await? {
+        match client.event(&event, None, left_ms.clamp(1, POLL_MS_MAX)).await? {
             Some(view) => {
                 if let Some(problem) = view.reject {
                     return Err(problem.into());

@@ -20,6 +20,7 @@ use pitpet_pipeline::ports::{Consistency, Objects, Table};
 use pitpet_pipeline::problem::not_found;
 use pitpet_pipeline::search::WORDS_MAX;
 use pitpet_pipeline::verify::report::many;
+use pitpet_pipeline::window::WindowRule;
 use pitpet_pipeline::{publisher, snapshots};
 use serde_json::{Value, json};
 use tokio::task::block_in_place;
@@ -92,7 +93,7 @@ async fn erase(
     objects: Arc<dyn Objects>,
     event: &EventId,
 ) -> Result<(), Failure> {
-    let erased = erase_by_operator(table.as_ref(), objects.as_ref(), event, now_ms()).await;
+    let erased = erase_by_operator(table, objects.as_ref(), event, now_ms()).await;
     let erased = erased.map_err(|error| match error {
         EraseError::Ledger(error) => failed(error),
         error => Failure::Unreachable(error.to_string()),
@@ -172,13 +173,14 @@ async fn repair(
     }
     let bar = block_bar("publishing", head.height + 1);
     let note = |height| bar.set_position(height + 1);
-    let published = publisher::republish(table.as_ref(), &founding, from, search_words_max, note);
+    let published =
+        publisher::republish(table.as_ref(), &founding, from, &WindowRule::DEFAULT, search_words_max, note);
     let published = published.await.map_err(failed)?;
     bar.finish_and_clear();
     context.print(
         json!({ "kennel": founding.kennel.to_string(), "published": published, "height": head.height }),
         &format!(
-            "{}: published again, up to the head: {}\n",
+            "{}: published again, up to the end of the newest closed window: {}\n",
             plain(&founding.label),
             many(published, "block")
         ),

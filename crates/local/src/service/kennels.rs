@@ -335,7 +335,7 @@ async fn profile_erased(shared: &super::Shared, account: &str) -> HttpResponse {
 }
 
 async fn erased(shared: &super::Shared, event: &EventId) -> HttpResponse {
-    let (table, now_ms) = (shared.admin.table.as_ref(), shared.clock.now_ms());
+    let (table, now_ms) = (shared.admin.table.clone(), shared.clock.now_ms());
     match erase_by_operator(table, shared.objects.as_ref(), event, now_ms).await {
         Ok(Some(erased)) => HttpResponse::json(200, &erased),
         Ok(None) => not_found("such event with a text", "event").into(),

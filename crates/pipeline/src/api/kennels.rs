@@ -43,7 +43,7 @@ pub struct KennelView {
     pub rules_hash: String,
     /// What a birth should be bound to.
     pub anchor: String,
-    /// Height up to which the read side is complete.
+    /// Height up to which answers go: that of the head.
     pub published_height: u64,
     /// Living pets.
     pub living: u32,

@@ -83,7 +83,7 @@ pub struct EntryView {
     /// The text: of a post or comment, or a birth's story; none if erased, hidden or missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// `present`, `erased`, `missing` (not published yet) or `none`, where there never is a text.
+    /// `present`, `erased`, `missing` (not stored yet, or lost) or `none`, where there never is a text.
     #[serde(default)]
     pub body_state: String,
     /// Tags of a post.

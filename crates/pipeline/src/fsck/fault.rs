@@ -64,9 +64,6 @@ pub enum Flaw {
     /// A checkpoint is not of the kennel.
     #[error("{0}")]
     Checkpoint(#[from] CheckpointError),
-    /// The published checkpoint signs another history.
-    #[error("the published checkpoint is not over the blocks of this chain that are published")]
-    PublishedCheckpoint,
     /// A body is not the one that its event commits to.
     #[error("it is not the body that its event commits to")]
     Body,

@@ -2,12 +2,13 @@
 //! trusting none of it, and makes good what follows from the chain.
 //!
 //! The only thing taken on its signature is the head's checkpoint. From the head the blocks are
-//! walked by parent; then, from the genesis up, each is verified as [`crate::verify`] does, its
-//! publication is computed as the publisher does, and every item of it is held against what is
-//! stored. A repair writes what the publisher would have written, under a condition that fails
-//! if somebody has published something newer meanwhile.
+//! walked by parent; then, from the genesis up, each is verified as [`crate::verify`] does. What is
+//! written with it, and when a window closes what is published of that, is computed as the publisher
+//! does, and every item is held against what is stored. A repair writes what the publisher would have
+//! written, under a condition that fails if somebody has published something newer meanwhile.
 //!
-//! Memory: 32 bytes a block, a counter a pet and an account, the open kennel, and a bounded number of blocks.
+//! Memory: 32 bytes a block, a counter a pet and an account, the open kennel, a window's blocks, and a
+//! bounded number of others.
 //!
 //! Deliberately absent: a scan. An item that nothing leads to (a card of a pet that was never
 //! born, the body of an event that is in no chain, a name that no account of the kennel lists)
@@ -36,15 +37,19 @@ pub use fault::{Fault, Flaw, Loss, Place, Remedy};
 use crate::checkpoint;
 use crate::export_file::Opening;
 use crate::founding::kennel_list;
-use crate::head::{CommittedHead, Founding, LedgerError, block_attributes, head_attributes, read_head};
+use crate::head::{
+    CommittedHead, Founding, LedgerError, block_attributes, block_bytes, head_attributes, read_head,
+};
 use crate::items::{self, Fields, attributes};
 use crate::ports::{
     Attributes, Condition, Consistency, Item, Key, ModuleHost, Objects, Order, PublishBatch, Query, Retry,
     Table, TableError, Update, Value,
 };
-use crate::publication::{Bodies, publication};
+use crate::publication::{Publication, publication};
 use crate::query::{Segment, SegmentEntry};
+use crate::read_side::ReadSide;
 use crate::verify::{self, Terms, Verifier};
+use crate::window::WindowRule;
 
 /// Publications of blocks kept for looking back.
 const KEPT_BLOCKS: usize = 16;
@@ -104,7 +109,7 @@ pub struct Summary {
     pub photos: u64,
     /// Snapshots that are good.
     pub snapshots: u64,
-    /// Blocks committed and not yet published: the service publishes them by itself.
+    /// Blocks above what is published: the service publishes them by itself when their window closes.
     pub unpublished: u64,
     /// Staged blocks that lost: the reaper deletes them.
     pub staged: u64,
@@ -130,7 +135,7 @@ impl Summary {
 /// The checker.
 pub struct Fsck<'a> {
     /// The table.
-    pub table: &'a dyn Table,
+    pub table: Arc<dyn Table>,
     /// The object store; without one photos, snapshots and modules are not looked at.
     pub objects: Option<&'a dyn Objects>,
     /// Runs the chain modules.
@@ -141,6 +146,8 @@ pub struct Fsck<'a> {
     pub mode: Mode,
     /// Words of a text that it must be listed under: as many as the miner lists.
     pub search_words_max: usize,
+    /// What is published together: the miner's rule.
+    pub window: WindowRule,
 }
 
 impl Fsck<'_> {
@@ -159,7 +166,15 @@ impl Fsck<'_> {
     }
 
     async fn check(&self, kennel: Option<&str>, observer: &mut Observer<'_>) -> Result<Summary, LedgerError> {
-        let mut run = Run { fsck: self, observer, summary: Summary::default(), told: BTreeSet::new() };
+        let read_side = ReadSide::over(self.table.clone());
+        let mut run = Run {
+            fsck: self,
+            read_side,
+            observer,
+            summary: Summary::default(),
+            told: BTreeSet::new(),
+            buckets: None,
+        };
         let listed = run.listed().await?;
         let wanted: Vec<(Option<String>, KennelId)> = match kennel {
             None => listed.into_iter().map(|(label, id)| (Some(label), id)).collect(),
@@ -170,6 +185,11 @@ impl Fsck<'_> {
                 vec![found.ok_or(LedgerError::UnknownKennel)?]
             }
         };
+        // A photo may be shown in several kennels.
+        match run.read_side.follow_all(Consistency::Strong).await {
+            Ok(()) | Err(LedgerError::Damaged(_) | LedgerError::UnknownKennel) => {}
+            Err(error) => return Err(error),
+        }
         for (label, id) in wanted {
             run.kennel(label, id).await?;
         }
@@ -180,9 +200,13 @@ impl Fsck<'_> {
 /// A run in progress.
 struct Run<'a, 'o> {
     fsck: &'a Fsck<'a>,
+    /// For what the newest blocks mean, which are not published yet.
+    read_side: Arc<ReadSide>,
     observer: &'a mut Observer<'o>,
     summary: Summary,
     told: BTreeSet<Place>,
+    /// The keys of all buckets, once they were read.
+    buckets: Option<BTreeMap<KennelId, Vec<Key>>>,
 }
 
 /// The kennel that is being checked.
@@ -193,11 +217,19 @@ struct Chain {
     hashes: Vec<BlockHash>,
     /// Which rules decide from which height on.
     rules: Vec<(u64, RulesHash)>,
-    /// Height up to which the read side must be whole.
+    /// Height up to which the read side must be whole; in the end, up to which it was looked at.
     whole: u64,
     /// Publications of blocks looked back at; none where the block is not good.
-    kept: LruCache<u64, Option<Arc<PublishBatch>>>,
-    /// Entries found of each pet's timeline.
+    kept: LruCache<u64, Option<Arc<Publication>>>,
+    /// The windows that were looked at, by their first and last heights, and the keys of the one that
+    /// was looked back at.
+    windows: Vec<(u64, u64)>,
+    keys: Option<(u64, BTreeSet<Key>)>,
+    /// Blocks of the window that is being walked; none while nobody knows where it began.
+    open: Option<Vec<Walked>>,
+    /// Runs found of tracks.
+    tracks: u64,
+    /// Runs found of each pet's timeline.
     timelines: BTreeMap<BirthHash, u64>,
     /// Births found of each account.
     accounts: BTreeMap<AccountId, u64>,
@@ -207,8 +239,14 @@ struct Chain {
     trades: u64,
     /// Entries found in the moderation log.
     verdicts: u64,
-    /// The feed's day that is being walked, and entries found of it.
+    /// The feed's day that is being walked, and runs found of it.
     day: (u64, u64),
+}
+
+/// A block of the window that is being walked.
+struct Walked {
+    publication: Arc<Publication>,
+    block: Block,
 }
 
 impl Chain {
@@ -288,8 +326,17 @@ impl Run<'_, '_> {
         self.label(label, &founding).await?;
         let Some(head) = self.head(&founding).await? else { return Ok(()) };
         (self.observer)(Note::Kennel { label: &founding.label, size: head.height + 1 });
+        // What a head says that is damaged would be all of the chain.
+        let unpublished = head.height.saturating_sub(head.published_height);
+        if unpublished <= 4 * self.fsck.window.blocks {
+            match self.read_side.catch_up(&id, &head).await {
+                // A block that is damaged is told of in its turn.
+                Ok(()) | Err(LedgerError::Damaged(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
         let hashes = self.walk(&founding, &head).await?;
-        let whole = if self.repairs() { head.height } else { head.published_height.min(head.height) };
+        let whole = head.published_height.min(head.height);
         self.summary.unpublished += head.height - head.published_height.min(head.height);
         let first_day = founding.genesis.created_ms / items::DAY_MS;
         let mut chain = Chain {
@@ -298,6 +345,10 @@ impl Run<'_, '_> {
             hashes,
             rules: Vec::new(),
             whole,
+            windows: Vec::new(),
+            keys: None,
+            open: Some(Vec::new()),
+            tracks: 0,
             kept: LruCache::new(NonZeroUsize::new(KEPT_BLOCKS).expect("16 is not zero")),
             timelines: BTreeMap::new(),
             accounts: BTreeMap::new(),
@@ -372,7 +423,7 @@ impl Run<'_, '_> {
     async fn head(&mut self, founding: &Founding) -> Result<Option<CommittedHead>, LedgerError> {
         let key = items::head(&founding.kennel);
         let place = Place::Item(key.clone());
-        match read_head(self.fsck.table, founding, Consistency::Strong).await {
+        match read_head(self.fsck.table.as_ref(), founding, Consistency::Strong).await {
             Ok(head) if self.has_its_sums(founding, &head).await? => return Ok(Some(head)),
             Ok(_) => {}
             Err(LedgerError::UnknownKennel) => {
@@ -397,10 +448,11 @@ impl Run<'_, '_> {
             return Ok(None);
         };
         let number = |name| item.number(name).unwrap_or(0);
-        let published = item.text("published_checkpoint").unwrap_or_default().to_owned();
         let mut whole = head_attributes(&head, note.clone());
+        // As the commit left it, if nothing says so.
+        let kept_height = item.number("kept_height").unwrap_or(head.height.saturating_sub(1));
+        whole.insert("kept_height".to_owned(), kept_height.into());
         whole.insert("published_height".to_owned(), number("published_height").into());
-        whole.insert("published_checkpoint".to_owned(), published.clone().into());
         whole.insert("swept_height".to_owned(), number("swept_height").into());
         let wrong = whole.iter().find(|(name, value)| item.get(*name) != Some(value));
         let attribute = wrong.map_or("header", |(name, _)| name).to_owned();
@@ -419,8 +471,8 @@ impl Run<'_, '_> {
             summary: head.summary,
             checkpoint_root: head.checkpoint_root,
             checkpoint: note,
+            kept_height,
             published_height: number("published_height"),
-            published_checkpoint: published,
             swept_height: number("swept_height"),
         }))
     }
@@ -492,7 +544,7 @@ impl Run<'_, '_> {
     ) -> Result<Option<Header>, LedgerError> {
         let key = items::block(kennel, height, hash);
         let item = self.fsck.table.get(&key, Consistency::Strong).await?;
-        let block = item.and_then(|item| decode::<Block>(item.bytes("bytes").ok()?).ok());
+        let block = item.and_then(|item| decode::<Block>(&block_bytes(&item).ok()?).ok());
         Ok(block.map(|block| block.header).filter(|header| header.hash() == *hash))
     }
 
@@ -507,7 +559,7 @@ impl Run<'_, '_> {
                 Some(header) => header.parent,
                 None => {
                     let track =
-                        self.fsck.table.get(&items::track(kennel, height - 1), Consistency::Strong).await?;
+                        self.read_side.get(&items::track(kennel, height - 1), Consistency::Strong).await?;
                     let hash = track.and_then(|track| track.digest("hash").ok());
                     BlockHash(hash.unwrap_or_default())
                 }
@@ -518,7 +570,7 @@ impl Run<'_, '_> {
         Ok(hashes)
     }
 
-    /// Every block, from the genesis up, with what it publishes.
+    /// Every block, from the genesis up, with what is written with it and with its window.
     async fn blocks(&mut self, chain: &mut Chain) -> Result<(), LedgerError> {
         let kennel = chain.founding.kennel;
         let opening = Opening {
@@ -543,6 +595,8 @@ impl Run<'_, '_> {
             self.summary.blocks += 1;
             let Some(block) = self.block(chain, height, &nodes, root_before).await? else {
                 verifier = None;
+                // Where its window ends, only what was published of it tells.
+                chain.open = None;
                 continue;
             };
             let bytes = encode(&block);
@@ -563,8 +617,8 @@ impl Run<'_, '_> {
                     }
                 }
             }
-            if height <= chain.whole {
-                self.published(chain, height, &block, &bytes, &nodes).await?;
+            if let Ok(publication) = publication(&bytes, &nodes) {
+                self.walked(chain, Walked { publication: Arc::new(publication), block }).await?;
             }
             (self.observer)(Note::Height(height));
         }
@@ -599,7 +653,7 @@ impl Run<'_, '_> {
             self.lost(kennel, Place::Item(key), Flaw::Missing, Loss::Block);
             return Ok(None);
         };
-        let block = match verify::read_block(stored.bytes("bytes").unwrap_or_default(), &hash) {
+        let block = match verify::read_block(&block_bytes(&stored).unwrap_or_default(), &hash) {
             Ok(block) => block,
             Err(flaw) => {
                 self.lost(kennel, Place::Item(key), flaw, Loss::Block);
@@ -614,7 +668,9 @@ impl Run<'_, '_> {
             self.lost(kennel, Place::Item(key), Flaw::Unexpected, Loss::Block);
             return Ok(None);
         }
-        let whole = block_attributes(&block.header.parent, &encode(&block), nodes);
+        let mut whole = block_attributes(&block.header.parent, &encode(&block), nodes);
+        // What it inflates to is right, whoever deflated it.
+        whole.extend(stored.get("deflated").map(|bytes| ("deflated".to_owned(), bytes.clone())));
         if let Some(attribute) = first_difference(&whole, &stored) {
             if self.repairs() {
                 self.put(key.clone(), whole).await?;
@@ -624,12 +680,12 @@ impl Run<'_, '_> {
         Ok(Some(block))
     }
 
-    /// What a block publishes, for looking back; none if it is not good.
+    /// What a block means for the read side, for looking back; none if it is not good.
     async fn publication_at(
         &self,
         chain: &mut Chain,
         height: u64,
-    ) -> Result<Option<Arc<PublishBatch>>, LedgerError> {
+    ) -> Result<Option<Arc<Publication>>, LedgerError> {
         if let Some(batch) = chain.kept.get(&height) {
             return Ok(batch.clone());
         }
@@ -639,7 +695,7 @@ impl Run<'_, '_> {
             let item = self.fsck.table.get(&key, Consistency::Strong).await?;
             let block = item.and_then(|item| good_block(&item, hash));
             // The nodes are the track's alone, which is not looked back at.
-            let made = block.and_then(|block| publication(&encode(&block), &[], &Bodies::new()).ok());
+            let made = block.and_then(|block| publication(&encode(&block), &[]).ok());
             batch = made.map(Arc::new);
         }
         chain.kept.put(height, batch.clone());
@@ -649,39 +705,30 @@ impl Run<'_, '_> {
     /// How far the head says that publishing went.
     async fn publication_of_head(&mut self, chain: &Chain) -> Result<(), LedgerError> {
         let (head, kennel) = (&chain.head, chain.founding.kennel);
-        let claim =
-            checkpoint::check(&head.published_checkpoint, &kennel, &chain.founding.genesis.checkpoint);
-        let is_sound = claim.is_ok_and(|claim| {
-            let mut history = Frontier::default();
-            let blocks = usize::try_from(claim.size).ok().and_then(|size| chain.hashes.get(..size));
-            blocks.unwrap_or_default().iter().for_each(|hash| {
-                history.append(log::leaf(&hash.0));
-            });
-            claim.size > 0
-                && claim.size - 1 <= head.published_height
-                && history.size == claim.size
-                && history.root() == claim.root
-        });
         let key = items::head(&kennel);
         let place = Place::Item(key.clone());
-        let flaw = if head.published_height > head.height {
+        let is_window = |height: u64| height == 0 || chain.windows.iter().any(|(_, last)| *last == height);
+        let flaw = if head.published_height > head.height
+            || (head.published_height <= chain.whole && !is_window(head.published_height))
+        {
             Some(Flaw::Forged { attribute: "published_height", height: head.published_height })
-        } else if !is_sound {
-            Some(Flaw::PublishedCheckpoint)
+        } else if head.kept_height > head.height {
+            Some(Flaw::Forged { attribute: "kept_height", height: head.kept_height })
         } else if head.swept_height > head.published_height {
             Some(Flaw::Forged { attribute: "swept_height", height: head.swept_height })
         } else {
             None
         };
-        let is_behind = head.published_height < head.height;
+        let is_behind = head.published_height < chain.whole;
         if self.repairs() && (flaw.is_some() || is_behind) {
-            let swept = if head.swept_height > head.published_height { 0 } else { head.swept_height };
+            let swept = if head.swept_height > chain.whole { 0 } else { head.swept_height };
+            let kept = head.kept_height.clamp(head.height.saturating_sub(1), head.height);
             // All of it has been published by this run.
             self.update(&Update {
                 key,
                 set: attributes([
-                    ("published_height", head.height.into()),
-                    ("published_checkpoint", head.checkpoint.clone().into()),
+                    ("kept_height", kept.into()),
+                    ("published_height", chain.whole.into()),
                     ("swept_height", swept.into()),
                 ]),
                 remove: Vec::new(),
@@ -712,7 +759,7 @@ fn unaccompanied(height: u64, block: &Block, bytes: &[u8]) -> Segment {
 }
 
 fn good_block(item: &Attributes, hash: &BlockHash) -> Option<Block> {
-    verify::read_block(item.bytes("bytes").ok()?, hash).ok()
+    verify::read_block(&block_bytes(item).ok()?, hash).ok()
 }
 
 /// The hash in a block's key.

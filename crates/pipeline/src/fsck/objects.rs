@@ -134,7 +134,7 @@ impl Run<'_, '_> {
     pub(super) async fn photo(&mut self, chain: &Chain, photo: &Digest32) -> Result<(), LedgerError> {
         let Some(objects) = self.fsck.objects else { return Ok(()) };
         let key = items::photo_object(photo);
-        if is_photo_erased(self.fsck.table, photo).await? {
+        if is_photo_erased(self.fsck.table.as_ref(), photo).await? {
             self.summary.erased += 1;
             if objects.size(&key).await?.is_some() {
                 if self.repairs() {

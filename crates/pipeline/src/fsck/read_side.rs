@@ -1,25 +1,30 @@
-//! The read side against the chain: every item that a block publishes, and what lies beside.
+//! The read side against the chain: every item that is written with a block or published with its
+//! window, and what lies beside.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use pitpet_chain::block::{Block, Change, Receipt};
-use pitpet_chain::codec::{Bytes, decode};
+use pitpet_chain::block::{Change, Receipt};
+use pitpet_chain::codec::decode;
 use pitpet_chain::event::{Payload, SignedEvent};
-use pitpet_chain::hash::{AccountId, BirthHash, Digest32, EventId};
+use pitpet_chain::hash::{AccountId, BirthHash, EventId, KennelId};
 use pitpet_chain::state::Phase;
 
-use super::{Chain, Flaw, Loss, Place, Run, first_difference};
+use super::{Chain, Flaw, Loss, Place, Run, Walked, first_difference};
 use crate::erase;
 use crate::head::{LedgerError, read_head};
 use crate::items::{self, DAY_MS, Fields, attributes};
-use crate::message::SaltedBody;
 use crate::mine::REJECT_KEPT_MS;
 use crate::opening;
-use crate::ports::{Attributes, Condition, Consistency, Item, Key, Order, Query, Retry, TableError, Update};
-use crate::publication::{Bodies, SOURCE_HEIGHT, publication, words};
-use crate::publisher::take_back_erased;
-use crate::query::{StoredBody, read_pet};
+use crate::ports::{
+    Attributes, Condition, Consistency, Item, Key, Order, Query, Retry, Table, TableError, Update,
+};
+use crate::publication::{Publication, SOURCE_HEIGHT};
+use crate::publisher;
+use crate::query::{PetCard, StoredBody, read_pet};
+use crate::runs;
 use crate::search::name_word;
+use crate::texts;
 use crate::verify;
 
 /// Keys read at once, by the port.
@@ -57,42 +62,75 @@ impl Group {
 }
 
 impl Run<'_, '_> {
-    /// What a block publishes, against what is stored.
-    pub(super) async fn published(
-        &mut self,
-        chain: &mut Chain,
-        height: u64,
-        block: &Block,
-        bytes: &[u8],
-        nodes: &[Digest32],
-    ) -> Result<(), LedgerError> {
-        let Ok(batch) = publication(bytes, nodes, &Bodies::new()) else { return Ok(()) };
+    /// A good block: what is written with it, and if a window closes with it, what is published.
+    pub(super) async fn walked(&mut self, chain: &mut Chain, walked: Walked) -> Result<(), LedgerError> {
+        let publication = walked.publication.clone();
+        let height = publication.height;
+        if self.repairs() || height <= chain.head.kept_height.max(chain.whole) {
+            self.prompt(chain, &walked).await?;
+        }
+        if chain.open.is_none() && self.begins_window(chain, height).await? {
+            chain.open = Some(Vec::new());
+        }
+        let Some(mut open) = chain.open.take() else {
+            // What it publishes alone is looked at all the same.
+            if height <= chain.whole {
+                self.cards(chain, &walked).await?;
+            }
+            return Ok(());
+        };
+        open.push(walked);
+        let facts = |open: &[Walked]| {
+            let facts = open
+                .iter()
+                .map(|walked| (walked.publication.events.len() as u64, walked.publication.timestamp_ms));
+            self.fsck.window.first(facts)
+        };
+        // The genesis block is a window of its own.
+        while let Some(count) =
+            if height == 0 { Some(open.len()).filter(|count| *count > 0) } else { facts(&open) }
+        {
+            let rest = open.split_off(count);
+            let (first, last) = (open[0].publication.height, open[count - 1].publication.height);
+            if self.repairs() || last <= chain.whole {
+                self.window(chain, &open).await?;
+                chain.windows.push((first, last));
+            }
+            open = rest;
+        }
+        chain.open = Some(open);
+        Ok(())
+    }
+
+    /// Whether what is published says that a window begins at a height.
+    async fn begins_window(&self, chain: &Chain, height: u64) -> Result<bool, LedgerError> {
+        let key = items::track(&chain.founding.kennel, height);
+        let run = self.fsck.table.get(&key, Consistency::Strong).await?;
+        Ok(run.is_some_and(|run| runs::window_of(&run).is_ok_and(|window| window.height == height)))
+    }
+
+    /// What is written with a block, against what is stored.
+    async fn prompt(&mut self, chain: &mut Chain, walked: &Walked) -> Result<(), LedgerError> {
+        let (publication, block) = (&walked.publication, &walked.block);
         let events = verify::read_events(block).unwrap_or_default();
         self.summary.events += events.len() as u64;
-        self.enter_day(chain, block.header.timestamp_ms / DAY_MS).await?;
-        // Cards first: what is to be ended is judged by them.
-        for updates in batch.guarded.chunks(KEYS) {
-            let keys: Vec<Key> = updates.iter().map(|update| update.key.clone()).collect();
-            let found = self.fsck.table.get_many(&keys).await?;
-            for (update, stored) in updates.iter().zip(found) {
-                self.mutable(chain, height, update, stored).await?;
-            }
-        }
-        // Two events may show one photo, and no key may be asked for twice.
-        let unique: BTreeMap<&Key, &Item> = batch.immutable.iter().map(|item| (&item.key, item)).collect();
-        let unique: Vec<&Item> = unique.into_values().collect();
-        for items in unique.chunks(KEYS) {
-            let keys: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
-            let found = self.fsck.table.get_many(&keys).await?;
-            for (item, stored) in items.iter().zip(found) {
-                self.immutable(chain, item, stored).await?;
-            }
-        }
+        self.updates(chain, publication.height, &publication.prompt.guarded).await?;
+        self.items(chain, &publication.prompt.immutable).await?;
+        let events: Vec<(u32, SignedEvent)> = (0..).zip(events).collect();
         for events in events.chunks(KEYS / 3) {
-            let bodies = self.beside(chain, block.header.timestamp_ms, events).await?;
-            self.words(chain, bytes, Bodies::new().indexed(self.fsck.search_words_max).others(bodies))
-                .await?;
+            self.beside(chain, publication.height, block.header.timestamp_ms, events).await?;
         }
+        self.stray_texts(chain, publication).await?;
+        for (_, signed) in &events {
+            self.shown_photo(chain, signed).await?;
+        }
+        Ok(())
+    }
+
+    /// The cards that a block changes, and the names that their accounts list.
+    async fn cards(&mut self, chain: &mut Chain, walked: &Walked) -> Result<(), LedgerError> {
+        let (publication, block) = (&walked.publication, &walked.block);
+        self.updates(chain, publication.height, &publication.guarded).await?;
         let mut accounts = BTreeSet::new();
         for receipt in &block.receipts {
             let Ok(receipt) = decode::<Receipt>(&receipt.0) else { continue };
@@ -105,10 +143,48 @@ impl Run<'_, '_> {
         for account in accounts {
             // Also of those to whom no pet was born.
             chain.accounts.entry(account).or_default();
-            self.names(chain, height, &account).await?;
+            self.names(chain, publication.height, &account).await?;
         }
-        for signed in &events {
-            self.shown_photo(chain, signed).await?;
+        Ok(())
+    }
+
+    /// What a window publishes, against what is stored.
+    async fn window(&mut self, chain: &mut Chain, window: &[Walked]) -> Result<(), LedgerError> {
+        self.enter_day(chain, window[0].publication.timestamp_ms / DAY_MS).await?;
+        for walked in window {
+            self.cards(chain, walked).await?;
+        }
+        let blocks: Vec<_> = window.iter().map(|walked| walked.publication.clone()).collect();
+        self.items(chain, &publisher::window_batch(&blocks)?.immutable).await?;
+        self.words(chain, &blocks).await
+    }
+
+    async fn updates(
+        &mut self,
+        chain: &mut Chain,
+        height: u64,
+        updates: &[Update],
+    ) -> Result<(), LedgerError> {
+        for updates in updates.chunks(KEYS) {
+            let keys: Vec<Key> = updates.iter().map(|update| update.key.clone()).collect();
+            let found = self.fsck.table.get_many(&keys).await?;
+            for (update, stored) in updates.iter().zip(found) {
+                self.mutable(chain, height, update, stored).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn items(&mut self, chain: &mut Chain, items: &[Item]) -> Result<(), LedgerError> {
+        // Two events may show one photo, and no key may be asked for twice.
+        let unique: BTreeMap<&Key, &Item> = items.iter().map(|item| (&item.key, item)).collect();
+        let unique: Vec<&Item> = unique.into_values().collect();
+        for items in unique.chunks(KEYS) {
+            let keys: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
+            let found = self.fsck.table.get_many(&keys).await?;
+            for (item, stored) in items.iter().zip(found) {
+                self.immutable(chain, item, stored).await?;
+            }
         }
         Ok(())
     }
@@ -129,6 +205,7 @@ impl Run<'_, '_> {
                     *chain.timelines.entry(birth).or_default() += 1;
                 }
             }
+            Some(("K", _)) if key.sk.starts_with("T#") => chain.tracks += 1,
             Some(("N", _)) => chain.births += 1,
             Some(("Y", _)) => chain.trades += 1,
             Some(("V", _)) => chain.verdicts += 1,
@@ -177,10 +254,15 @@ impl Run<'_, '_> {
         Ok(())
     }
 
+    /// A pet's card, up to the head.
+    async fn newest_pet(&self, birth: &BirthHash) -> Result<Option<PetCard>, LedgerError> {
+        read_pet(self.read_side.as_ref(), birth, Consistency::Strong).await
+    }
+
     /// Whether a pet's story has been ended: then nothing waits to be ended.
     async fn has_ended(&self, birth: &str) -> Result<bool, LedgerError> {
         let Ok(birth) = birth.parse::<BirthHash>() else { return Ok(false) };
-        match read_pet(self.fsck.table, &birth, Consistency::Strong).await {
+        match self.newest_pet(&birth).await {
             Ok(card) => Ok(card.is_some_and(|card| card.pet.phase >= Phase::Ended)),
             Err(LedgerError::Damaged(_)) => Ok(false),
             Err(error) => Err(error),
@@ -195,7 +277,11 @@ impl Run<'_, '_> {
         stored: Option<&Attributes>,
     ) -> Result<bool, LedgerError> {
         let Some(event) = stored.and_then(|stored| stored.digest("event").ok()) else { return Ok(false) };
-        let place = self.fsck.table.get(&items::place(&EventId(event)), Consistency::Strong).await?;
+        let place = match self.read_side.get(&items::place(&EventId(event)), Consistency::Strong).await {
+            // What leads to it is damaged, and told of in its turn.
+            Err(TableError::Refused { .. }) => None,
+            place => place?,
+        };
         let Some(place) = place else { return Ok(false) };
         if place.digest("kennel") != Ok(chain.founding.kennel.0) {
             // Another kennel's event: that kennel's blocks say whether it shows the photo.
@@ -205,7 +291,7 @@ impl Run<'_, '_> {
         let batch = self.publication_at(chain, height).await?;
         let used = attributes([("event", event.into())]);
         Ok(batch.is_some_and(|batch| {
-            batch.immutable.iter().any(|item| item.key == *key && item.attributes == used)
+            batch.prompt.immutable.iter().any(|item| item.key == *key && item.attributes == used)
         }))
     }
 
@@ -289,7 +375,10 @@ impl Run<'_, '_> {
             None
         } else {
             let batch = self.publication_at(chain, source).await?;
-            batch.and_then(|batch| batch.guarded.iter().find(|other| other.key == update.key).cloned())
+            batch.and_then(|batch| {
+                let mut all = batch.guarded.iter().chain(&batch.prompt.guarded);
+                all.find(|other| other.key == update.key).cloned()
+            })
         };
         Ok(match made.filter(|made| made.set.contains_key(group.height)) {
             None => Some(Flaw::Forged { attribute: group.height, height: source }),
@@ -340,19 +429,22 @@ impl Run<'_, '_> {
     async fn beside(
         &mut self,
         chain: &mut Chain,
+        height: u64,
         mined_ms: u64,
-        events: &[SignedEvent],
-    ) -> Result<Vec<(EventId, SaltedBody)>, LedgerError> {
-        let mut bodies = Vec::new();
+        events: &[(u32, SignedEvent)],
+    ) -> Result<(), LedgerError> {
         let kennel = chain.founding.kennel;
-        let keys = |signed: &SignedEvent| {
-            [items::body(&signed.id), items::reject(&signed.id), items::verdict(&signed.id, &kennel)]
+        let text = |(index, signed): &(u32, SignedEvent)| {
+            texts::key(signed.event.payload.kind(), &kennel, height, *index, &signed.id)
+        };
+        let keys = |event: &(u32, SignedEvent)| {
+            [text(event), items::reject(&event.1.id), items::verdict(&event.1.id, &kennel)]
         };
         let keys: Vec<Key> = events.iter().flat_map(keys).collect();
-        let found = self.fsck.table.get_many(&keys).await?;
-        for (signed, found) in events.iter().zip(found.chunks(3)) {
-            let body = self.body(chain, signed, found[0].clone()).await?;
-            bodies.extend(body.map(|body| (signed.id, body)));
+        let found = texts::read_many(self.fsck.table.as_ref(), &keys, Consistency::Eventual).await?;
+        for (event, found) in events.iter().zip(found.chunks(3)) {
+            let signed = &event.1;
+            self.body(chain, signed, text(event), found[0].clone()).await?;
             if let Some(reject) = &found[1] {
                 self.reject(chain, mined_ms, signed, reject).await?;
             }
@@ -360,25 +452,44 @@ impl Run<'_, '_> {
                 self.verdict(chain, signed, verdict).await?;
             }
         }
-        Ok(bodies)
+        Ok(())
     }
 
-    /// The words of texts that are there and right: they follow from no block without.
-    async fn words(&mut self, chain: &mut Chain, bytes: &[u8], bodies: Bodies) -> Result<(), LedgerError> {
-        if bodies.is_empty() {
-            return Ok(());
-        }
-        let Ok(words) = words(bytes, &bodies) else { return Ok(()) };
-        for chunk in words.chunks(KEYS) {
-            let keys: Vec<Key> = chunk.iter().map(|item| item.key.clone()).collect();
-            let found = self.fsck.table.get_many(&keys).await?;
-            for (item, stored) in chunk.iter().zip(found) {
-                self.immutable(chain, item, stored).await?;
+    /// The words of a window's texts that are there: they follow from no block without.
+    async fn words(&mut self, chain: &mut Chain, blocks: &[Arc<Publication>]) -> Result<(), LedgerError> {
+        let (kennel, start) = (chain.founding.kennel, publisher::start_of(blocks)?);
+        let (table, words_max) = (self.fsck.table.clone(), self.fsck.search_words_max);
+        let stored = publisher::word_buckets(table.as_ref(), &kennel, &start).await?;
+        let listed = publisher::window_words(table.as_ref(), blocks, words_max).await?;
+        let expected = runs::pack_words(&kennel, &start, &listed);
+        let mut expected: BTreeMap<Key, Attributes> =
+            expected.into_iter().map(|item| (item.key, item.attributes)).collect();
+        self.summary.items += expected.len() as u64;
+        let mut is_repaired = false;
+        for (key, stored) in stored {
+            let right = expected.remove(&key);
+            if runs::lists(stored.as_ref(), right.as_ref(), &listed) {
+                continue;
             }
+            // What was read may lag.
+            let stored = self.fsck.table.get(&key, Consistency::Strong).await?;
+            if runs::lists(stored.as_ref(), right.as_ref(), &listed) {
+                continue;
+            }
+            let flaw = match (&stored, &right) {
+                (None, _) => Flaw::Missing,
+                (Some(_), None) => Flaw::Unexpected,
+                (Some(_), Some(_)) => Flaw::Differs { attribute: runs::ROWS.to_owned() },
+            };
+            if self.repairs() {
+                self.put(key.clone(), right.unwrap_or_else(runs::no_rows)).await?;
+                is_repaired = true;
+            }
+            self.fault(kennel, Place::Item(key), flaw, self.derivable());
         }
-        if self.repairs() {
+        if is_repaired {
             // The service may run meanwhile, and somebody erase one of these texts.
-            take_back_erased(self.fsck.table, &words).await?;
+            publisher::settle_words(table.as_ref(), blocks, words_max).await?;
         }
         Ok(())
     }
@@ -399,57 +510,88 @@ impl Run<'_, '_> {
         &mut self,
         chain: &Chain,
         signed: &SignedEvent,
+        key: Key,
         stored: Option<Attributes>,
-    ) -> Result<Option<SaltedBody>, LedgerError> {
+    ) -> Result<(), LedgerError> {
         let kennel = chain.founding.kennel;
-        let key = items::body(&signed.id);
         let Some(committed) = signed.event.payload.body() else {
             if stored.is_some() {
                 self.stray(chain, key).await?;
             }
-            return Ok(None);
+            return Ok(());
         };
         let kind = signed.event.payload.kind();
         let mut body = StoredBody::of(kind, stored.as_ref());
         if body == StoredBody::Missing {
             // What was read may lag.
-            let stored = self.fsck.table.get(&key, Consistency::Strong).await?;
+            let stored = texts::read(self.fsck.table.as_ref(), &key, Consistency::Strong).await?;
             body = StoredBody::of(kind, stored.as_ref());
         }
         match body {
             StoredBody::None => {}
             StoredBody::Erased => {
                 self.summary.erased += 1;
-                self.erased(chain, key, &signed.id).await?;
+                self.erased(chain, key).await?;
             }
-            StoredBody::Missing => self.lost(kennel, Place::Item(key), Flaw::Missing, Loss::Text),
+            StoredBody::Missing => {
+                self.lost(kennel, Place::Item(texts::item_of(&key)), Flaw::Missing, Loss::Text)
+            }
             StoredBody::Present { salt, body } => {
                 if let Ok(salt) = <[u8; 32]>::try_from(salt.as_slice())
                     && verify::is_committed(committed, &salt, &body)
                 {
                     self.summary.bodies += 1;
-                    return Ok(Some(SaltedBody { salt, body: Bytes(body) }));
+                    return Ok(());
                 }
                 // A false text is worse than none.
                 if self.repairs() {
-                    self.fsck.table.delete(&key).await?;
+                    texts::remove(self.fsck.table.as_ref(), &key).await?;
                 }
-                self.lost(kennel, Place::Item(key), Flaw::Body, Loss::Text);
+                self.lost(kennel, Place::Item(texts::item_of(&key)), Flaw::Body, Loss::Text);
             }
         }
-        Ok(None)
+        Ok(())
+    }
+
+    /// Texts that share an item, of events that have none.
+    async fn stray_texts(&mut self, chain: &Chain, block: &Publication) -> Result<(), LedgerError> {
+        let count = u32::try_from(block.events.len()).unwrap_or(u32::MAX);
+        let own: BTreeSet<u32> = block
+            .texts
+            .iter()
+            .filter(|text| texts::is_shared(&text.key(block)))
+            .map(|text| text.index)
+            .collect();
+        let all: Vec<Key> = (0..count.next_multiple_of(texts::TEXTS_MAX))
+            .filter(|index| !own.contains(index))
+            .map(|index| items::text(&block.kennel, block.height, index))
+            .collect();
+        let found = texts::read_many(self.fsck.table.as_ref(), &all, Consistency::Eventual).await?;
+        for (key, _) in all.into_iter().zip(found).filter(|(_, found)| found.is_some()) {
+            if self.repairs() {
+                texts::remove(self.fsck.table.as_ref(), &key).await?;
+            }
+            let place = Place::Item(texts::item_of(&key));
+            self.fault(chain.founding.kennel, place, Flaw::Unexpected, self.derivable());
+        }
+        Ok(())
     }
 
     /// Finishes an erasing that stopped before the words were deleted.
-    async fn erased(&mut self, chain: &Chain, key: Key, event: &EventId) -> Result<(), LedgerError> {
-        let stored = self.fsck.table.get(&key, Consistency::Strong).await?;
+    async fn erased(&mut self, chain: &Chain, key: Key) -> Result<(), LedgerError> {
+        let stored = texts::read(self.fsck.table.as_ref(), &key, Consistency::Strong).await?;
         if !stored.is_some_and(|stored| erase::is_unfinished(&stored)) {
             return Ok(());
         }
         if self.repairs() {
-            erase::finish(self.fsck.table, event).await?;
+            erase::finish(self.fsck.table.as_ref(), &chain.founding.kennel, &key).await?;
         }
-        self.fault(chain.founding.kennel, Place::Item(key), Flaw::HalfErased, self.derivable());
+        self.fault(
+            chain.founding.kennel,
+            Place::Item(texts::item_of(&key)),
+            Flaw::HalfErased,
+            self.derivable(),
+        );
         Ok(())
     }
 
@@ -587,7 +729,8 @@ impl Run<'_, '_> {
         self.count(chain, items::trades_pk(&kennel), "0", trades).await?;
         let verdicts = chain.verdicts;
         self.count(chain, items::verdicts_pk(&kennel), "0", verdicts).await?;
-        let tracks = chain.whole + 1;
+        chain.whole = chain.windows.last().map_or(0, |(_, last)| *last);
+        let tracks = chain.tracks;
         self.count(chain, items::chain(&kennel), "T#", tracks).await?;
         for (birth, found) in std::mem::take(&mut chain.timelines) {
             self.count(chain, items::pet(&birth).pk, "E#", found).await?;
@@ -595,8 +738,58 @@ impl Run<'_, '_> {
         for (account, found) in std::mem::take(&mut chain.accounts) {
             self.count(chain, items::account_pk(&account), "P#", found).await?;
         }
+        self.buckets(chain).await?;
         self.successor(chain).await?;
         self.waiting(chain).await
+    }
+
+    /// Buckets of a kennel's places and words that belong to no window of its.
+    async fn buckets(&mut self, chain: &mut Chain) -> Result<(), LedgerError> {
+        let kennel = chain.founding.kennel;
+        let mut windows = BTreeSet::new();
+        for (first, _) in chain.windows.clone() {
+            if let Some(publication) = self.publication_at(chain, first).await? {
+                let start = publisher::start_of(&[publication])?;
+                windows.insert(runs::bucket_sk(&kennel, &start));
+            }
+        }
+        let all = match self.buckets.take() {
+            Some(all) => all,
+            None => self.all_buckets().await?,
+        };
+        for key in all.get(&kennel).into_iter().flatten() {
+            let height = key.sk.split('#').nth(1).and_then(|height| height.parse::<u64>().ok());
+            let is_newer = height.is_some_and(|height| height > chain.whole);
+            if windows.contains(&key.sk)
+                || (is_newer && self.has_grown_to(chain, height.unwrap_or(0)).await?)
+            {
+                continue;
+            }
+            self.stray(chain, key.clone()).await?;
+        }
+        self.buckets = Some(all);
+        Ok(())
+    }
+
+    /// The keys of all buckets, by kennel: one partition holds those of all.
+    async fn all_buckets(&self) -> Result<BTreeMap<KennelId, Vec<Key>>, LedgerError> {
+        let mut all: BTreeMap<KennelId, Vec<Key>> = BTreeMap::new();
+        for pk in runs::bucket_partitions() {
+            let (mut next, to) = runs::bucket_range(0, None);
+            loop {
+                let page = self.page(&pk, next, &to).await?;
+                for item in &page {
+                    if let Ok(kennel) = runs::kennel_of(&item.key.sk) {
+                        all.entry(kennel).or_default().push(item.key.clone());
+                    }
+                }
+                match page.last() {
+                    Some(item) if page.len() == PAGE as usize => next = after(&item.key.sk),
+                    _ => break,
+                }
+            }
+        }
+        Ok(all)
     }
 
     /// Looks through a partition if it holds other than as many entries as were found to be right.
@@ -633,17 +826,16 @@ impl Run<'_, '_> {
         loop {
             let page = self.page(&pk, next, &last).await?;
             for item in page.iter().filter(|item| is_own(item)) {
-                let batch = match height_in(&item.key.sk, from) {
+                let is_made = match height_in(&item.key.sk, from) {
                     // Published in part, or after this run began.
                     Some(height) if height > chain.whole && self.has_grown_to(chain, height).await? => {
                         continue;
                     }
-                    Some(height) => self.publication_at(chain, height).await?,
-                    None => None,
+                    Some(height) if height > chain.whole => Some(false),
+                    Some(height) => self.is_of_window(chain, height, &item.key).await?,
+                    None => Some(false),
                 };
-                let is_made =
-                    batch.is_some_and(|batch| batch.immutable.iter().any(|made| made.key == item.key));
-                if !is_made {
+                if is_made == Some(false) {
                     self.stray(chain, item.key.clone()).await?;
                 }
             }
@@ -653,6 +845,27 @@ impl Run<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the window that a height is in publishes an item of this key; none if nobody knows.
+    async fn is_of_window(
+        &self,
+        chain: &mut Chain,
+        height: u64,
+        key: &Key,
+    ) -> Result<Option<bool>, LedgerError> {
+        let window = chain.windows.iter().find(|(first, last)| (*first..=*last).contains(&height)).copied();
+        // Of a block that is lost nobody knows what it published.
+        let Some((first, last)) = window else { return Ok(None) };
+        if chain.keys.as_ref().is_none_or(|(of, _)| *of != first) {
+            let mut blocks = Vec::new();
+            for height in first..=last {
+                blocks.extend(self.publication_at(chain, height).await?);
+            }
+            let keys = publisher::window_batch(&blocks)?.immutable.into_iter().map(|item| item.key);
+            chain.keys = Some((first, keys.collect()));
+        }
+        Ok(chain.keys.as_ref().map(|(_, keys)| keys.contains(key)))
     }
 
     async fn page(&self, pk: &str, from: String, to: &str) -> Result<Vec<Item>, LedgerError> {
@@ -689,7 +902,7 @@ impl Run<'_, '_> {
             for item in &page {
                 let birth = item.key.sk.parse::<BirthHash>();
                 let card = match birth {
-                    Ok(birth) => read_pet(self.fsck.table, &birth, Consistency::Strong).await,
+                    Ok(birth) => self.newest_pet(&birth).await,
                     Err(_) => Ok(None),
                 };
                 let is_dead = match card {
@@ -717,7 +930,7 @@ impl Run<'_, '_> {
         if height <= chain.head.height {
             return Ok(true);
         }
-        match read_head(self.fsck.table, &chain.founding, Consistency::Strong).await {
+        match read_head(self.fsck.table.as_ref(), &chain.founding, Consistency::Strong).await {
             Ok(head) => Ok(height <= head.height),
             Err(LedgerError::Damaged(_) | LedgerError::UnknownKennel) => Ok(false),
             Err(error) => Err(error),

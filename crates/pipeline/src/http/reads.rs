@@ -29,7 +29,10 @@ async fn answer(
     Ok(Some(match path {
         ["v1", "events"] => {
             let ids = request.parameter("ids").unwrap_or_default();
-            HttpResponse::json(200, &queries.events(ids, request.number("wait_ms", 0)?).await?)
+            HttpResponse::json(
+                200,
+                &queries.events(ids, request.parameter("kennel"), request.number("wait_ms", 0)?).await?,
+            )
         }
         ["v1", "events", id] => {
             let with_proof = match request.parameter("proof") {
@@ -37,7 +40,12 @@ async fn answer(
                 Some("false") => WithProof::No,
                 Some(_) => return Err(bad_field("proof", "proof must be true or false.")),
             };
-            HttpResponse::json(200, &queries.event(id, request.number("wait_ms", 0)?, with_proof).await?)
+            HttpResponse::json(
+                200,
+                &queries
+                    .event(id, request.parameter("kennel"), request.number("wait_ms", 0)?, with_proof)
+                    .await?,
+            )
         }
         ["v1", "events", id, "visits"] => {
             HttpResponse::json(200, &queries.visits(id, request.parameter("cursor"), request.limit()?).await?)

@@ -180,6 +180,7 @@ pub const ROUTES: &[Route] = &[
         summary: "What became of several events, without their proofs",
         parameters: &[
             parameter("ids", Takes::Text, "Their ids, at most 25, separated by commas."),
+            parameter("kennel", Takes::Text, "Their kennel, id or label: with it no other one is looked at."),
             parameter(
                 "wait_ms",
                 Takes::Number,
@@ -194,6 +195,7 @@ pub const ROUTES: &[Route] = &[
         path: "/v1/events/{id}",
         summary: "An event with its receipt and proof",
         parameters: &[
+            parameter("kennel", Takes::Text, "Its kennel, id or label: with it no other one is looked at."),
             parameter(
                 "wait_ms",
                 Takes::Number,
@@ -243,7 +245,7 @@ pub const ROUTES: &[Route] = &[
             parameter(
                 "above",
                 Takes::Number,
-                "Wait until a block above this height is published; then wait_ms is needed too.",
+                "Wait until there is a block above this height; then wait_ms is needed too.",
             ),
             parameter(
                 "wait_ms",
@@ -265,7 +267,7 @@ pub const ROUTES: &[Route] = &[
     Route {
         method: "GET",
         path: "/v1/kennels/{kennel}/checkpoint",
-        summary: "The newest published checkpoint, a C2SP signed note",
+        summary: "The newest checkpoint, a C2SP signed note",
         parameters: &[],
         request: None,
         answer: (200, Answer::Other("text/plain; charset=utf-8")),

@@ -14,7 +14,7 @@ use pitpet_chain::hash::{AccountId, BlockHash, KennelId};
 use super::export::{SEGMENT_BLOCKS, SEGMENT_BYTES, StoredBody};
 use super::{PAGE_MAX, Queries, base64_of, cards};
 use crate::api::{ActView, ActsView, EntriesView, Problem};
-use crate::head::{LedgerError, damaged};
+use crate::head::{LedgerError, block_bytes, damaged};
 use crate::items::{self, Fields};
 use crate::ports::{Attributes, Consistency, Item, Key, Order, Query};
 use crate::problem::bad_field;
@@ -32,11 +32,11 @@ impl Queries {
         let founding = self.founding(kennel).await?;
         let account = self.account_id(account).await?;
         let from = asked_height(cursor)?.unwrap_or(0);
-        let published = self.head(&founding).await?.published_height;
-        if from > published {
+        let newest = self.head(&founding).await?.height;
+        if from > newest {
             return Ok(ActsView { acts: Vec::new(), cursor: None });
         }
-        let last = published.min(from.saturating_add(SEGMENT_BLOCKS - 1));
+        let last = newest.min(from.saturating_add(SEGMENT_BLOCKS - 1));
         let query = Query {
             pk: items::chain(&founding.kennel),
             from: items::track_sk(from),
@@ -58,7 +58,7 @@ impl Queries {
                 self.acts_in(&account, &block, &mut acts).await?;
             }
         }
-        Ok(ActsView { acts, cursor: (next <= published).then(|| next.to_string()) })
+        Ok(ActsView { acts, cursor: (next <= newest).then(|| next.to_string()) })
     }
 
     /// What an account did around pets in a kennel, newest first: in the newest blocks below the height that
@@ -74,9 +74,9 @@ impl Queries {
     ) -> Result<EntriesView, Problem> {
         let founding = self.founding(kennel).await?;
         let account = self.account_id(account).await?;
-        let published = self.head(&founding).await?.published_height;
-        let below = asked_height(cursor)?.unwrap_or(published + 1);
-        let Some(last) = below.min(published + 1).checked_sub(1) else {
+        let newest = self.head(&founding).await?.height;
+        let below = asked_height(cursor)?.unwrap_or(newest + 1);
+        let Some(last) = below.min(newest + 1).checked_sub(1) else {
             return Ok(EntriesView { entries: Vec::new(), cursor: None });
         };
         let first = last.saturating_sub(SEGMENT_BLOCKS - 1);
@@ -110,7 +110,7 @@ impl Queries {
         })
     }
 
-    /// The bytes of published blocks.
+    /// The bytes of committed blocks.
     async fn blocks_at(&self, keys: &[Key]) -> Result<Vec<Vec<u8>>, Problem> {
         if keys.is_empty() {
             return Ok(Vec::new());
@@ -122,10 +122,10 @@ impl Queries {
                 // Committed a moment ago, and not yet where an eventually consistent read looks.
                 None => {
                     let item = self.table.get(key, Consistency::Strong).await?;
-                    item.ok_or_else(|| damaged("a published block is missing"))?
+                    item.ok_or_else(|| damaged("a committed block is missing"))?
                 }
             };
-            blocks.push(item.bytes("bytes")?.to_vec());
+            blocks.push(block_bytes(&item)?);
         }
         Ok(blocks)
     }
@@ -145,10 +145,15 @@ impl Queries {
                 own.push((index, &event.0, signed));
             }
         }
+        let header = &block.header;
+        let key = |index: u32, signed: &SignedEvent| {
+            let kind = signed.event.payload.kind();
+            crate::texts::key(kind, &header.kennel, header.height, index, &signed.id)
+        };
         let with_body = own.iter().filter(|(.., signed)| StoredBody::is_due(signed.event.payload.kind()));
-        let bodies = self.read_all(with_body.map(|(.., signed)| items::body(&signed.id)).collect()).await?;
+        let bodies = self.read_all(with_body.map(|(index, _, signed)| key(*index, signed)).collect()).await?;
         for (index, event, signed) in own {
-            let body = bodies.get(&items::body(&signed.id));
+            let body = bodies.get(&key(index, &signed));
             acts.push(act(&block, index, event, &signed, body));
         }
         Ok(())

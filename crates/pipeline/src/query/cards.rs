@@ -40,7 +40,8 @@ pub async fn read_pet(
     consistency: Consistency,
 ) -> Result<Option<PetCard>, LedgerError> {
     let item = table.get(&items::pet(birth), consistency).await?;
-    item.map(|item| pet_card(&item)).transpose()
+    // What was read of one without a record lags behind what blocks changed of it.
+    item.filter(|item| item.contains_key("record")).map(|item| pet_card(&item)).transpose()
 }
 
 /// Reads a pet's item.
@@ -76,6 +77,10 @@ pub async fn read_account(table: &dyn Table, account: &AccountId) -> Result<Acco
             continue;
         }
         let attributes = &item.attributes;
+        if !attributes.contains_key("record") {
+            // What was read of it lags behind what blocks changed of it.
+            continue;
+        }
         let mut account: Account =
             decode(attributes.bytes("record")?).map_err(|_| damaged("an account's card"))?;
         let lost = attributes.number("lost_height").unwrap_or(0);

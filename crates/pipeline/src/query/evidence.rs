@@ -8,9 +8,9 @@ use pitpet_keys::inspect::Evidence;
 
 use super::Queries;
 use crate::api::Problem;
-use crate::head::{Founding, damaged};
+use crate::head::{Founding, block_bytes, damaged};
 use crate::items::{self, Fields};
-use crate::ports::Consistency;
+use crate::ports::{Consistency, Order, Query};
 use crate::problem::{not_found, problem};
 use crate::snapshots::{self, ARCHIVED_EVERY, Place};
 
@@ -27,17 +27,17 @@ impl Queries {
     /// Canonical [`Evidence`] for a block.
     ///
     /// # Errors
-    /// A problem: 404 if the block isn't published yet, 413 if the state is too large to be sent.
+    /// A problem: 404 if the block isn't committed yet, 413 if the state is too large to be sent.
     pub async fn evidence(&self, name: &str, height: u64) -> Result<Vec<u8>, Problem> {
         let founding = self.founding(name).await?;
-        let not_yet = || not_found("published block at this height yet", "height");
-        let (_, stored) = self.published_block(&founding, height).await?.ok_or_else(not_yet)?;
+        let not_yet = || not_found("block at this height yet", "height");
+        let (_, stored) = self.committed_block(&founding, height).await?.ok_or_else(not_yet)?;
         let (log_proof, checkpoint) = self.log_proof(&founding, height).await?.ok_or_else(not_yet)?;
         let (snapshot, begin) = match self.state_before(&founding, height).await? {
             Some((place, content)) => (Some(Bytes(content)), place.height),
             None => (None, 0),
         };
-        let first = self.published_block(&founding, begin).await?.ok_or_else(not_yet)?.1;
+        let first = self.committed_block(&founding, begin).await?.ok_or_else(not_yet)?.1;
         let first: Block = decode(&first.bytes).map_err(|_| damaged("a block"))?;
         let mut size = snapshot.as_ref().map_or(0, |snapshot| snapshot.0.len()) + stored.bytes.len();
         let mut before = Vec::new();
@@ -74,7 +74,7 @@ impl Queries {
         for step in (nearest.saturating_sub(SNAPSHOTS_TRIED - 1)..=nearest).rev().filter(|step| *step > 0) {
             let at = step * ARCHIVED_EVERY;
             let track = self.table.get(&items::track(&founding.kennel, at), Consistency::Eventual).await?;
-            let track = track.ok_or_else(|| damaged("a published block has no track"))?;
+            let track = track.ok_or_else(|| damaged("a committed block has no track"))?;
             let place = Place { height: at, hash: BlockHash(track.digest("hash")?) };
             let found = snapshots::archived(self.objects.as_ref(), &founding.kennel, &place).await?;
             if let Some(content) = found {
@@ -85,17 +85,26 @@ impl Queries {
         if nearest < SNAPSHOTS_TRIED { Ok(None) } else { Err(too_large()) }
     }
 
-    /// Published blocks from a height up to below another, at most [`BLOCKS_AT_ONCE`].
+    /// Committed blocks from a height up to below another, at most [`BLOCKS_AT_ONCE`].
     async fn blocks_between(&self, founding: &Founding, from: u64, to: u64) -> Result<Vec<Vec<u8>>, Problem> {
-        let tracks: Vec<_> = (from..to).map(|height| items::track(&founding.kennel, height)).collect();
+        let query = Query {
+            pk: items::chain(&founding.kennel),
+            from: items::track_sk(from),
+            to: items::track_sk(to.saturating_sub(1)),
+            order: Order::Ascending,
+            limit: BLOCKS_AT_ONCE as u32,
+            consistency: Consistency::Eventual,
+        };
         let mut keys = Vec::new();
-        for (height, track) in (from..to).zip(self.table.get_many(&tracks).await?) {
-            let track = track.ok_or_else(|| damaged("a published block has no track"))?;
+        let mut tracks = self.table.query(&query).await?.into_iter();
+        for height in from..to {
+            let track = tracks.next().filter(|track| track.key.sk == items::track_sk(height));
+            let track = track.ok_or_else(|| damaged("a committed block has no track"))?.attributes;
             keys.push(items::block(&founding.kennel, height, &BlockHash(track.digest("hash")?)));
         }
         let blocks = self.table.get_many(&keys).await?.into_iter().map(|item| {
-            let item = item.ok_or_else(|| damaged("a published block is missing"))?;
-            Ok(item.bytes("bytes")?.to_vec())
+            let item = item.ok_or_else(|| damaged("a committed block is missing"))?;
+            Ok(block_bytes(&item)?)
         });
         blocks.collect()
     }

@@ -2,6 +2,7 @@
 
 use pitpet_chain::codec::{Bytes, decode, encode};
 use pitpet_chain::event::{Kind, SignedEvent};
+use pitpet_chain::hash::BlockHash;
 use pitpet_chain::record;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -9,9 +10,9 @@ use utoipa::ToSchema;
 use super::{Queries, base64_of};
 use crate::api::Problem;
 use crate::checkpoint;
-use crate::head::{LedgerError, damaged};
+use crate::head::{LedgerError, damaged, read_block};
 use crate::items::{self, Fields};
-use crate::ports::Attributes;
+use crate::ports::{Attributes, Consistency, Order, Query};
 use crate::problem::bad_field;
 
 /// Blocks of a segment, at most; a segment never crosses a multiple of it.
@@ -109,14 +110,14 @@ record! {
 }
 
 impl Queries {
-    /// What to fetch for an export of a kennel up to its newest published checkpoint.
+    /// What to fetch for an export of a kennel up to its newest checkpoint.
     ///
     /// # Errors
     /// A problem.
     pub async fn export(&self, name: &str) -> Result<ExportManifest, Problem> {
         let founding = self.founding(name).await?;
         let head = self.head(&founding).await?;
-        let note = head.published_checkpoint;
+        let note = head.checkpoint;
         let claim = checkpoint::check(&note, &founding.kennel, &founding.genesis.checkpoint)
             .map_err(|error| LedgerError::Damaged(error.to_string()))?;
         Ok(ExportManifest {
@@ -131,24 +132,31 @@ impl Queries {
     /// A segment: canonical [`Segment`].
     ///
     /// # Errors
-    /// A problem with status 400 if no published block has this height.
+    /// A problem with status 400 if no committed block has this height.
     pub async fn segment(&self, name: &str, from: u64) -> Result<Vec<u8>, Problem> {
         let founding = self.founding(name).await?;
         let head = self.head(&founding).await?;
-        if from > head.published_height {
-            return Err(bad_field(
-                "from",
-                format!("The kennel is published up to height {}.", head.published_height),
-            ));
+        if from > head.height {
+            return Err(bad_field("from", format!("The kennel has blocks up to height {}.", head.height)));
         }
         let end = (from / SEGMENT_BLOCKS + 1) * SEGMENT_BLOCKS - 1;
         let mut entries = Vec::new();
         let mut size = 0;
-        for height in from..=end.min(head.published_height) {
-            let (_, stored) = self
-                .published_block(&founding, height)
-                .await?
-                .ok_or_else(|| damaged("a published block has no track"))?;
+        let last = end.min(head.height);
+        let query = Query {
+            pk: items::chain(&founding.kennel),
+            from: items::track_sk(from),
+            to: items::track_sk(last),
+            order: Order::Ascending,
+            limit: SEGMENT_BLOCKS as u32,
+            consistency: Consistency::Strong,
+        };
+        let mut tracks = self.table.query(&query).await?.into_iter();
+        for height in from..=last {
+            let track = tracks.next().filter(|track| track.key.sk == items::track_sk(height));
+            let track = track.ok_or_else(|| damaged("a committed block has no track"))?;
+            let hash = BlockHash(track.attributes.digest("hash")?);
+            let stored = read_block(self.table.as_ref(), &founding.kennel, height, &hash).await?;
             let entry = self.segment_entry(stored.bytes).await?;
             size += entry.block.0.len() + entry.bodies.iter().map(|body| body.0.len()).sum::<usize>();
             entries.push(entry);
@@ -167,9 +175,15 @@ impl Queries {
             .iter()
             .map(|event| SignedEvent::read(&event.0).map_err(|_| damaged("a block's event")))
             .collect::<Result<_, _>>()?;
+        let header = &block.header;
+        let signed: Vec<(u32, SignedEvent)> = (0..).zip(signed).collect();
         for chunk in signed.chunks(100) {
-            let keys: Vec<_> = chunk.iter().map(|signed| items::body(&signed.id)).collect();
-            for (signed, item) in chunk.iter().zip(self.table.get_many(&keys).await?) {
+            let key = |(index, signed): &(u32, SignedEvent)| {
+                let kind = signed.event.payload.kind();
+                crate::texts::key(kind, &header.kennel, header.height, *index, &signed.id)
+            };
+            let keys: Vec<_> = chunk.iter().map(key).collect();
+            for ((_, signed), item) in chunk.iter().zip(self.table.get_many(&keys).await?) {
                 let (state, body) = match StoredBody::of(signed.event.payload.kind(), item.as_ref()) {
                     StoredBody::None => (0, None),
                     StoredBody::Present { salt, body } => (1, Some([salt, body].concat())),

@@ -6,7 +6,7 @@ use pitpet_chain::event::Kind;
 use pitpet_chain::hash::{AccountId, BirthHash, EventId, KennelId};
 use pitpet_chain::state::Post;
 
-use super::texts::Texts;
+use super::texts::{Texts, Told};
 use super::{Queries, cards, cursor as cursors, parse_id};
 use crate::api::{EntriesView, EntryView, Problem};
 use crate::head::{CommittedHead, Founding, damaged};
@@ -253,8 +253,8 @@ impl Queries {
         let mut wanted = Vec::new();
         for item in found {
             let kennel = KennelId(item.attributes.digest("kennel")?);
-            wanted.push((EventId(item.attributes.digest("id")?), kennel));
-            wanted.push((EventId(item.attributes.digest("pet")?), kennel));
+            wanted.push(Told::at(EventId(item.attributes.digest("id")?), &item.attributes)?);
+            wanted.push(Told::own(EventId(item.attributes.digest("pet")?), kennel));
         }
         let texts = self.texts(&wanted).await?;
         found.iter().map(|item| entry_view(&item.attributes, &texts)).collect()

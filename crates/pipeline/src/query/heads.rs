@@ -1,41 +1,18 @@
-//! Heads, as every page needs them: of a head that has not changed the signature is checked once.
+//! Heads, as every page needs them.
 
-use std::collections::HashMap;
 use std::sync::Mutex;
 
-use futures::future::OptionFuture;
-use pitpet_chain::hash::KennelId;
-
 use super::{Queries, feeds};
-use crate::head::{CommittedHead, Founding, LedgerError, head_of};
+use crate::head::{CommittedHead, Founding, LedgerError};
 use crate::items;
-use crate::ports::{Attributes, Consistency, Key};
+use crate::ports::{Consistency, Key};
+use futures::future::{OptionFuture, try_join_all};
 
 /// What was read of heads. Everything is asked for anew each time; this saves time, and says nothing.
 #[derive(Default)]
 pub(super) struct Heads {
-    /// A kennel's head with the item that it was checked in.
-    checked: Mutex<HashMap<KennelId, (Attributes, CommittedHead)>>,
     /// The kennels that were merged into the last page.
     merged: Mutex<Vec<Founding>>,
-}
-
-impl Heads {
-    /// Checks a head's item, unless it is the one that was checked last.
-    ///
-    /// # Errors
-    /// [`LedgerError::Damaged`] if it is not what the checkpoint key signed.
-    fn check(&self, item: Attributes, founding: &Founding) -> Result<CommittedHead, LedgerError> {
-        let checked = || self.checked.lock().expect("no panic while the memory is locked");
-        if let Some((known, head)) = checked().get(&founding.kennel)
-            && *known == item
-        {
-            return Ok(head.clone());
-        }
-        let head = head_of(&item, founding)?;
-        checked().insert(founding.kennel, (item, head.clone()));
-        Ok(head)
-    }
 }
 
 impl Queries {
@@ -51,7 +28,7 @@ impl Queries {
         consistency: Consistency,
     ) -> Result<CommittedHead, LedgerError> {
         let item = self.table.get(&items::head(&founding.kennel), consistency).await?;
-        self.heads.check(item.ok_or(LedgerError::UnknownKennel)?, founding)
+        self.read_side.follow(founding, item).await
     }
 
     /// The kennels that are merged into one page, each with its head. The heads are read beside the list, of
@@ -79,13 +56,10 @@ impl Queries {
     ) -> Result<Vec<(Founding, CommittedHead)>, LedgerError> {
         let keys: Vec<Key> = foundings.iter().map(|founding| items::head(&founding.kennel)).collect();
         let found = OptionFuture::from((!keys.is_empty()).then(|| self.table.get_many(&keys))).await;
-        foundings
-            .iter()
-            .zip(found.transpose()?.unwrap_or_default())
-            .map(|(founding, item)| {
-                let head = self.heads.check(item.ok_or(LedgerError::UnknownKennel)?, founding)?;
-                Ok((founding.clone(), head))
-            })
-            .collect()
+        let found = foundings.iter().zip(found.transpose()?.unwrap_or_default());
+        try_join_all(found.map(|(founding, item)| async move {
+            Ok((founding.clone(), self.read_side.follow(founding, item).await?))
+        }))
+        .await
     }
 }

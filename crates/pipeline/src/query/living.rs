@@ -19,6 +19,7 @@ use pitpet_chain::kennel::{Kennel, Snapshot};
 use pitpet_chain::state::{Pet, Phase, Post, State};
 
 use super::market::Orders;
+use super::texts::Told;
 use super::{Queries, cards};
 use crate::api::{PetView, Problem};
 use crate::head::{CommittedHead, Founding, LedgerError, damaged, path_down, read_block};
@@ -191,7 +192,7 @@ impl Queries {
         all.sort_unstable_by_key(|(rank, ..)| *rank);
         let shown: Vec<_> = all.into_iter().skip(skip).take(limit).map(|(_, pet, at)| (pet, at)).collect();
         let births: Vec<_> =
-            shown.iter().map(|(pet, at)| (EventId(pet.birth.0), kennels[*at].0.kennel)).collect();
+            shown.iter().map(|(pet, at)| Told::own(EventId(pet.birth.0), kennels[*at].0.kennel)).collect();
         let texts = self.texts(&births).await?;
         let mut posts = HashMap::new();
         for (at, (founding, head)) in kennels.iter().enumerate() {
@@ -236,7 +237,7 @@ impl Queries {
         Ok(known)
     }
 
-    /// Looks at what is remembered of a kennel, as its published blocks have it.
+    /// Looks at what is remembered of a kennel, as its blocks up to the head have it.
     pub(super) async fn of_living<T>(
         &self,
         founding: &Founding,
@@ -248,7 +249,7 @@ impl Queries {
             all.entry(founding.kennel).or_default().clone()
         };
         let mut slot = slot.lock().await;
-        let target = head.published_height;
+        let target = head.height;
         let mut known = slot.take();
         if let Some(living) = &mut known {
             if living.height > target || target - living.height > BLOCKS_BEHIND_MAX {
@@ -267,7 +268,7 @@ impl Queries {
         Ok(seen)
     }
 
-    /// Takes over the blocks that were published since; false if they don't follow.
+    /// Takes over the blocks that were committed since; false if they don't follow.
     async fn catch_up(
         &self,
         founding: &Founding,
@@ -275,7 +276,7 @@ impl Queries {
         target: u64,
     ) -> Result<bool, LedgerError> {
         while living.height < target {
-            let Some((_, stored)) = self.published_block(founding, living.height + 1).await? else {
+            let Some((_, stored)) = self.committed_block(founding, living.height + 1).await? else {
                 return Ok(true);
             };
             let block: Block = decode(&stored.bytes).map_err(|_| damaged("a block"))?;
@@ -289,7 +290,7 @@ impl Queries {
 
     /// Takes the living from a replica, or where that isn't native from what is stored.
     async fn count_living(&self, founding: &Founding) -> Result<Living, LedgerError> {
-        let head = self.published_head(founding).await?;
+        let head = self.head(founding).await?;
         match self.replicas.take(founding, &head).await {
             Ok(replica) => {
                 let living = replica.instance.state().map(|state| Living::of(state, head.height, head.hash));

@@ -17,7 +17,7 @@ use pitpet_chain::hash::{AccountId, BirthHash, EventId, KennelId};
 use pitpet_chain::market::cut;
 use pitpet_chain::state::{Order, Pet, Phase, Side, State};
 
-use super::texts::Texts;
+use super::texts::{Texts, Told};
 use super::{Queries, cards, cursor as cursors, feeds, parse_id};
 use crate::api::{OrderView, OrdersView, Problem, TradeView, TradesView};
 use crate::head::{CommittedHead, Founding, LedgerError, damaged};
@@ -257,7 +257,7 @@ impl Queries {
         &self,
         pets: &[(BirthHash, KennelId)],
     ) -> Result<(HashMap<BirthHash, Pet>, Texts), Problem> {
-        let events: Vec<_> = pets.iter().map(|(pet, kennel)| (EventId(pet.0), *kennel)).collect();
+        let events: Vec<_> = pets.iter().map(|(pet, kennel)| Told::own(EventId(pet.0), *kennel)).collect();
         let texts = self.texts(&events).await?;
         let keys: Vec<_> = pets.iter().map(|(pet, _)| items::pet(pet)).collect();
         let mut cards = HashMap::new();
@@ -292,7 +292,7 @@ impl Queries {
             Err(_) => "open",
         };
         let birth = EventId(order.pet.0);
-        let texts = self.texts(&[(birth, founding.kennel)]).await?;
+        let texts = self.texts(&[Told::own(birth, founding.kennel)]).await?;
         let photo = (!texts.is_withheld(&birth)).then(|| cards::photo_url(&pet.photo));
         Ok(order_view(&order, state, &founding, photo, pet_name(&texts, &order.pet)))
     }

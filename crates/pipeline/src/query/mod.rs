@@ -1,4 +1,4 @@
-//! Answers: cards, feeds, blocks and proofs from the read side. It writes nothing.
+//! Answers: cards, feeds, blocks and proofs from the read side, up to the heads. It writes nothing.
 //!
 //! State proofs come from replicas of the kennels, native where they can be
 //! ([`crate::native::ReplicaHost`]), opened as the miner opens them; whoever gets a proof checks it
@@ -22,13 +22,13 @@ mod pages;
 mod proofs;
 mod texts;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use futures::future::try_join_all;
+use futures::future::{OptionFuture, try_join_all};
 use pitpet_chain::block::Block;
 use pitpet_chain::codec::{decode, encode};
 use pitpet_chain::event::{Kind, SignedEvent};
@@ -48,6 +48,7 @@ pub use living::{Ranked, Ranking};
 pub use market::{OrderFilter, OrderSort};
 pub use pages::{Card, Cards, PostPage, SiteSettings};
 
+use self::texts::Told;
 use crate::api::*;
 use crate::checkpoint;
 use crate::founding::Foundings;
@@ -59,6 +60,7 @@ use crate::opening;
 use crate::planted::{Bug, planted};
 use crate::ports::{Attributes, Clock, Consistency, ModuleHost, Objects, Order, Query, Table};
 use crate::problem::{bad_field, not_found, problem, rejected};
+use crate::read_side::ReadSide;
 
 /// First pause between two looks of a long poll, ms; it doubles up to [`POLL_MS_MAX`].
 const POLL_MS_MIN: u64 = 10;
@@ -81,7 +83,10 @@ pub struct QuerySettings {
 
 /// The use case.
 pub struct Queries {
+    /// The read side, as it stands under the keys of [`items`].
     table: Arc<dyn Table>,
+    /// The same.
+    read_side: Arc<ReadSide>,
     objects: Arc<dyn Objects>,
     clock: Arc<dyn Clock>,
     foundings: Foundings,
@@ -124,8 +129,10 @@ impl Queries {
         let replicas =
             Kennels::new(Arc::new(NativeHost), table.clone(), objects.clone(), settings.replicas_max);
         let foundings = Foundings::new(table.clone());
+        let read_side = ReadSide::following(table, clock.clone());
         Self {
-            table,
+            table: read_side.clone(),
+            read_side,
             objects,
             clock,
             foundings,
@@ -197,7 +204,7 @@ impl Queries {
         self.kennel_view(&founding).await
     }
 
-    /// One kennel, as soon as a block above this height is published, or as it is after `wait_ms`.
+    /// One kennel, as soon as a block above this height is committed, or as it is after `wait_ms`.
     ///
     /// # Errors
     /// A problem.
@@ -206,7 +213,7 @@ impl Queries {
         let mut poll = self.poll(wait_ms, FOLLOW_MS_MAX);
         loop {
             let head = self.head_at(&founding, Consistency::Eventual).await?;
-            if head.published_height > above || !self.pause(&mut poll).await {
+            if head.height > above || !self.pause(&mut poll).await {
                 return self.kennel_view(&founding).await;
             }
         }
@@ -229,7 +236,7 @@ impl Queries {
             timestamp_ms: head.header.timestamp_ms,
             rules_hash: head.header.rules_hash.to_string(),
             anchor: anchor.to_string(),
-            published_height: head.published_height,
+            published_height: head.height,
             living: totals.living,
             free_places: opening::free_places(parameters, totals),
             newcomer_places: opening::newcomer_places(parameters, totals),
@@ -256,17 +263,17 @@ impl Queries {
         })
     }
 
-    /// The checkpoint of the newest head whose blocks are all published.
+    /// The checkpoint of the newest head.
     ///
     /// # Errors
     /// A problem.
     pub async fn checkpoint(&self, name: &str) -> Result<String, Problem> {
         let founding = self.founding(name).await?;
-        Ok(self.head(&founding).await?.published_checkpoint)
+        Ok(self.head(&founding).await?.checkpoint)
     }
 
-    /// A committed and published block.
-    async fn published_block(
+    /// A committed block, by the track of its height.
+    async fn committed_block(
         &self,
         founding: &Founding,
         height: u64,
@@ -284,7 +291,7 @@ impl Queries {
     pub async fn block(&self, name: &str, height: u64) -> Result<BlockView, Problem> {
         let founding = self.founding(name).await?;
         let (hash, stored) = self
-            .published_block(&founding, height)
+            .committed_block(&founding, height)
             .await?
             .ok_or_else(|| not_found("block at this height yet", "height"))?;
         let block: Block = decode(&stored.bytes).map_err(|_| damaged("a block"))?;
@@ -312,13 +319,13 @@ impl Queries {
         })
     }
 
-    /// A published block itself, with the count of its bytes.
+    /// A committed block itself, with the count of its bytes.
     ///
     /// # Errors
     /// A problem with status 404 if the kennel is not that high yet.
     pub async fn block_record(&self, founding: &Founding, height: u64) -> Result<(usize, Block), Problem> {
         let (_, stored) = self
-            .published_block(founding, height)
+            .committed_block(founding, height)
             .await?
             .ok_or_else(|| not_found("block at this height yet", "height"))?;
         let block = decode(&stored.bytes).map_err(|_| damaged("a block"))?;
@@ -361,54 +368,77 @@ impl Queries {
         Ok(BlocksView { blocks, cursor })
     }
 
-    /// An event; waits up to `wait_ms` for it to be mined or rejected.
+    /// An event; waits up to `wait_ms` for it to be mined or rejected. If its kennel is said only that is
+    /// looked at.
     ///
     /// # Errors
     /// A problem with status 404 while neither is known.
-    pub async fn event(&self, id: &str, wait_ms: u64, with_proof: WithProof) -> Result<EventView, Problem> {
+    pub async fn event(
+        &self,
+        id: &str,
+        kennel: Option<&str>,
+        wait_ms: u64,
+        with_proof: WithProof,
+    ) -> Result<EventView, Problem> {
         let id: EventId = parse_id("id", id)?;
-        let mut poll = self.poll(wait_ms, POLL_MS_MAX);
-        loop {
-            if let Some(view) = self.event_now(&id, with_proof).await? {
-                return Ok(view);
-            }
-            if !self.pause(&mut poll).await {
-                let detail = "The event is neither mined nor rejected. If it was queued a moment ago, ask again with wait_ms.";
-                return Err(problem(404, "unknown-event", "Not known yet", detail, Some("id")));
-            }
-        }
+        let found = self.events_within(BTreeSet::from([id]), kennel, wait_ms, with_proof).await?;
+        found.into_iter().next().map(|(_, view)| view).ok_or_else(|| {
+            let detail = "The event is neither mined nor rejected. If it was queued a moment ago, ask again with wait_ms.";
+            problem(404, "unknown-event", "Not known yet", detail, Some("id"))
+        })
     }
 
     /// What became of several events, separated by commas, without their proofs: of all that is known of at
-    /// once, or of as many as it is known of after `wait_ms`.
+    /// once, or of as many as it is known of after `wait_ms`. If their kennel is said only that is looked at.
     ///
     /// # Errors
     /// A problem.
-    pub async fn events(&self, ids: &str, wait_ms: u64) -> Result<EventsView, Problem> {
+    pub async fn events(&self, ids: &str, kennel: Option<&str>, wait_ms: u64) -> Result<EventsView, Problem> {
         let most = limits::MESSAGE_EVENTS_MAX;
-        let ids: BTreeSet<EventId> = ids
+        let mut unknown: BTreeSet<EventId> = ids
             .split(',')
             .filter(|id| !id.is_empty())
             .map(|id| parse_id("ids", id))
             .collect::<Result<_, _>>()?;
-        if ids.len() > most {
+        if unknown.len() > most {
             return Err(bad_field("ids", format!("At most {most} events are asked for at once.")));
         }
-        let (mut events, mut unknown) = (Vec::new(), ids);
+        let found = self.events_within(unknown.clone(), kennel, wait_ms, WithProof::No).await?;
+        unknown.retain(|id| !found.contains_key(id));
+        let unknown = unknown.iter().map(EventId::to_string).collect();
+        Ok(EventsView { events: found.into_values().collect(), unknown })
+    }
+
+    /// Those of some events that are known of, once all are or after `wait_ms`.
+    async fn events_within(
+        &self,
+        mut unknown: BTreeSet<EventId>,
+        kennel: Option<&str>,
+        wait_ms: u64,
+        with_proof: WithProof,
+    ) -> Result<BTreeMap<EventId, EventView>, Problem> {
+        let founding = OptionFuture::from(kennel.map(|name| self.founding(name))).await.transpose()?;
+        let mut found = BTreeMap::new();
         let mut poll = self.poll(wait_ms, POLL_MS_MAX);
+        let mut is_first = true;
         loop {
+            match &founding {
+                Some(founding) => drop(self.head_at(founding, Consistency::Eventual).await?),
+                None => self.read_side.follow_all(Consistency::Eventual).await?,
+            }
             let asked: Vec<EventId> = unknown.iter().copied().collect();
-            for (id, view) in asked.iter().zip(self.events_now(&asked, WithProof::No).await?) {
+            let views = asked.iter().map(|id| self.event_now(id, founding.as_ref(), is_first, with_proof));
+            for (id, view) in asked.iter().zip(try_join_all(views).await?) {
                 if let Some(view) = view {
                     unknown.remove(id);
-                    events.push(view);
+                    found.insert(*id, view);
                 }
             }
             if unknown.is_empty() || !self.pause(&mut poll).await {
-                break;
+                return Ok(found);
             }
+            is_first = false;
         }
-        Ok(EventsView { events, unknown: unknown.iter().map(EventId::to_string).collect() })
     }
 
     /// Looks again and again for as long as `wait_ms`, after pauses of at most `pause_ms_max`.
@@ -427,25 +457,28 @@ impl Queries {
         left_ms > 0
     }
 
-    async fn event_now(&self, id: &EventId, with_proof: WithProof) -> Result<Option<EventView>, Problem> {
-        Ok(self.events_now(std::slice::from_ref(id), with_proof).await?.pop().flatten())
-    }
-
-    /// What is known of events now, in their order: read at once.
-    async fn events_now(
+    /// What is known of an event now. An event that is mined while somebody waits for it is in the tail:
+    /// what is published is looked through once.
+    async fn event_now(
         &self,
-        ids: &[EventId],
+        id: &EventId,
+        founding: Option<&Founding>,
+        is_first: bool,
         with_proof: WithProof,
-    ) -> Result<Vec<Option<EventView>>, Problem> {
-        let keys: Vec<_> =
-            ids.iter().flat_map(|id| [items::place(id), items::reject(id), items::body(id)]).collect();
-        let mut found = self.table.get_many(&keys).await?.into_iter();
-        let mut next = || found.next().flatten();
-        let views = ids.iter().map(|id| {
-            let (place, reject, body) = (next(), next(), next());
-            self.event_of(id, place, reject, body, with_proof)
-        });
-        try_join_all(views.collect::<Vec<_>>()).await
+    ) -> Result<Option<EventView>, Problem> {
+        let place = match self.read_side.place_in_tail(id) {
+            None if is_first => {
+                let kennel = founding.map(|founding| &founding.kennel);
+                self.read_side.published_place(id, kennel, 0, Consistency::Eventual).await?
+            }
+            place => place,
+        };
+        let is_placed = place.is_some();
+        let reject = match is_placed && !planted(Bug::RejectPreferred) {
+            true => None,
+            false => self.table.get(&items::reject(id), Consistency::Eventual).await?,
+        };
+        self.event_of(id, place, reject, with_proof).await
     }
 
     async fn event_of(
@@ -453,7 +486,6 @@ impl Queries {
         id: &EventId,
         place: Option<Attributes>,
         reject: Option<Attributes>,
-        body: Option<Attributes>,
         with_proof: WithProof,
     ) -> Result<Option<EventView>, Problem> {
         // A receipt always wins over a reject.
@@ -461,7 +493,7 @@ impl Queries {
         if let Some(place) = place
             && !is_overruled
         {
-            return self.mined(id, &place, body, with_proof).await;
+            return self.mined(id, &place, with_proof).await;
         }
         let Some(reject) = reject else { return Ok(None) };
         let code = u16::try_from(reject.number("reject")?).ok().and_then(Reject::from_number);
@@ -482,7 +514,6 @@ impl Queries {
         &self,
         id: &EventId,
         place: &Attributes,
-        body: Option<Attributes>,
         with_proof: WithProof,
     ) -> Result<Option<EventView>, Problem> {
         let kennel = KennelId(place.digest("kennel")?);
@@ -492,7 +523,16 @@ impl Queries {
         let index = u32::try_from(place.number("index")?).map_err(|_| damaged("a place"))?;
         let kind = u8::try_from(place.number("kind")?).ok().and_then(Kind::from_number);
         let kind = kind.ok_or_else(|| damaged("a place"))?;
-        let hidden = self.hidden(kind, id, &kennel).await?;
+        let text = crate::texts::key(kind, &kennel, height, index, id);
+        let (body, hidden) = futures::try_join!(
+            async {
+                match StoredBody::is_due(kind) {
+                    true => Ok::<_, Problem>(self.table.get(&text, Consistency::Eventual).await?),
+                    false => Ok(None),
+                }
+            },
+            self.hidden(kind, id, &kennel)
+        )?;
         let (event, receipt, proof) = match with_proof {
             WithProof::No => (None, None, None),
             WithProof::Yes => {
@@ -501,7 +541,7 @@ impl Queries {
                 let event_proof = pitpet_chain::kennel::prove_event(&block.bytes, index)
                     .map_err(|_| damaged("a place names no event of its block"))?;
                 let Some((log_proof, checkpoint)) = self.log_proof(&founding, height).await? else {
-                    // Its block is being published: in a moment there is a checkpoint over it.
+                    // A head from before its block was read: in a moment there is a checkpoint over it.
                     return Ok(None);
                 };
                 let proof = ProofView {
@@ -549,7 +589,7 @@ impl Queries {
         let card = self.pet_card(&birth).await?;
         let founding = self.foundings.get(&card.kennel).await?;
         let head = self.head(&founding).await?;
-        let texts = self.texts(&[(EventId(birth.0), card.kennel)]).await?;
+        let texts = self.texts(&[Told::own(EventId(birth.0), card.kennel)]).await?;
         Ok(cards::pet_view(&card, &founding, &head, &texts))
     }
 

@@ -1,6 +1,6 @@
 //! What moderators see and do: the queue of what was reported, the public log, who they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use futures::future::try_join_all;
 use pitpet_chain::body::Body;
@@ -10,6 +10,7 @@ use pitpet_chain::hash::{EventId, KennelId};
 use pitpet_chain::request::ReportReason;
 use pitpet_chain::state::Keys;
 
+use super::texts::Told;
 use super::{Queries, cursor as cursors, feeds};
 use crate::api::{
     KennelModeratorsView, ModerationLogView, ModeratorsView, Problem, QueueView, QueuedView, VerdictView,
@@ -75,16 +76,19 @@ impl Queries {
                 .strip_prefix("Q#")
                 .and_then(|kennel| kennel.parse().ok())
                 .ok_or_else(|| damaged("the moderators' queue"))?;
-            let of_it = [
-                items::report_sum(&event),
-                items::verdict(&event, &kennel),
-                items::body(&event),
-                items::place(&event),
-            ];
+            let of_it = [items::report_sum(&event), items::verdict(&event, &kennel), items::place(&event)];
             keys.extend(of_it.clone());
             looked.push((item, event, kennel, of_it));
         }
         let read = self.read_all(keys).await?;
+        let mut texts = HashMap::new();
+        for (_, event, _, [_, _, place]) in &looked {
+            if let Some(place) = read.get(place) {
+                let [text, _] = Told::at(*event, place)?.keys();
+                texts.insert(*event, text);
+            }
+        }
+        let bodies = self.read_all(texts.values().cloned().collect()).await?;
         let mut entries = Vec::new();
         let mut last = None;
         for (item, event, kennel, of_it) in looked {
@@ -93,7 +97,8 @@ impl Queries {
                 return Ok(QueueView { entries, cursor });
             }
             last = Some(item);
-            let [sum, verdict, body, place] = of_it.map(|key| read.get(&key));
+            let [sum, verdict, place] = of_it.map(|key| read.get(&key));
+            let body = texts.get(&event).and_then(|text| bodies.get(text));
             entries.extend(queued(item, &event, &kennel, sum, verdict, body, place)?);
         }
         let cursor = last.filter(|_| is_more).map(|item| item.key.sk.clone());

@@ -10,7 +10,8 @@ use pitpet_chain::event::Kind;
 use pitpet_chain::hash::{AccountId, BirthHash, EventId, KennelId};
 use pitpet_chain::state::Post;
 
-use super::{Queries, cards, cursor as cursors, feeds, parse_id, read_account, texts};
+use super::texts::Told;
+use super::{Queries, cards, cursor as cursors, feeds, parse_id, read_account};
 use crate::api::{EntriesView, EntryView, PetView, Problem};
 use crate::head::{CommittedHead, Founding, damaged};
 use crate::items::{self, Fields};
@@ -82,7 +83,7 @@ pub(super) struct Newest {
 /// What was read of a kennel's feed.
 #[derive(Clone)]
 struct Read {
-    /// The height that was published before it was read.
+    /// The height of the head before it was read.
     height: u64,
     entries: Vec<Item>,
     /// The cursor of older ones that were not looked for.
@@ -131,7 +132,7 @@ impl Queries {
             let time = entry.and_then(|item| item.key.sk.get(..15)?.parse::<u64>().ok());
             time.unwrap_or(0) / items::DAY_MS
         };
-        let height = head.published_height;
+        let height = head.height;
         let before = known().get(&founding.kennel).cloned();
         // Read consistently: what is missed once would be missed for good.
         let consistency = Consistency::Strong;
@@ -181,9 +182,9 @@ impl Queries {
                 let (id, pet) = (EventId(item.attributes.digest("id")?), item.attributes.digest("pet")?);
                 let kennel = KennelId(item.attributes.digest("kennel")?);
                 keys.extend([items::post(&id), items::pet(&BirthHash(pet))]);
-                for event in [id, EventId(pet)] {
-                    keys.extend(texts::keys_of(&event, &kennel));
-                    events.push((event, kennel));
+                for told in [Told::at(id, &item.attributes)?, Told::own(EventId(pet), kennel)] {
+                    keys.extend(told.keys());
+                    events.push(told);
                 }
             }
             let read = self.read_all(keys).await?;
@@ -196,7 +197,8 @@ impl Queries {
                 };
                 let pet = BirthHash(item.attributes.digest("pet")?);
                 // Of an entry whose card is being written: in a moment it is there.
-                let Some(card) = read.get(&items::pet(&pet)) else { continue };
+                let card = read.get(&items::pet(&pet)).filter(|card| card.contains_key("record"));
+                let Some(card) = card else { continue };
                 let id = EventId(item.attributes.digest("id")?);
                 let post: Option<Post> =
                     read.get(&items::post(&id)).and_then(|card| decode(card.bytes("record").ok()?).ok());

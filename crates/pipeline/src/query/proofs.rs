@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use pitpet_chain::abi::Question;
 use pitpet_chain::codec::{decode, encode};
-use pitpet_chain::hash::{BirthHash, BlockHash, Digest32};
+use pitpet_chain::hash::BirthHash;
 use pitpet_chain::proof::{LogProof, StateProof};
 use pitpet_chain::state::StateKey;
 use tlog_tiles::tlog::{self, Hash, HashReader, prove_record, split_stored_hash_index};
@@ -40,7 +40,7 @@ impl HashReader for Nodes {
 }
 
 impl Queries {
-    /// Proves a block's place under the newest published checkpoint; none if that checkpoint
+    /// Proves a block's place under the newest checkpoint; none if that checkpoint
     /// doesn't reach the block yet.
     pub(super) async fn log_proof(
         &self,
@@ -48,7 +48,7 @@ impl Queries {
         height: u64,
     ) -> Result<Option<(LogProof, String)>, LedgerError> {
         let head = self.head(founding).await?;
-        let note = head.published_checkpoint;
+        let note = head.checkpoint;
         let claim = checkpoint::check(&note, &founding.kennel, &founding.genesis.checkpoint)
             .map_err(|error| LedgerError::Damaged(error.to_string()))?;
         if height >= claim.size {
@@ -63,7 +63,7 @@ impl Queries {
         Ok(Some((LogProof { height, size: claim.size, path }, note)))
     }
 
-    /// Reads nodes of the block log from the tracks of the blocks that completed them.
+    /// Reads nodes of the block log from the tracks of the blocks that completed them, also of the tail's.
     async fn log_nodes(
         &self,
         founding: &Founding,
@@ -118,7 +118,7 @@ impl Queries {
         let (log_proof, checkpoint) = self
             .log_proof(&founding, head.height)
             .await?
-            .ok_or_else(|| unavailable(&"the published checkpoint does not reach the replica"))?;
+            .ok_or_else(|| unavailable(&"the checkpoint does not reach the replica"))?;
         Ok(ProofView {
             proof: base64_of(&encode(&proof)),
             log_proof: base64_of(&encode(&log_proof)),
@@ -126,39 +126,19 @@ impl Queries {
         })
     }
 
-    /// Proves a record at the newest published head, from a replica.
+    /// Proves a record at the newest head, from a replica.
     async fn state_proof(
         &self,
         founding: &Founding,
         key: StateKey,
     ) -> Result<(StateProof, CommittedHead), Problem> {
-        let head = self.published_head(founding).await?;
+        let head = self.head(founding).await?;
         let mut replica = self.replicas.take(founding, &head).await?;
         let (kind, id) = key.parts();
         let answer = replica.instance.ask(&encode(&Question { kind, id })).map_err(LedgerError::from)?;
         self.replicas.put(founding.kennel, replica);
         let proof = decode(&answer).map_err(|_| damaged("a replica's answer"))?;
         Ok((proof, head))
-    }
-
-    /// The newest head that is published, as far as a replica needs it.
-    pub(super) async fn published_head(&self, founding: &Founding) -> Result<CommittedHead, LedgerError> {
-        let head = self.head(founding).await?;
-        let claim =
-            checkpoint::check(&head.published_checkpoint, &founding.kennel, &founding.genesis.checkpoint)
-                .map_err(|error| LedgerError::Damaged(error.to_string()))?;
-        let height = claim.size - 1;
-        if height == head.height {
-            return Ok(head);
-        }
-        let (_, block) = self
-            .published_block(founding, height)
-            .await?
-            .ok_or_else(|| damaged("a published block has no track"))?;
-        let block: pitpet_chain::block::Block = decode(&block.bytes).map_err(|_| damaged("a block"))?;
-        let hash: BlockHash = block.header.hash();
-        let root: Digest32 = claim.root;
-        Ok(CommittedHead { height, hash, header: block.header, checkpoint_root: root, ..head })
     }
 }
 

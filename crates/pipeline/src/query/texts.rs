@@ -14,6 +14,7 @@ use pitpet_chain::hash::{EventId, KennelId};
 use super::Queries;
 use super::export::StoredBody;
 use crate::api::{HiddenView, Problem};
+use crate::head::{LedgerError, damaged};
 use crate::items::{self, Fields};
 use crate::ports::{Attributes, Key};
 
@@ -87,7 +88,7 @@ pub(super) fn hides(verdict: &Attributes) -> Option<EventId> {
     is_hide.then(|| verdict.digest("by").ok().map(EventId)).flatten()
 }
 
-/// The text of a body's item; none if it was erased.
+/// The text in what is stored of it; none if it was erased.
 fn text(item: &Attributes) -> Option<Body> {
     let bytes = item.bytes("body").ok()?;
     [Kind::Birth, Kind::Post, Kind::Comment].into_iter().find_map(|kind| Body::read(kind, bytes).ok())
@@ -101,9 +102,34 @@ fn reason(item: &Attributes) -> Option<String> {
     }
 }
 
-/// The keys by which it is known what is shown of an event of a kennel.
-pub(super) fn keys_of(event: &EventId, kennel: &KennelId) -> [Key; 2] {
-    [items::body(event), items::verdict(event, kennel)]
+/// An event of a kennel whose text is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Told {
+    event: EventId,
+    kennel: KennelId,
+    key: Key,
+}
+
+impl Told {
+    /// A birth, or a verdict.
+    pub(super) fn own(event: EventId, kennel: KennelId) -> Self {
+        Self { event, kennel, key: items::body(&event) }
+    }
+
+    /// What an entry of a timeline or feed, or a place, is of.
+    pub(super) fn at(event: EventId, entry: &Attributes) -> Result<Self, LedgerError> {
+        let kennel = KennelId(entry.digest("kennel")?);
+        let kind = u8::try_from(entry.number("kind")?).ok().and_then(Kind::from_number);
+        let kind = kind.ok_or_else(|| damaged("an entry"))?;
+        let index = u32::try_from(entry.number("index")?).map_err(|_| damaged("an entry"))?;
+        let key = crate::texts::key(kind, &kennel, entry.number("height")?, index, &event);
+        Ok(Self { event, kennel, key })
+    }
+
+    /// The keys by which it is known what is shown of it.
+    pub(super) fn keys(&self) -> [Key; 2] {
+        [self.key.clone(), items::verdict(&self.event, &self.kennel)]
+    }
 }
 
 impl Queries {
@@ -116,9 +142,9 @@ impl Queries {
         Ok(keys.into_iter().zip(values).filter_map(|(key, value)| Some((key, value?))).collect())
     }
 
-    /// What is to be shown of events, each with its kennel: a verdict of another one counts nothing.
-    pub(super) async fn texts(&self, events: &[(EventId, KennelId)]) -> Result<Texts, Problem> {
-        let keys = events.iter().flat_map(|(event, kennel)| keys_of(event, kennel)).collect();
+    /// What is to be shown of events: a verdict of another kennel than theirs counts nothing.
+    pub(super) async fn texts(&self, events: &[Told]) -> Result<Texts, Problem> {
+        let keys = events.iter().flat_map(Told::keys).collect();
         let read = self.read_all(keys).await?;
         self.texts_in(&read, events).await
     }
@@ -127,12 +153,12 @@ impl Queries {
     pub(super) async fn texts_in(
         &self,
         read: &HashMap<Key, Attributes>,
-        events: &[(EventId, KennelId)],
+        events: &[Told],
     ) -> Result<Texts, Problem> {
         let mut texts = Texts::default();
-        for (event, kennel) in events {
-            let [body, verdict] = keys_of(event, kennel).map(|key| read.get(&key));
-            texts.take(*event, body, verdict);
+        for told in events {
+            let [body, verdict] = told.keys().map(|key| read.get(&key));
+            texts.take(told.event, body, verdict);
         }
         let by: Vec<EventId> = texts
             .shown
@@ -172,7 +198,8 @@ impl Queries {
             return Ok(None);
         }
         let key = items::verdict(event, kennel);
-        let verdict = self.table.get(&key, crate::ports::Consistency::Eventual).await?;
+        // Up to where the kennel has just been followed.
+        let verdict = self.read_side.known(&key, crate::ports::Consistency::Eventual).await?;
         let Some(by) = verdict.as_ref().and_then(hides) else { return Ok(None) };
         let reason = self.reasons(&[by]).await?.remove(&by);
         Ok(Some(HiddenView { by: by.to_string(), reason }))

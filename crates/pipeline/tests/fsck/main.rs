@@ -4,13 +4,15 @@
 mod damage;
 mod town;
 
+use std::sync::Arc;
+
 use pitpet_pipeline::fsck::{Fsck, Loss, Mode, Note, Remedy, Summary};
 use pitpet_pipeline::items;
 use pitpet_pipeline::native::NativeHost;
 use pitpet_pipeline::ports::{Objects as _, Table as _};
 use pitpet_pipeline::search::WORDS_MAX;
 use pitpet_pipeline::snapshots::ARCHIVED_EVERY;
-use pitpet_simulator::town::{QUICK, RULES};
+use pitpet_simulator::town::{EACH, QUICK, RULES};
 use pitpet_simulator::{MemoryObjects, MemoryTable, Player, Town};
 use town::Lived;
 
@@ -27,14 +29,15 @@ impl Found {
     }
 }
 
-async fn fsck(table: &MemoryTable, objects: &MemoryObjects, mode: Mode, kennel: Option<&str>) -> Found {
+async fn fsck(table: &Arc<MemoryTable>, objects: &MemoryObjects, mode: Mode, kennel: Option<&str>) -> Found {
     let fsck = Fsck {
-        table,
+        table: table.clone(),
         objects: Some(objects),
         modules: &NativeHost,
         rules: vec![RULES],
         mode,
         search_words_max: WORDS_MAX,
+        window: EACH,
     };
     let mut faults = Vec::new();
     let mut observer = |note: Note<'_>| {
@@ -91,12 +94,13 @@ async fn an_altered_module_is_lost_unless_it_is_of_a_release() {
 
     objects.put(&key, b"no module".to_vec()).await.expect("in memory");
     let unknowing = Fsck {
-        table: &table,
+        table: table.clone(),
         objects: Some(&objects),
         modules: &NativeHost,
         rules: vec![],
         mode: Mode::Check,
         search_words_max: WORDS_MAX,
+        window: EACH,
     };
     let mut remedies = Vec::new();
     let mut observer = |note: Note<'_>| {
@@ -175,7 +179,6 @@ async fn what_a_crash_leaves_is_no_fault() {
     let mut head = lived.items[&items::head(&lived.kennel)].clone();
     let before = lived.height - 1;
     head.insert("published_height".to_owned(), before.into());
-    head.insert("published_checkpoint".to_owned(), lived.checkpoints[before as usize].clone().into());
     table.overwrite(items::head(&lived.kennel), head);
     let found = fsck(&table, &objects, Mode::Check, None).await;
     assert_eq!(found.faults, []);

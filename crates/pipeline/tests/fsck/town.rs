@@ -1,6 +1,7 @@
 //! A kennel in which everything has happened that leaves something in the table.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +14,7 @@ use pitpet_pipeline::http::{self, HttpRequest};
 use pitpet_pipeline::items;
 use pitpet_pipeline::mine::MinerSettings;
 use pitpet_pipeline::ports::{Attributes, Key, Objects as _};
-use pitpet_simulator::town::{FOUNDED_MS, MODERATOR_SEED, QUICK, id_of, key};
+use pitpet_simulator::town::{EACH, FOUNDED_MS, MODERATOR_SEED, QUICK, id_of, key};
 use pitpet_simulator::{Faults, MemoryObjects, MemoryTable, Player, Town};
 
 const EVERY: MinerSettings = MinerSettings {
@@ -21,6 +22,7 @@ const EVERY: MinerSettings = MinerSettings {
     unpublished_max: 1_000,
     open_kennels_max: std::num::NonZeroUsize::MIN,
     search_words_max: 12,
+    window: EACH,
 };
 
 /// Of whose seed the operator's key is made.
@@ -35,8 +37,6 @@ pub(crate) struct Lived {
     pub(crate) photos: u64,
     pub(crate) items: BTreeMap<Key, Attributes>,
     pub(crate) held: BTreeMap<String, Vec<u8>>,
-    /// Checkpoints by height.
-    pub(crate) checkpoints: Vec<String>,
 }
 
 fn name(player: &Player, name: &str) -> SubmittedRequest {
@@ -60,7 +60,6 @@ impl Lived {
     pub(crate) async fn new() -> Self {
         let town = Town::found(QUICK).await;
         let miner = town.miner_with(&Faults::none(), EVERY);
-        let mut checkpoints = vec![town.head().await.checkpoint];
         let mut anna = Player::new(&town, 1);
         let mut bert = Player::new(&town, 2);
         let mut cleo = Player::new(&town, 3);
@@ -85,7 +84,6 @@ impl Lived {
         }
         town.send(births.into());
         town.mine_all(&miner).await;
-        checkpoints.push(town.head().await.checkpoint);
         let (mut posts, mut comment) = (Vec::new(), None);
         for number in 0..19 {
             let post = anna.post(kitty, &format!("Nap {number}."));
@@ -111,7 +109,6 @@ impl Lived {
             posts.push(id);
             town.send(sent);
             town.mine_all(&miner).await;
-            checkpoints.push(town.head().await.checkpoint);
             town.clock.advance(1_000);
         }
         // Rex and Momo have died by now; Rex's story is ended and kept.
@@ -124,7 +121,6 @@ impl Lived {
             let report = town.mine_once(&miner).await;
             assert_eq!(report.accepted, 1, "{report:?}");
             events += 1;
-            checkpoints.push(town.head().await.checkpoint);
         }
         let until_ms = town.clock.now_ms() + 60_000;
         let (rex, to) = (rex.into(), cleo.account());
@@ -142,7 +138,6 @@ impl Lived {
             let report = town.mine_once(&miner).await;
             assert_eq!(report.accepted, 1, "{report:?}");
             events += 1;
-            checkpoints.push(town.head().await.checkpoint);
         }
         let now_ms = town.clock.now_ms();
         let mut moderator = Player::of(&town.founding, MODERATOR_SEED, now_ms);
@@ -167,11 +162,10 @@ impl Lived {
             let report = town.mine_once(&miner).await;
             assert_eq!(report.accepted, 1, "{report:?}");
             events += 1;
-            checkpoints.push(town.head().await.checkpoint);
         }
         // The two verdicts' reasons, less the text that goes.
         bodies += 2 - 1;
-        let erased = erase_by_operator(town.table.as_ref(), town.objects.as_ref(), &posts[16], now_ms).await;
+        let erased = erase_by_operator(town.table.clone(), town.objects.as_ref(), &posts[16], now_ms).await;
         assert!(erased.expect("in memory").is_some(), "it is mined");
         let head = town.head().await;
         let waiting = town.table.all().keys().filter(|key| key.pk.starts_with("D#")).count();
@@ -192,13 +186,12 @@ impl Lived {
             photos: 3,
             items: town.table.all(),
             held,
-            checkpoints,
         }
     }
 
     /// A copy of the table.
-    pub(crate) fn table(&self) -> MemoryTable {
-        let table = MemoryTable::new();
+    pub(crate) fn table(&self) -> Arc<MemoryTable> {
+        let table = Arc::new(MemoryTable::new());
         for (key, attributes) in &self.items {
             table.overwrite(key.clone(), attributes.clone());
         }

@@ -11,12 +11,12 @@ use pitpet_chain::reject::Reject;
 use pitpet_pipeline::checkpoint;
 use pitpet_pipeline::items;
 use pitpet_pipeline::message::Message;
-use pitpet_pipeline::mine::{MinerSettings, ReceivedMessage};
+use pitpet_pipeline::mine::ReceivedMessage;
 use pitpet_pipeline::ports::{Table as _, Value};
 use pitpet_pipeline::query::WithProof;
 use pitpet_simulator::audit::{Published, audit};
 use pitpet_simulator::faults::Operation;
-use pitpet_simulator::town::{QUICK, id_of};
+use pitpet_simulator::town::{QUICK, at_once, id_of};
 use pitpet_simulator::{Fault, Faults, Player, Town};
 
 #[tokio::test]
@@ -26,12 +26,12 @@ async fn a_birth_becomes_a_receipt_with_a_proof() {
     let birth = anna.birth("Kitty", town.head().await.hash);
     let id = id_of(&birth);
     let queries = town.queries();
-    assert_eq!(queries.event(&id.to_string(), 0, WithProof::Yes).await.unwrap_err().status, 404);
+    assert_eq!(queries.event(&id.to_string(), None, 0, WithProof::Yes).await.unwrap_err().status, 404);
 
     town.send(vec![birth.clone()]);
     let report = town.mine_once(&town.miner()).await;
     assert_eq!((report.blocks, report.accepted, report.rejected, report.failed.len()), (1, 1, 0, 0));
-    let view = queries.event(&id.to_string(), 0, WithProof::Yes).await.expect("it is mined");
+    let view = queries.event(&id.to_string(), None, 0, WithProof::Yes).await.expect("it is mined");
     assert_eq!((view.status.as_str(), view.body_state.as_str()), ("mined", "present"));
     assert_eq!(
         view.body.as_deref(),
@@ -116,7 +116,7 @@ async fn rejects_alone_make_no_block_and_leave_no_text() {
     assert_eq!(town.head().await.height, 0);
     let found = audit(&town.table, &town.founding, Published::Whole).await;
     assert_eq!(found.rejects[&id], u64::from(Reject::UnknownPet.number()));
-    let view = town.queries().event(&id.to_string(), 0, WithProof::Yes).await.expect("it is known");
+    let view = town.queries().event(&id.to_string(), None, 0, WithProof::Yes).await.expect("it is known");
     assert_eq!((view.status.as_str(), view.body), ("rejected", None));
 }
 
@@ -130,7 +130,7 @@ async fn a_receipt_wins_over_an_earlier_reject() {
     let early = town.send(vec![pat.clone()]);
     town.mine_all(&town.miner()).await;
     let status = async || {
-        town.queries().event(&id_of(&pat).to_string(), 0, WithProof::No).await.expect("known").status
+        town.queries().event(&id_of(&pat).to_string(), None, 0, WithProof::No).await.expect("known").status
     };
     assert_eq!(status().await, "rejected");
     town.send(vec![birth, post]);
@@ -165,7 +165,7 @@ async fn rival_at(write: u64) -> (Town, pitpet_pipeline::mine::MineReport, Vec<p
         })))
     });
     let report = {
-        let miner = town.miner_with(&faults, MinerSettings::default());
+        let miner = town.miner_with(&faults, at_once());
         miner.mine(batch.iter().map(|delivery| delivery.received.clone()).collect()).await
     };
     drop(faults);
@@ -198,7 +198,7 @@ async fn an_unknown_outcome_is_looked_up() {
             let is_head = call.operation == Operation::Update && call.key.ends_with("HEAD");
             (is_head && std::mem::take(&mut once)).then(fault)
         });
-        let report = town.mine_once(&town.miner_with(&faults, MinerSettings::default())).await;
+        let report = town.mine_once(&town.miner_with(&faults, at_once())).await;
         assert_eq!((report.blocks, report.accepted, report.failed.len()), (1, 1, 0), "{report:?}");
         let found = audit(&town.table, &town.founding, Published::Whole).await;
         assert_eq!(found.head.height, 1);
@@ -211,7 +211,7 @@ async fn an_unknown_outcome_that_can_t_be_looked_up_is_redelivered() {
     let mut anna = Player::new(&town, 1);
     town.send(vec![anna.birth("Kitty", town.head().await.hash)]);
     let faults = Faults::at_write(1, || Fault::CrashAfter);
-    let report = town.mine_once(&town.miner_with(&faults, MinerSettings::default())).await;
+    let report = town.mine_once(&town.miner_with(&faults, at_once())).await;
     assert_eq!((report.blocks, report.failed.len()), (0, 1));
     town.mine_all(&town.miner()).await;
     let found = audit(&town.table, &town.founding, Published::Whole).await;
@@ -260,7 +260,7 @@ async fn one_group_s_failure_is_not_another_s() {
     let kennel = town.kennel().to_string();
     let faults = Faults::new(move |call| call.key.contains(&kennel).then_some(Fault::RequestLost));
     let batch = town.queue.receive(10);
-    let miner = town.miner_with(&faults, MinerSettings::default());
+    let miner = town.miner_with(&faults, at_once());
     let report = miner.mine(batch.iter().map(|delivery| delivery.received.clone()).collect()).await;
     let failed: Vec<&String> = report.failed.iter().collect();
     assert_eq!(failed, [&batch[0].received.id, &batch[1].received.id]);

@@ -5,12 +5,12 @@ use pitpet_chain::hash::EventId;
 use pitpet_chain::reject::Reject;
 use pitpet_pipeline::mine::MinerSettings;
 use pitpet_simulator::audit::{Published, audit};
-use pitpet_simulator::town::{QUICK, id_of};
+use pitpet_simulator::town::{QUICK, at_once, id_of};
 use pitpet_simulator::{Fault, Faults, Player, Town};
 
 /// A snapshot at each block, so that its writes are among those that fail.
 fn settings() -> MinerSettings {
-    MinerSettings { snapshot_every: 1, ..MinerSettings::default() }
+    MinerSettings { snapshot_every: 1, ..at_once() }
 }
 
 struct Scene {

@@ -10,7 +10,7 @@ use pitpet_pipeline::ports::Table as _;
 use pitpet_pipeline::publisher;
 use pitpet_pipeline::query::Queries;
 use pitpet_pipeline::search::WORDS_MAX;
-use pitpet_simulator::town::{QUICK, id_of};
+use pitpet_simulator::town::{EACH, QUICK, id_of};
 use pitpet_simulator::{Player, Town};
 
 use super::query::{get, read};
@@ -319,7 +319,9 @@ async fn publishing_again_in_any_order_changes_nothing() {
     let head = fair.town.head().await.height;
     for from in [head, head - 2, 1, head - 1, 3] {
         let table = fair.town.table.as_ref();
-        publisher::republish(table, &fair.town.founding, from, WORDS_MAX, |_| {}).await.expect("it runs");
+        publisher::republish(table, &fair.town.founding, from, &EACH, WORDS_MAX, |_| {})
+            .await
+            .expect("it runs");
         assert_eq!(fair.town.table.all(), before, "from {from}");
         assert_eq!(fair.open("", 9).await, [offered]);
     }
@@ -327,7 +329,7 @@ async fn publishing_again_in_any_order_changes_nothing() {
     for order in [offered, bid, cancelled] {
         fair.town.table.delete(&pitpet_pipeline::items::order(&order)).await.expect("in memory");
     }
-    publisher::republish(fair.town.table.as_ref(), &fair.town.founding, 1, WORDS_MAX, |_| {})
+    publisher::republish(fair.town.table.as_ref(), &fair.town.founding, 1, &EACH, WORDS_MAX, |_| {})
         .await
         .expect("it runs");
     assert_eq!(fair.town.table.all(), before);

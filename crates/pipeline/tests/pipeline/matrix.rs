@@ -25,7 +25,7 @@ pub(super) use scene::fsck;
 enum UseCase {
     /// A batch of three messages, with a reject among their events, and a snapshot.
     Mine,
-    /// A batch on a kennel whose newest block is not published.
+    /// A batch on a kennel with a closed window that is not published.
     MineBacklog,
     /// A batch with a message that can't be read.
     Bury,
@@ -231,7 +231,7 @@ fn item(call: &Call, of_head: OfHead) -> &'static str {
         ("K", "HEAD") => match of_head {
             OfHead::Creation => "head: the first",
             OfHead::Commit => "head: the commit",
-            OfHead::Rise => "head: published or swept height",
+            OfHead::Rise => "head: kept, published or swept height",
         },
         ("K", "GENESIS") => "genesis",
         ("K", "NEXT") => "reservation of the next kennel",
@@ -240,13 +240,14 @@ fn item(call: &Call, of_head: OfHead) -> &'static str {
             "block that lost, deleted"
         }
         ("K", sk) if sk.starts_with("B#") => "block, staged",
-        ("K", sk) if sk.starts_with("T#") => "track",
-        ("E", "PLACE") => "place",
+        ("K", sk) if sk.starts_with("T#") => "tracks",
+        ("C", _) => "texts of a block",
         ("E", "BODY") => "body",
         ("E", "REJECT") if call.operation == Operation::Delete => "false reject, deleted",
         ("E", "REJECT") => "reject",
         ("E", "SPARE") => "spare body",
         ("E", sk) if sk.starts_with("VERDICT#") => "verdict",
+        ("E", _) => "places",
         ("P", "CARD") => "pet card",
         ("P", sk) if sk.starts_with("E#") => "timeline",
         ("O", _) => "post card",
@@ -267,8 +268,8 @@ fn item(call: &Call, of_head: OfHead) -> &'static str {
         ("Q", _) => "place in the queue",
         ("VAULT", _) => "vault",
         ("RATE", _) => "count of a rate limit",
-        ("W", _) if call.operation == Operation::Delete => "word of a search, deleted",
-        ("W", _) => "word of a search",
+        ("W", sk) if sk.starts_with("a#") => "word of a name",
+        ("W", _) => "words of a search",
         ("M", "ERASED") => "photo, erased for good",
         ("M", _) => "photo in use",
         ("U", _) => "upload",

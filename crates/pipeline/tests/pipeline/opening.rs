@@ -10,12 +10,11 @@ use pitpet_pipeline::founding::KENNELS_MAX;
 use pitpet_pipeline::head::{Founding, read_founding};
 use pitpet_pipeline::items::{self, Fields as _, attributes};
 use pitpet_pipeline::message::Message;
-use pitpet_pipeline::mine::MinerSettings;
 use pitpet_pipeline::opening::is_akin;
 use pitpet_pipeline::ports::{Item, Table as _};
 use pitpet_simulator::audit::{Published, audit};
 use pitpet_simulator::faults::{Call, Operation, Port};
-use pitpet_simulator::town::{QUICK, genesis, id_of, key};
+use pitpet_simulator::town::{QUICK, at_once, genesis, id_of, key};
 use pitpet_simulator::{Fault, Faults, Player, Town};
 
 use super::query::{get, read};
@@ -189,7 +188,7 @@ async fn whatever_fails_one_kennel_opens() {
             // A run that fails is over; the message that it may have sent is mined by a miner that
             // has the same trouble.
             let _ = town.reaper_with(&faults).reap().await;
-            town.mine_once(&town.miner_with(&faults, MinerSettings::default())).await;
+            town.mine_once(&town.miner_with(&faults, at_once())).await;
             let is_through = faults.writes() <= number;
             faults.land().await;
             for _ in 0..3 {

@@ -7,12 +7,11 @@ use pitpet_chain::abi::Batch;
 use pitpet_chain::codec::{Bytes, decode};
 use pitpet_chain::hash::KennelId;
 use pitpet_pipeline::message::{Entry, Message};
-use pitpet_pipeline::mine::MinerSettings;
 use pitpet_pipeline::native::NativeHost;
 use pitpet_pipeline::ports::{ChainInstance, ModuleError, ModuleHost, OutgoingMessage};
 use pitpet_simulator::audit::{Published, audit};
 use pitpet_simulator::faults::Port;
-use pitpet_simulator::town::{QUICK, id_of};
+use pitpet_simulator::town::{QUICK, at_once, id_of};
 use pitpet_simulator::{Fault, Faults, Player, Town};
 
 /// The rules, but for what they do on an event that consists of [`MARK`].
@@ -102,7 +101,7 @@ async fn a_poisoned_message_goes_aside_whole_and_its_neighbours_are_mined() {
         let (name, poison) = poisons(&town).swap_remove(number);
         let neighbours = with_poison(&town, &poison).await;
         let faults = Faults::none();
-        let miner = town.miner_on(Arc::new(Trapping(Mark::Traps)), &faults, MinerSettings::default());
+        let miner = town.miner_on(Arc::new(Trapping(Mark::Traps)), &faults, at_once());
         let report = town.mine_once(&miner).await;
         assert_eq!((report.buried, report.accepted, report.failed.len()), (1, 2, 0), "{name}");
         assert_eq!(town.queue.dead(), [poison], "{name}: whole and unchanged");
@@ -118,7 +117,7 @@ async fn a_module_that_answers_nonsense_is_as_good_as_one_that_traps() {
         let town = Town::found(QUICK).await;
         let poison = marked(town.kennel());
         with_poison(&town, &poison).await;
-        let miner = town.miner_on(Arc::new(Trapping(mark)), &Faults::none(), MinerSettings::default());
+        let miner = town.miner_on(Arc::new(Trapping(mark)), &Faults::none(), at_once());
         let report = town.mine_once(&miner).await;
         assert_eq!((report.buried, report.accepted, report.failed.len()), (1, 2, 0));
         assert_eq!(town.queue.dead(), [poison]);
@@ -145,14 +144,14 @@ async fn what_can_t_be_buried_stays_with_its_followers() {
         let (name, poison) = poisons(&town).swap_remove(number);
         with_poison(&town, &poison).await;
         let faults = Faults::new(|call| (call.port == Port::DeadLetters).then_some(Fault::RequestLost));
-        let miner = town.miner_on(Arc::new(Trapping(Mark::Traps)), &faults, MinerSettings::default());
+        let miner = town.miner_on(Arc::new(Trapping(Mark::Traps)), &faults, at_once());
         let batch = town.queue.receive(10);
         let report = miner.mine(batch.iter().map(|delivery| delivery.received.clone()).collect()).await;
         let failed: Vec<&String> = report.failed.iter().collect();
         assert_eq!(failed, [&batch[1].received.id, &batch[2].received.id], "{name}");
         assert_eq!((report.accepted, report.buried), (1, 0), "{name}");
         town.queue.settle(&batch, &report);
-        let miner = town.miner_on(Arc::new(Trapping(Mark::Traps)), &Faults::none(), MinerSettings::default());
+        let miner = town.miner_on(Arc::new(Trapping(Mark::Traps)), &Faults::none(), at_once());
         town.mine_all(&miner).await;
         assert_eq!(town.queue.dead(), [poison], "{name}");
         let found = audit(&town.table, &town.founding, Published::Whole).await;

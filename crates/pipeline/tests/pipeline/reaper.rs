@@ -162,7 +162,7 @@ async fn what_is_not_published_is_not_swept() {
     anna.nonce = 1;
     reap(&town).await;
     let faults = Faults::new(|call| call.key.starts_with("P#").then_some(Fault::Throttled));
-    let miner = town.miner_with(&faults, pitpet_pipeline::mine::MinerSettings::default());
+    let miner = town.miner_with(&faults, pitpet_simulator::town::at_once());
     town.send(vec![anna.post(pet, "A nap.")]);
     town.mine_all(&miner).await;
     let rival = Item {
@@ -171,7 +171,7 @@ async fn what_is_not_published_is_not_swept() {
     };
     town.table.put_new(&rival).await.unwrap();
     let faults = Faults::new(|call| call.key.starts_with("P#").then_some(Fault::Throttled));
-    town.clock.advance(6_000);
+    town.clock.advance(16 * 60 * 1_000);
     let report = town.reaper_with(&faults).reap().await.expect("the kennels can be listed");
     assert_eq!((report.published, report.garbage, report.failed), (0, 0, 1));
     assert!(town.table.all().contains_key(&rival.key));

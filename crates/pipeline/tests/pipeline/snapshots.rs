@@ -6,7 +6,7 @@ use pitpet_pipeline::mine::MinerSettings;
 use pitpet_pipeline::ports::Objects as _;
 use pitpet_pipeline::snapshots::{self, KEPT, Place};
 use pitpet_simulator::audit::{Published, audit};
-use pitpet_simulator::town::{QUICK, id_of};
+use pitpet_simulator::town::{EACH, QUICK, id_of};
 use pitpet_simulator::{Fault, Faults, Player, Town};
 
 const EVERY: MinerSettings = MinerSettings {
@@ -14,6 +14,7 @@ const EVERY: MinerSettings = MinerSettings {
     unpublished_max: 1_000,
     open_kennels_max: std::num::NonZeroUsize::MIN,
     search_words_max: 12,
+    window: EACH,
 };
 
 /// A kennel with 20 blocks, snapshots at each fourth.

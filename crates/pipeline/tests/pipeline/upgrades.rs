@@ -14,7 +14,7 @@ use pitpet_pipeline::ports::Objects as _;
 use pitpet_pipeline::query::{OrderFilter, Ranking};
 use pitpet_pipeline::search::WORDS_MAX;
 use pitpet_pipeline::upgrade::Operator;
-use pitpet_simulator::town::{QUICK, RULES, id_of, key, submitted};
+use pitpet_simulator::town::{EACH, QUICK, RULES, at_once, id_of, key, submitted};
 use pitpet_simulator::{Faults, Player, Town};
 
 const NEXT: RulesHash = RulesHash([0x22; 32]);
@@ -113,8 +113,7 @@ async fn what_is_alive_and_on_offer_is_listed_across_a_change_of_rules() {
     // From the beginning on; from a snapshot of the rules before; from one of the rules since.
     for snapshot_every in [1_000, 2, 1] {
         let town = Town::found(QUICK).await;
-        let miner =
-            town.miner_with(&Faults::none(), MinerSettings { snapshot_every, ..MinerSettings::default() });
+        let miner = town.miner_with(&Faults::none(), MinerSettings { snapshot_every, ..at_once() });
         let mut owner = Player::new(&town, 1);
         let until_ms = town.clock.now_ms() + 3_600_000;
         let birth = owner.birth("Kitty", town.head().await.hash);
@@ -145,12 +144,13 @@ async fn what_is_alive_and_on_offer_is_listed_across_a_change_of_rules() {
 
 async fn fsck(town: &Town, rules: Vec<RulesHash>) -> (Summary, Vec<String>) {
     let fsck = Fsck {
-        table: town.table.as_ref(),
+        table: town.table.clone(),
         objects: Some(town.objects.as_ref()),
         modules: &NativeHost,
         rules,
         mode: Mode::Check,
         search_words_max: WORDS_MAX,
+        window: EACH,
     };
     let mut faults = Vec::new();
     let mut observer = |note: Note<'_>| {

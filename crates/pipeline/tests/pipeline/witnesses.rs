@@ -220,7 +220,7 @@ async fn what_is_no_witnesss_word_is_refused_by_name() {
     let id = id_of(&entry);
     town.send(vec![entry]);
     town.mine_all(&town.miner()).await;
-    let view = town.queries().event(&id.to_string(), 0, pitpet_pipeline::query::WithProof::No).await;
+    let view = town.queries().event(&id.to_string(), None, 0, pitpet_pipeline::query::WithProof::No).await;
     assert_eq!(view.expect("decided").reject.expect("refused").kind, "/problems/bad-statement");
 }
 

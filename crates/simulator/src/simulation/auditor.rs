@@ -15,16 +15,20 @@ use pitpet_chain::hash::{BirthHash, BlockHash, Digest32, EventId, KennelId, Rule
 use pitpet_chain::reject::Reject;
 use pitpet_pipeline::api::{EventView, Problem};
 use pitpet_pipeline::checkpoint;
-use pitpet_pipeline::head::Founding;
+use pitpet_pipeline::head::{Founding, block_bytes};
 use pitpet_pipeline::items::{self, Fields as _};
 use pitpet_pipeline::message::{Entry, Message};
 use pitpet_pipeline::mine::{MineReport, ReceivedMessage};
-use pitpet_pipeline::ports::{Attributes, Key, OutgoingMessage};
+use pitpet_pipeline::ports::{Attributes, Item, Key, OutgoingMessage};
+use pitpet_pipeline::runs;
+use pitpet_pipeline::texts;
+use pitpet_pipeline::window::WindowRule;
 
 use super::books::Books;
 use super::kinds::{Counts, FaultKind};
 use super::world::MS;
 use crate::table::{MemoryTable, Written};
+use crate::town::WINDOW;
 
 /// What must hold and did not.
 pub(super) type Finding = Result<(), String>;
@@ -41,6 +45,7 @@ pub(super) fn bad<E: std::fmt::Debug>(what: &'static str) -> impl FnOnce(E) -> S
 struct Known {
     hash: BlockHash,
     events: Vec<EventId>,
+    timestamp_ms: u64,
     /// Root of the log with this block.
     root: Digest32,
     /// When it was committed, µs of the world's time.
@@ -106,7 +111,13 @@ impl Ledger {
             genesis: genesis.clone(),
         };
         let root = ledger.log(hash);
-        ledger.blocks.push(Known { hash: *hash, events: Vec::new(), root, committed_us: 0 });
+        ledger.blocks.push(Known {
+            hash: *hash,
+            events: Vec::new(),
+            timestamp_ms: ledger.timestamp_ms,
+            root,
+            committed_us: 0,
+        });
         ledger
     }
 
@@ -126,6 +137,23 @@ impl Ledger {
 
     fn height(&self) -> u64 {
         self.blocks.len() as u64 - 1
+    }
+
+    /// Up to which height windows are closed.
+    fn closed(&self, rule: &WindowRule) -> u64 {
+        let (mut closed, mut count, mut events, mut began_ms) = (0, 0, 0, None);
+        for (height, block) in (0..).zip(&self.blocks).skip(1) {
+            if began_ms.is_some_and(|began_ms| block.timestamp_ms - began_ms > rule.span_ms) {
+                // It is too late for the window before.
+                (closed, count, events, began_ms) = (height - 1, 0, 0, None);
+            }
+            (count, events) = (count + 1, events + block.events.len() as u64);
+            began_ms.get_or_insert(block.timestamp_ms);
+            if count == rule.blocks || events >= rule.events {
+                (closed, count, events, began_ms) = (height, 0, 0, None);
+            }
+        }
+        closed
     }
 
     fn block(&self, height: u64) -> Option<&Known> {
@@ -260,8 +288,9 @@ impl Auditor {
                 self.block_written(key, before.as_ref(), after.as_ref(), counts)
             }
             ("K#", sk) if sk.starts_with("T#") => self.track_written(key, after.as_ref()),
-            ("E#", "PLACE") => self.place_written(key, before.as_ref(), after.as_ref()),
+            ("E#", _) if runs::is_bucket(key) => self.places_written(key, before.as_ref(), after.as_ref()),
             ("E#", "BODY") => self.body_written(key, before.as_ref(), after.as_ref()),
+            ("C#", _) => self.texts_written(key, before.as_ref(), after.as_ref()),
             ("E#", "REJECT") => self.reject_written(task, key, after.as_ref(), counts),
             ("E#", "SPARE") => Self::spare_written(before.as_ref(), after.as_ref()),
             ("P#" | "O#" | "X#", "CARD") | ("K#", "KEYS") => {
@@ -371,16 +400,10 @@ impl Auditor {
         require(swept >= number(Some(before), "swept_height") && swept <= published, || {
             format!("the swept height is {swept}, the published one {published}")
         })?;
-        let note = after.text("published_checkpoint").map_err(bad("the published checkpoint"))?;
-        if before.text("published_checkpoint") != Ok(note) {
-            let claim = checkpoint::check(note, &kennel, &ledger.genesis.checkpoint)
-                .map_err(bad("the published checkpoint"))?;
-            let at = claim.size.checked_sub(1).and_then(|height| ledger.block(height));
-            require(at.is_some_and(|block| block.root == claim.root), || {
-                format!("the published checkpoint of size {} is of another history", claim.size)
-            })?;
-        }
-        Ok(())
+        let kept = number(Some(after), "kept_height");
+        require(kept >= number(Some(before), "kept_height") && kept <= ledger.height(), || {
+            format!("the kept height is {kept}, of {} blocks", ledger.height())
+        })
     }
 
     /// A head is the child of the head before, and its block gives it.
@@ -404,7 +427,7 @@ impl Auditor {
         require(claim.size == height + 1 && claim.root == root, || {
             format!("the checkpoint of height {height} is of another history")
         })?;
-        ledger.blocks.push(Known { hash, events: Vec::new(), root, committed_us });
+        ledger.blocks.push(Known { hash, events: Vec::new(), timestamp_ms: 0, root, committed_us });
         counts.blocks += 1;
         Ok(())
     }
@@ -425,7 +448,7 @@ impl Auditor {
             require(item.digest("parent") == Ok(parent.0), || {
                 format!("block {height} names another parent than the head before")
             })?;
-            let bytes = item.bytes("bytes").map_err(bad("a block's bytes"))?.to_vec();
+            let bytes = block_bytes(&item).map_err(bad("a block's bytes"))?;
             self.block(kennel, height, hash, parent, &bytes, counts)
                 .map_err(|what| format!("{what}\n  in block {height} of {kennel}"))?;
         }
@@ -455,6 +478,7 @@ impl Auditor {
             "events and receipts don't pair up".to_owned()
         })?;
         ledger.timestamp_ms = header.timestamp_ms;
+        ledger.blocks.last_mut().expect("it was pushed").timestamp_ms = header.timestamp_ms;
         let signed: Vec<SignedEvent> = block
             .events
             .iter()
@@ -523,12 +547,17 @@ impl Auditor {
 
     fn track_written(&mut self, key: &Key, after: Option<&Attributes>) -> Finding {
         let ledger = kennel_of(&key.pk).and_then(|kennel| self.ledgers.get(&kennel)).ok_or("of no kennel")?;
-        let height = key.sk[2..].parse().map_err(bad("a track's height"))?;
-        let hash = after.and_then(|item| item.digest("hash").ok()).ok_or("a track was deleted")?;
-        let live = ledger.block(height);
-        require(live.is_some_and(|block| block.hash.0 == hash), || {
-            "a block was published that is not committed".to_owned()
-        })
+        let attributes = after.ok_or("a run of tracks was deleted")?.clone();
+        let run = Item { key: key.clone(), attributes };
+        for track in runs::unpack(&run).map_err(bad("a run of tracks"))? {
+            let height = track.key.sk[2..].parse().map_err(bad("a track's height"))?;
+            let hash = track.attributes.digest("hash").map_err(bad("a track"))?;
+            let live = ledger.block(height);
+            require(live.is_some_and(|block| block.hash.0 == hash), || {
+                "a block was published that is not committed".to_owned()
+            })?;
+        }
+        Ok(())
     }
 
     fn event_of(key: &Key) -> Result<EventId, String> {
@@ -536,25 +565,27 @@ impl Auditor {
     }
 
     /// A place is where the event is, for ever.
-    fn place_written(
+    fn places_written(
         &mut self,
         key: &Key,
         before: Option<&Attributes>,
         after: Option<&Attributes>,
     ) -> Finding {
-        let id = Self::event_of(key)?;
-        require(before.is_none(), || format!("the place of event {id} changed"))?;
-        let item = after.ok_or("a place was deleted")?;
-        let placed =
-            self.committed.get(&id).ok_or_else(|| format!("event {id} has a place, but no block"))?;
-        let ledger = &self.ledgers[&placed.kennel];
-        let hash = ledger.block(placed.height).map(|block| block.hash.0);
-        require(
-            item.digest("hash").ok() == hash
-                && item.number("height") == Ok(placed.height)
-                && item.number("index") == Ok(placed.index.into()),
-            || format!("event {id} is not in its place"),
-        )
+        require(before.is_none(), || "the places of a window changed".to_owned())?;
+        let attributes = after.ok_or("places were deleted")?.clone();
+        let bucket = Item { key: key.clone(), attributes };
+        for (kennel, height, index, _) in runs::places(&bucket).map_err(bad("a bucket"))? {
+            let block = self.ledgers.get(&kennel).and_then(|ledger| ledger.block(height));
+            let event = block.and_then(|block| block.events.get(index as usize));
+            let event = event.ok_or("an event has a place, but no block")?;
+            let place = runs::place_in(&bucket, event).map_err(bad("a bucket"))?;
+            let placed = self.committed.get(event).map(|placed| (placed.kennel, placed.height, placed.index));
+            let is_there = placed == Some((kennel, height, index));
+            require(is_there && place.map(|(of, at, which, _)| (of, at, which)) == placed, || {
+                format!("event {event} is not in its place")
+            })?;
+        }
+        Ok(())
     }
 
     /// A body is that of an accepted event, for ever.
@@ -572,6 +603,37 @@ impl Auditor {
         let salt = item.digest("salt").map_err(bad("a body's salt"))?;
         let body = item.bytes("body").map_err(bad("a body"))?;
         require(placed.body == Some(commitment(&salt, body)), || format!("event {id} has another body"))
+    }
+
+    /// Each text of a block's is that of its event, for ever.
+    fn texts_written(
+        &mut self,
+        key: &Key,
+        before: Option<&Attributes>,
+        after: Option<&Attributes>,
+    ) -> Finding {
+        let after = after.ok_or("the texts of a block were deleted")?;
+        let kennel: KennelId = key.pk[2..].parse().map_err(bad("a kennel's id"))?;
+        let (height, chunk) = key.sk.split_once('#').ok_or("texts of no block")?;
+        let height: u64 = height.parse().map_err(bad("a height"))?;
+        let chunk: u32 = chunk.parse().map_err(bad("a part of a block"))?;
+        let block = self.ledgers.get(&kennel).and_then(|ledger| ledger.block(height));
+        for (name, value) in after {
+            if let Some(before) = before.and_then(|before| before.get(name)) {
+                require(before == value, || format!("text {name} of block {height} changed"))?;
+                continue;
+            }
+            let index = chunk * texts::TEXTS_MAX + name.parse::<u32>().map_err(bad("a text's place"))?;
+            let event = block.and_then(|block| block.events.get(index as usize));
+            let event = event.ok_or("a text was left that has no block")?;
+            let text = texts::out_of(&items::text(&kennel, height, index), Some(after));
+            let body = text.as_ref().and_then(texts::body_in).ok_or("a text is none")?;
+            let committed = self.committed[event].body;
+            require(committed == Some(commitment(&body.salt, &body.body.0)), || {
+                format!("event {event} has another body")
+            })?;
+        }
+        Ok(())
     }
 
     /// The body of a rejected event goes by itself, and nobody writes it twice.
@@ -807,6 +869,7 @@ impl Auditor {
     ) -> Finding {
         self.kept_promises(&self.promised, table, dead)?;
         let all = table.all();
+        let (shown, stored) = (table.shown(), MemoryTable::of(table.stored_entries()));
         let buried = buried(dead);
         for (kennel, ledger) in &self.ledgers {
             // Places came free before it was founded. The next one that is needed will be this one.
@@ -814,37 +877,45 @@ impl Auditor {
                 require(ledger.height() == 0, || "a kennel that isn't listed has events".to_owned())?;
                 continue;
             }
-            let height = ledger.height();
-            require(ledger.published == height, || {
-                format!("height {} is published, and {height} committed", ledger.published)
-            })?;
-            let head = all.get(&items::head(kennel)).ok_or("no head")?;
-            require(head.text("published_checkpoint") == head.text("checkpoint"), || {
-                "the published checkpoint is not the head's".to_owned()
+            let closed = ledger.closed(&WINDOW);
+            require(ledger.published == closed, || {
+                format!("height {} is published, and windows are closed up to {closed}", ledger.published)
             })?;
             for (height, block) in (0..).zip(&ledger.blocks) {
-                require(all.contains_key(&items::track(kennel, height)), || {
-                    format!("height {height} has no track")
-                })?;
+                for entries in [&shown, &stored].into_iter().take(1 + usize::from(height <= closed)) {
+                    require(entries.item(&items::track(kennel, height)).is_some(), || {
+                        format!("height {height} has no track")
+                    })?;
+                    for id in &block.events {
+                        require(entries.item(&items::place(id)).is_some(), || {
+                            format!("event {id} has no place")
+                        })?;
+                    }
+                }
                 require(all.contains_key(&items::block(kennel, height, &block.hash)), || {
                     format!("block {height} is gone")
                 })?;
                 for id in &block.events {
-                    require(all.contains_key(&items::place(id)), || format!("event {id} has no place"))?;
                     let is_whole = self.committed[id].body.is_none()
-                        || all.contains_key(&items::body(id))
+                        || shown.item(&items::body(id)).is_some()
                         || buried.contains(id);
                     require(is_whole, || format!("the body of event {id} is lost"))?;
                 }
             }
             for (key, records) in &ledger.records {
                 let (at, record) = records.last_key_value().expect("never empty");
-                let card = all.get(key).ok_or_else(|| format!("no card {} {}", key.pk, key.sk))?;
-                require(card.bytes("record") == Ok(record.as_slice()), || {
-                    format!("card {} {} has not the record of height {at}", key.pk, key.sk)
-                })?;
+                // The keys of the offices don't wait for a window.
+                let is_prompt = key.sk == "KEYS";
+                let published = records.range(..=if is_prompt { u64::MAX } else { closed }).next_back();
+                for (entries, right) in [(&shown, Some((at, record))), (&stored, published)] {
+                    let Some((at, record)) = right else { continue };
+                    let card = entries.item(key).ok_or_else(|| format!("no card {} {}", key.pk, key.sk))?;
+                    require(card.bytes("record") == Ok(record.as_slice()), || {
+                        format!("card {} {} has not the record of height {at}", key.pk, key.sk)
+                    })?;
+                }
             }
-            ledger.books.are_shown(kennel, table).map_err(|what| format!("{what}\n  in {kennel}"))?;
+            ledger.books.are_shown(kennel, &shown).map_err(|what| format!("{what}\n  in {kennel}"))?;
             let from = Key::new(items::chain(kennel), "B#");
             for (key, _) in all.range(from..).take_while(|(key, _)| key.pk == items::chain(kennel)) {
                 let Some((height, hash)) = key.sk.strip_prefix("B#").and_then(|rest| rest.split_once('#'))
@@ -853,9 +924,10 @@ impl Auditor {
                 };
                 let height: u64 = height.parse().map_err(bad("a block's height"))?;
                 let is_live = ledger.block(height).is_some_and(|block| block.hash.to_string() == hash);
-                require(is_live || height > quiet.get(kennel).copied().unwrap_or_default(), || {
-                    format!("a staged block that lost is still there at height {height}")
-                })?;
+                require(
+                    is_live || height > quiet.get(kennel).copied().unwrap_or_default().min(closed),
+                    || format!("a staged block that lost is still there at height {height}"),
+                )?;
             }
         }
         Ok(())

@@ -36,7 +36,7 @@ use super::kinds::FaultKind;
 use super::world::{Lagging, MS, MachineClock, Process, QUEUE, Role, SECOND, World};
 use crate::faults::{FaultyObjects, FaultyQueue, FaultyTable};
 use crate::queue::Delivery;
-use crate::town::{Player, RULES, checkpoint_key, house_key, id_of, submitted};
+use crate::town::{Player, RULES, WINDOW, checkpoint_key, house_key, id_of, submitted};
 
 /// An event on which the module traps.
 const TRAP: &[u8] = b"the module traps on this";
@@ -226,6 +226,7 @@ pub(super) async fn miner(world: Arc<World>, number: u32) {
         open_kennels_max: NonZeroUsize::MIN,
         snapshot_every: 3,
         unpublished_max: 12,
+        window: WINDOW,
         ..MinerSettings::default()
     };
     for life in 1.. {
@@ -275,6 +276,7 @@ pub(super) async fn reaper(world: Arc<World>) {
         let process = Process::start(&world, Role::Reaper, format!("reaper, life {life}"));
         let ports = ports(&world, &process);
         let reaper = Reaper::new(ports.table, ports.queue, ports.objects, clock.clone(), house_key());
+        let reaper = reaper.closing(WINDOW);
         loop {
             let pause_us = match world.is_calm() {
                 true => 240 * SECOND,
@@ -386,7 +388,8 @@ pub(super) async fn reader(world: Arc<World>, kennels: Vec<Founding>) {
         let number = world.below(1_000) as usize;
         let event = world.auditor().some_promised(number);
         if let Some(event) = event
-            && let Some(Ok(view)) = process.live(queries.event(&event.to_string(), 0, WithProof::Yes)).await
+            && let Some(Ok(view)) =
+                process.live(queries.event(&event.to_string(), None, 0, WithProof::Yes)).await
         {
             world.report(world.auditor().shown(&view));
             let genesis = view.kennel.parse().ok().and_then(|kennel| world.auditor().genesis(&kennel));

@@ -39,7 +39,7 @@ pub use kinds::{Counts, FaultKind};
 pub use shrink::shrink;
 
 use crate::table::MemoryTable;
-use crate::town::{self, QUICK, RELEASES, RULES, found_with};
+use crate::town::{self, QUICK, RELEASES, RULES, WINDOW, found_with};
 use auditor::{Auditor, Finding};
 use world::{SECOND, World};
 
@@ -287,7 +287,7 @@ fn told(world: &World) -> Finding {
     let (auditor, dead) = (world.auditor(), world.queue.dead());
     let buried = auditor::buried(&dead);
     for event in auditor.promises() {
-        let answer = queries.event(&event.to_string(), 0, WithProof::No).now_or_never();
+        let answer = queries.event(&event.to_string(), None, 0, WithProof::No).now_or_never();
         let answer = answer.expect("a table in memory answers at once");
         auditor.told(&event, answer.as_ref(), &world.table, &buried)?;
     }
@@ -351,12 +351,13 @@ impl Tasks {
 /// Holds every item of the read side against the chain, as an operator's checker does.
 fn checked(world: &Arc<World>) -> Finding {
     let fsck = Fsck {
-        table: world.table.as_ref(),
+        table: world.table.clone(),
         objects: None,
         modules: &NativeHost,
         rules: RELEASES.to_vec(),
         mode: Mode::Check,
         search_words_max: WORDS_MAX,
+        window: WINDOW,
     };
     let (is_any_buried, mut fault) = (!world.queue.dead().is_empty(), None);
     // A message that was buried took its texts along, or the words of one that was stored before it

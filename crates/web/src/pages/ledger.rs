@@ -204,7 +204,7 @@ pub(crate) async fn block(view: &View<'_>, name: &str, height: &str) -> Result<H
     let receipts: Vec<Receipt> =
         block.receipts.iter().filter_map(|receipt| decode(&receipt.0).ok()).collect();
     if events.len() != block.events.len() || receipts.len() != block.receipts.len() {
-        return Err(unavailable(&"a published block holds what can't be read"));
+        return Err(unavailable(&"a committed block holds what can't be read"));
     }
     let deaths: Vec<Death> = block.deaths.iter().filter_map(|death| decode(&death.0).ok()).collect();
     let published = view.queries.kennel(name).await?.published_height;

@@ -493,7 +493,7 @@ async fn moderation(demo: &Demo, offices: &Offices, residents: &[Resident]) -> R
         entry.height,
         entry.reason.as_deref().unwrap_or_default()
     ));
-    let shown = demo.client.event(&spammer.post, 0).await?;
+    let shown = demo.client.event(&spammer.post, None, 0).await?;
     if shown.and_then(|view| view.hidden).is_none() {
         return Err(Failure::Invalid("a hidden post is shown as if it weren't".into()));
     }

@@ -31,7 +31,7 @@ use pitpet_simulator::audit::{Published, audit};
 use pitpet_simulator::faults::{FaultyObjects, FaultyQueue, FaultyTable, Operation};
 use pitpet_simulator::queue::MemoryQueue;
 use pitpet_simulator::town::{
-    MODERATOR_SEED, QUICK, RELEASES, RULES, found_with, genesis, id_of, key, submitted,
+    EACH, MODERATOR_SEED, QUICK, RELEASES, RULES, at_once, found_with, genesis, id_of, key, submitted,
 };
 use pitpet_simulator::{Fault, Faults, Player, Town};
 
@@ -64,7 +64,7 @@ pub(super) enum Process {
     Founder(FaultyTable),
     Operator(Arc<FaultyTable>, Arc<FaultyObjects>, FaultyQueue<MemoryQueue>),
     Opening(Box<(Reaper, Miner)>),
-    Checker(FaultyTable, FaultyObjects),
+    Checker(Arc<FaultyTable>, FaultyObjects),
 }
 
 const PHOTO: &[u8] = b"a photo";
@@ -96,7 +96,8 @@ impl Scene {
         match case {
             UseCase::MineBacklog => {
                 let faults = Faults::new(|call| {
-                    (call.operation == Operation::Publish && !call.key.ends_with("BODY"))
+                    // A hot partition: what can't wait is written, and no window.
+                    (call.operation == Operation::Publish && call.key.starts_with("P#"))
                         .then_some(Fault::Throttled)
                 });
                 town.mine_all(&town.miner_with(&faults, settings())).await;
@@ -426,7 +427,7 @@ impl Scene {
             | UseCase::Archive => {
                 let settings = match self.case {
                     // Without earlier snapshots, so that only its own are written.
-                    UseCase::Archive => MinerSettings::default(),
+                    UseCase::Archive => at_once(),
                     _ => settings(),
                 };
                 Process::Miner(Box::new(self.town.miner_with(faults, settings)))
@@ -467,7 +468,7 @@ impl Scene {
             ),
             UseCase::Found => Process::Founder(FaultyTable::new(self.town.table.clone(), faults.clone())),
             UseCase::Repair => Process::Checker(
-                FaultyTable::new(self.town.table.clone(), faults.clone()),
+                Arc::new(FaultyTable::new(self.town.table.clone(), faults.clone())),
                 FaultyObjects::new(self.town.objects.clone(), faults.clone()),
             ),
         }
@@ -519,7 +520,7 @@ impl Scene {
                 done.now_or_never().unwrap_or(false)
             }
             Process::Checker(table, objects) => {
-                let checker = fsck(table, objects, Mode::Repair);
+                let checker = fsck(table.clone(), objects, Mode::Repair);
                 matches!(checker.run(None, &mut |_| {}).now_or_never(), Some(Ok(sum)) if sum.is_clean())
             }
             Process::Founder(table) => {
@@ -540,9 +541,8 @@ impl Scene {
         let now_ms = self.town.clock.now_ms();
         match self.case {
             UseCase::Law => {
-                let (table, objects) = (table.as_ref(), objects.as_ref());
                 matches!(
-                    erase::erase_by_operator(table, objects, &self.about[0], now_ms).await,
+                    erase::erase_by_operator(table.clone(), objects.as_ref(), &self.about[0], now_ms).await,
                     Ok(Some(view)) if view.photo.is_some()
                 )
             }
@@ -583,7 +583,7 @@ impl Scene {
         town.clock.advance(6_000);
         town.reaper().reap().await.expect("the reaper runs");
         town.mine_all(&town.miner()).await;
-        let all = town.table.all();
+        let all = town.table.shown().all();
         let published = match self.case {
             // A text is gone on purpose.
             UseCase::Erase | UseCase::Law => Published::Partly,
@@ -752,7 +752,7 @@ impl Scene {
 
 /// A snapshot at each block, so that its writes are among those that fail.
 fn settings() -> MinerSettings {
-    MinerSettings { snapshot_every: 1, ..MinerSettings::default() }
+    MinerSettings { snapshot_every: 1, ..at_once() }
 }
 
 /// Takes away all that follows from the chain, but for one card, which is false; and adds what
@@ -767,7 +767,7 @@ async fn damage(town: &Town, pet: &EventId) {
             continue;
         }
         let is_kept = match (&key.pk[..2], key.sk.as_str()) {
-            ("KE", _) | ("K#", "GENESIS" | "HEAD") | ("E#", "BODY") => true,
+            ("KE" | "C#", _) | ("K#", "GENESIS" | "HEAD") | ("E#", "BODY") => true,
             ("K#", sk) => sk.starts_with("B#"),
             _ => false,
         };
@@ -790,13 +790,13 @@ async fn faults(town: &Town) -> Vec<String> {
             faults.push(fault.to_string());
         }
     };
-    let checker = fsck(town.table.as_ref(), town.objects.as_ref(), Mode::Check);
+    let checker = fsck(town.table.clone(), town.objects.as_ref(), Mode::Check);
     checker.run(None, &mut observer).await.expect("the stores in memory answer");
     faults
 }
 
 /// The checker.
-pub(in super::super) fn fsck<'a>(table: &'a dyn Table, objects: &'a dyn Objects, mode: Mode) -> Fsck<'a> {
+pub(in super::super) fn fsck(table: Arc<dyn Table>, objects: &dyn Objects, mode: Mode) -> Fsck<'_> {
     Fsck {
         table,
         objects: Some(objects),
@@ -804,6 +804,7 @@ pub(in super::super) fn fsck<'a>(table: &'a dyn Table, objects: &'a dyn Objects,
         rules: vec![RULES],
         mode,
         search_words_max: WORDS_MAX,
+        window: EACH,
     }
 }
 
