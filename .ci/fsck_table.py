@@ -3,9 +3,9 @@
 
     .ci/fsck_table.py --pitpet PROGRAM --ministack PROGRAM
 
-A service runs in one process and plays a game; all that its table holds is carried over to a table
-of MiniStack's. There `fsck` must find nothing; then one thing after the other is damaged: `fsck` must
-name it, repair it so that the table is as it was, or say what is lost.
+A service runs in one process and plays games until a window of blocks is published; all that its table
+holds is carried over to a table of MiniStack's. There `fsck` must find nothing; then one thing after the
+other is damaged: `fsck` must name it, repair it so that the table is as it was, or say what is lost.
 """
 
 import argparse
@@ -25,6 +25,14 @@ import urllib.request
 
 TABLE = "pitpet"
 REGION = "eu-west-1"
+# Games, at most: a window takes 512 blocks, and a game has some 60.
+GAMES_MAX = 30
+# The rows of a bucket of words that lists nothing.
+NO_ROWS = b"\x80"
+# What is said of what is gone.
+MISSING = "it is missing"
+# 32 bytes in CBOR, as ids and hashes are in rows.
+DIGEST = b"\x58\x20"
 
 
 class Table:
@@ -59,6 +67,9 @@ class Table:
             if "LastEvaluatedKey" not in page:
                 return items
             more = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+    def get(self, key):
+        return self.call("GetItem", Key={"pk": {"S": key[0]}, "sk": {"S": key[1]}}, ConsistentRead=True).get("Item")
 
     def put(self, item):
         self.call("PutItem", Item=item)
@@ -104,6 +115,20 @@ def engine_of(pid):
     return None
 
 
+class Damage:
+    """An item that is made another one, or none; and how it is to be named."""
+
+    def __init__(self, what, key, item, flaw):
+        self.what, self.key, self.item, self.flaw = what, key, item, flaw
+        self.place = f"item {key[0]} · {key[1]}"
+
+    def do(self, table):
+        if self.item is None:
+            table.delete(self.key)
+        else:
+            table.put({**self.item, "pk": {"S": self.key[0]}, "sk": {"S": self.key[1]}})
+
+
 class Bench:
     """The table under test, and the checker."""
 
@@ -118,22 +143,70 @@ class Bench:
             sys.exit(f"fsck ended with {ran.returncode}: {ran.stderr}")
         return ran.returncode, json.loads(ran.stdout)
 
-    def repairs(self, what, place, damage, before):
-        """Damages; the fault must be named, and be gone after a repair, with everything as it was."""
-        damage()
-        code, found = self.fsck()
-        assert code == 1, f"{what}: nothing was found"
-        said = [f"{fault['place']}: {fault['flaw']}" for fault in found["faults"]]
-        assert any(place in line for line in said), f"{what}: {place} is not named in {said}"
+    def faults(self, *more):
+        """What is named, by its place."""
+        code, found = self.fsck(*more)
+        faults = {fault["place"]: fault for fault in found["faults"]}
+        assert code == int(any(fault["remedy"] != "repaired" for fault in faults.values())), found
+        return faults
+
+    def named(self, faults, damages, remedy, flaw=None):
+        """Each of what was damaged must be named, with its flaw and remedy; gives what else is named."""
+        rest = dict(faults)
+        for damage in damages:
+            fault = rest.pop(damage.place, None)
+            assert fault, f"{damage.what}: {damage.place} is not named in {list(faults)}"
+            assert (fault["flaw"], fault["remedy"]) == (flaw or damage.flaw, remedy), f"{damage.what}: {fault}"
+        return rest
+
+    def restored(self, before):
+        """A repair leaves no fault, and the table as it was; gives how many it made good."""
         code, repaired = self.fsck("--repair")
-        assert code == 0 and repaired["summary"]["repaired"] >= 1, f"{what}: {repaired}"
-        assert self.fsck()[0] == 0, f"{what}: the repair leaves faults"
-        assert self.table.all() == before, f"{what}: the repair leaves another table"
-        print(f"  {what}: found and repaired ({said[0]})")
+        assert code == 0, repaired
+        after = self.table.all()
+        changed = [key for key in before.keys() | after.keys() if before.get(key) != after.get(key)]
+        # Nothing is wrong in such a table: that was seen.
+        assert not changed, f"the repair leaves another table: {[(before.get(key), after.get(key)) for key in changed]}"
+        return repaired["summary"]["repaired"]
+
+    def repairs(self, damages, before):
+        """Each must be named, and nothing else; a repair leaves everything as it was."""
+        for damage in damages:
+            damage.do(self.table)
+        faults = self.faults()
+        more = self.named(faults, damages, "repairable")
+        assert not more, f"more is named than was damaged: {more}"
+        assert self.restored(before) == len(damages)
+        for damage in damages:
+            print(f"  {damage.what}: found and repaired ({damage.place}: {faults[damage.place]['flaw']})")
+
+    def loses(self, damages, before, may_follow):
+        """Each must be named as lost, also by a repair and after it, until the items are back."""
+        for damage in damages:
+            damage.do(self.table)
+        faults = self.faults()
+        for found in [faults, self.faults("--repair")]:
+            others = self.named(found, damages, "lost")
+            assert all(may_follow(place) for place in others), f"more is named than was damaged: {others}"
+        # Now what was false is gone too, and what followed from it is repaired.
+        others = self.named(self.faults("--repair"), damages, "lost", MISSING)
+        assert not others, f"the repair leaves faults: {others}"
+        for damage in damages:
+            fault = faults[damage.place]
+            print(f"  {damage.what}: lost ({damage.place}: {fault['flaw']}; {fault['loss']})")
+        # From a backup: with them all that a repair could not derive without them.
+        for damage in damages:
+            self.table.put(before[damage.key])
+        print(f"  back again: {self.restored(before)} faults repaired, all is as it was")
+
+
+def kennel_in(listed):
+    """Which kennel a label leads to."""
+    return base64.b64decode(listed["kennel"]["B"]).hex()
 
 
 def play(pitpet, folder, environment):
-    """A service with a game in it; gives its table, copied, and ends it."""
+    """A service with a published window in it; gives its table, copied, and ends it."""
     data, log = os.path.join(folder, "data"), open(os.path.join(folder, "serve.log"), "w+", encoding="utf-8")
     command = [pitpet, "serve", "--listen", "127.0.0.1:0", "--data-dir", data]
     service = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
@@ -144,15 +217,35 @@ def play(pitpet, folder, environment):
 
     try:
         url = until("the service starts", said)[0]
-        subprocess.run(
-            [pitpet, "--url", url, "demo", "--pace-ms", "0", "--within-s", "900"],
-            env=environment,
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
         source = Table(until("the engine listens", lambda: engine_of(service.pid)), TABLE)
         source.name = source.call("ListTables")["TableNames"][0]
-        return source.call("DescribeTable")["Table"], source.all(), data
+        head = (f"K#{kennel_in(source.get(('KENNELS', 'classic')))}", "HEAD")
+
+        def height(name):
+            return int(source.get(head)[name]["N"])
+
+        games = 0
+        while height("published_height") == 0:
+            assert games < GAMES_MAX, f"after {games} games of {height('height')} blocks no window is published"
+            subprocess.run(
+                [pitpet, "--url", url, "demo", "--pace-ms", "0", "--within-s", "900"],
+                env=environment,
+                check=True,
+                stdout=subprocess.DEVNULL,
+            )
+            games += 1
+
+        def quiet():
+            items = source.all()
+            # What the reaper does goes on after the last game.
+            time.sleep(2)
+            return items if source.all() == items else None
+
+        items = until("the service is quiet", quiet, 300)
+        published = height("published_height")
+        print(f"  {games} games: {published} of {height('height')} blocks are published")
+        assert published < height("height"), "no block is in an open window"
+        return source.call("DescribeTable")["Table"], items, data
     finally:
         service.send_signal(signal.SIGTERM)
         service.wait(timeout=30)
@@ -160,58 +253,103 @@ def play(pitpet, folder, environment):
 
 
 def check(bench, kennel, before):
-    """One damage after the other."""
+    """One kind of damage after the other. Each run costs the emulator a thousand queries."""
     code, clean = bench.fsck()
     assert code == 0, clean
     summary = clean["summary"]
     print(f"  clean: {summary['blocks']} blocks executed again, {summary['items']} items held against them")
-    assert summary["executed"] > 10 and summary["items"] > 50, summary
+    assert summary["executed"] > 500 and summary["items"] > 1_000 and summary["unpublished"] > 0, summary
 
-    def first(pk, sk):
-        return next(key for key in sorted(before) if key[0].startswith(pk) and key[1].startswith(sk))
+    def some(pk, sk="", has=lambda item: True):
+        return [key for key in sorted(before) if key[0].startswith(pk) and key[1].startswith(sk) and has(before[key])]
 
-    def altered(key, **attributes):
-        return lambda: bench.table.put({**before[key], **attributes})
+    def content(key, name="rows"):
+        return base64.b64decode(before[key][name]["B"])
 
-    rubbish = {"B": base64.b64encode(b"rubbish").decode()}
-    other = {"B": base64.b64encode(bytes([7] * 32)).decode()}
-    card, account, post = first("P#", "CARD"), first("A#", "K#"), first("O#", "CARD")
-    entry, place, feed = first("P#", "E#"), first("E#", "PLACE"), first("F#", "0")
-    track = first(f"K#{kennel}", "T#")
-    for what, key in [("a card", card), ("an account", account), ("a post", post), ("an entry", entry),
-                      ("a place", place), ("an entry of a feed", feed), ("a track", track)]:
-        bench.repairs(f"{what} is gone", key[0].split("#")[1], lambda key=key: bench.table.delete(key), before)
-    bench.repairs("a card has another record", card[0][2:], altered(card, record=rubbish), before)
-    bench.repairs("a place names another block", place[0][2:], altered(place, hash=other), before)
-    bench.repairs("a track names another block", kennel, altered(track, hash=other), before)
-    extra = (entry[0], "E#" + "9" * 20 + "#00000")
+    def altered(key, name, value):
+        return {**before[key], name: {"B": base64.b64encode(value).decode()}}
+
+    def of_another(key):
+        """The first id or hash of the rows is another."""
+        rows = content(key)
+        at = rows.index(DIGEST) + len(DIGEST)
+        return altered(key, "rows", rows[:at] + bytes([7] * 32) + rows[at + 32 :])
+
+    def flipped(key, name="rows"):
+        value = content(key, name)
+        return altered(key, name, value[:-1] + bytes([value[-1] ^ 1]))
+
+    # Some items are held against what others lead to, and are named with those: that a story waits to be ended
+    # against the card of its pet, a photo's event against its place and track. The games show the same photos, and
+    # the newest of their events is named.
+    card = some("P#", "CARD", lambda item: "died_height" not in item)[0]
+    account, post = some("A#", "K#")[0], some("O#", "CARD")[0]
+    entries, feed = some("P#", "E#")[0], some(f"F#{kennel}#")[0]
+    genesis, tracks, _, later_tracks, *more_tracks = some(f"K#{kennel}", "T#")
+    assert len(more_tracks) > 2, more_tracks
+    shown = [content(key, "event") for key in some("M#", "REF")]
+    # A bucket's partition is short: others are of one event each.
+    places = next(
+        key for key in some("E#") if len(key[0]) == len("E#00") and not any(id in content(key) for id in shown)
+    )
+    words, other_words = some("W#~", has=lambda item: base64.b64decode(item["rows"]["B"]) != NO_ROWS)[:2]
+    gone = [
+        ("a card", card),
+        ("an account", account),
+        ("a post", post),
+        ("a run of a timeline", entries),
+        ("a bucket of places", places),
+        ("a run of a feed", feed),
+        ("the genesis block's track", genesis),
+        ("the first run of tracks", tracks),
+        ("a later one", later_tracks),
+        ("a bucket of words", words),
+    ]
+    bench.repairs([Damage(f"{what} is gone", key, None, MISSING) for what, key in gone], before)
+
+    rows = "its rows is not what the chain implies"
+    changed = [
+        ("a card has another record", card, altered(card, "record", b"rubbish"), rows.replace("rows", "record")),
+        ("a timeline names another event", entries, of_another(entries), rows),
+        ("a place is another event's", places, of_another(places), rows),
+        ("a feed names another event", feed, of_another(feed), rows),
+        ("a track names another block", tracks, of_another(tracks), rows),
+        ("a text is listed under another word", words, flipped(words), rows),
+        ("a bucket lists nothing", other_words, altered(other_words, "rows", NO_ROWS), rows),
+    ]
+    bench.repairs([Damage(*one) for one in changed], before)
+
+    # Of heights and times that the chain doesn't have.
+    nines = "9" * 15
+    unimplied = [
+        ("a run of a timeline", entries, f"E#{nines}99999#00000"),
+        ("a run of a feed", feed, f"{nines}#00000{nines}#00000#{kennel[:8]}"),
+        ("a run of tracks", tracks, f"T#00000{nines}"),
+        ("a bucket of places", places, f"{nines}#00000{nines}#{kennel}"),
+        ("a bucket of words", words, f"{nines}#00000{nines}#{kennel}"),
+    ]
+    flaw = "nothing in the chain implies it"
     bench.repairs(
-        "an entry that nothing implies",
-        entry[0][2:],
-        lambda: bench.table.put({**before[entry], "sk": {"S": extra[1]}}),
+        [Damage(f"{what} that nothing implies", (key[0], sk), before[key], flaw) for what, key, sk in unimplied],
         before,
     )
 
-    body = first("E#", "BODY")
-    bench.table.delete(body)
-    for arguments in [(), ("--repair",)]:
-        code, lost = bench.fsck(*arguments)
-        assert code == 1 and lost["faults"][0]["remedy"] == "lost", lost
-        assert body[0][2:] in lost["faults"][0]["place"], lost
-    print(f"  a body is gone: lost ({lost['faults'][0]['place']}: {lost['faults'][0]['loss']})")
-    bench.table.put(before[body])
+    # Of posts and comments each an attribute, named by its place in the block; a birth's is an item.
+    texts, other, another = some(f"C#{kennel}")[:3]
+    name, other_name = (next(name for name in sorted(before[key]) if name.isdigit()) for key in (other, another))
+    without = {key: value for key, value in before[other].items() if key != name}
+    birth = some("E#", "BODY")[0]
+    lost = [
+        ("a block's texts are gone", texts, None, MISSING),
+        ("a text is gone", other, without, MISSING),
+        ("a text is another", another, flipped(another, other_name), "it is not the body that its event commits to"),
+        ("a birth's text is gone", birth, None, MISSING),
+    ]
+    # They are not listed under their words any more.
+    bench.loses([Damage(*one) for one in lost], before, lambda place: place.startswith("item W#~"))
 
-    block = first(f"K#{kennel}", "B#" + "0" * 19 + "1")
-    bench.table.delete(block)
-    code, lost = bench.fsck("--repair")
-    assert code == 1 and lost["summary"]["lost"] >= 1, lost
-    print(f"  a block is gone: lost ({lost['faults'][0]['place']}: {lost['faults'][0]['flaw']})")
-    # From a backup: with it all that the repair could not derive without it.
-    bench.table.put(before[block])
-    code, repaired = bench.fsck("--repair")
-    said = [f"{fault['place']}: {fault['flaw']} ({fault['remedy']})" for fault in repaired["faults"]]
-    assert code == 0 and bench.table.all() == before, said
-    print(f"  the block is back: {len(said)} faults repaired, all is as it was")
+    block = some(f"K#{kennel}", "B#" + "0" * 19 + "1")[0]
+    bench.loses([Damage("a block is gone", block, None, MISSING)], before, lambda place: False)
 
 
 def main():
@@ -264,7 +402,7 @@ def main():
             table.put(item)
         before = table.all()
         assert len(before) == len(items)
-        kennel = base64.b64decode(before[("KENNELS", "classic")]["kennel"]["B"]).hex()
+        kennel = kennel_in(before[("KENNELS", "classic")])
         print(f"  {len(before)} items carried over")
         bench = Bench(arguments.pitpet, table, f"file://{os.path.join(data, 'objects')}", cloud)
         check(bench, kennel, before)

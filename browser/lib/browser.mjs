@@ -148,7 +148,7 @@ export async function assertAccessible(page, what) {
 
 export const shot = (page, name) => page.screenshot({ path: join(ARTEFACTS, `${name}.png`), fullPage: true });
 
-/** Waits until the answer is as it should be: what follows from a block is published a moment after it. */
+/** Waits until the answer is as it should be: what follows from a block is shown a moment after it. */
 export async function until(answer, isRight) {
   const begin = Date.now();
   for (;;) {
