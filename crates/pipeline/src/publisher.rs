@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures::future::{join_all, try_join, try_join_all};
+use futures::future::{try_join, try_join_all};
 use pitpet_chain::hash::{EventId, KennelId};
 
 use crate::head::{Founding, LedgerError, damaged, path_down, read_block, read_head};
@@ -22,9 +22,6 @@ use crate::runs::{self, Listed};
 use crate::texts;
 use crate::verify::is_committed;
 use crate::window::{WindowRule, WindowStart};
-
-/// Buckets written at a time.
-const UPDATES_AT_ONCE: usize = 16;
 
 /// How often buckets that change meanwhile are looked at anew: whoever else changes one does so for
 /// another text, once.
@@ -228,29 +225,30 @@ pub(crate) async fn settle_words(
         .into_iter()
         .map(|item| (item.key, item.attributes))
         .collect();
-    for attempt in 0_usize.. {
-        stored.retain(|(key, stored)| !runs::lists(stored.as_ref(), right.get(key), &listed));
-        let mut changed = Vec::new();
-        for wrong in stored.chunks(UPDATES_AT_ONCE) {
-            let put = |(key, stored): &(Key, Option<Attributes>)| {
-                put_rows(key.clone(), stored.clone(), right.get(key).cloned())
-            };
-            let updates: Vec<Update> = wrong.iter().map(put).collect::<Result<_, _>>()?;
-            let written = join_all(updates.iter().map(|update| table.update(update))).await;
-            for (update, written) in updates.iter().zip(written) {
-                match written {
-                    Ok(()) => {}
-                    // What was read lags, or somebody changed it.
-                    Err(TableError::Conflict) if attempt < ATTEMPTS => changed.push(update.key.clone()),
-                    Err(error) => return Err(error.into()),
-                }
+    stored.retain(|(key, stored)| !runs::lists(stored.as_ref(), right.get(key), &listed));
+    let put = |(key, stored): (Key, Option<Attributes>)| {
+        let right = right.get(&key).cloned();
+        put_rows(key, stored, right)
+    };
+    let keys: Vec<Key> = stored.iter().map(|(key, _)| key.clone()).collect();
+    let guarded: Vec<Update> = stored.into_iter().map(put).collect::<Result<_, _>>()?;
+    if !guarded.is_empty() {
+        // Many at once; one is left out if what was read lags, or somebody has changed it since.
+        table.publish(&PublishBatch { immutable: Vec::new(), guarded }).await?;
+    }
+    for (key, mut stored) in read_many(table, &keys).await? {
+        let mut attempts = 0;
+        while !runs::lists(stored.as_ref(), right.get(&key), &listed) {
+            stored = table.get(&key, Consistency::Strong).await?;
+            if runs::lists(stored.as_ref(), right.get(&key), &listed) {
+                break;
+            }
+            match table.update(&put((key.clone(), stored.clone()))?).await {
+                Ok(()) => break,
+                Err(TableError::Conflict) if attempts < ATTEMPTS => attempts += 1,
+                Err(error) => return Err(error.into()),
             }
         }
-        if changed.is_empty() {
-            break;
-        }
-        let found = try_join_all(changed.iter().map(|key| table.get(key, Consistency::Strong))).await?;
-        stored = changed.into_iter().zip(found).collect();
     }
     let by_place = |texts: &[Listed]| -> BTreeMap<(u64, u32), Listed> {
         texts.iter().map(|text| ((text.height, text.index), text.clone())).collect()
@@ -278,12 +276,16 @@ pub(crate) async fn word_buckets(
     kennel: &KennelId,
     start: &WindowStart,
 ) -> Result<Vec<(Key, Option<Attributes>)>, TableError> {
-    let keys = runs::word_buckets(kennel, start);
+    read_many(table, &runs::word_buckets(kennel, start)).await
+}
+
+/// Reads items; that may lag.
+async fn read_many(table: &dyn Table, keys: &[Key]) -> Result<Vec<(Key, Option<Attributes>)>, TableError> {
     let mut found = Vec::with_capacity(keys.len());
     for keys in keys.chunks(KEYS_MAX) {
         found.extend(table.get_many(keys).await?);
     }
-    Ok(keys.into_iter().zip(found).collect())
+    Ok(keys.iter().cloned().zip(found).collect())
 }
 
 /// The write that gives a bucket of words its rows, unless it has changed.

@@ -227,6 +227,8 @@ struct Chain {
     keys: Option<(u64, BTreeSet<Key>)>,
     /// Blocks of the window that is being walked; none while nobody knows where it began.
     open: Option<Vec<Walked>>,
+    /// Marks that are not as blocks made them.
+    doubtful: Vec<Item>,
     /// Runs found of tracks.
     tracks: u64,
     /// Runs found of each pet's timeline.
@@ -348,6 +350,7 @@ impl Run<'_, '_> {
             windows: Vec::new(),
             keys: None,
             open: Some(Vec::new()),
+            doubtful: Vec::new(),
             tracks: 0,
             kept: LruCache::new(NonZeroUsize::new(KEPT_BLOCKS).expect("16 is not zero")),
             timelines: BTreeMap::new(),

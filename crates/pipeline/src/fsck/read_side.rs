@@ -115,7 +115,7 @@ impl Run<'_, '_> {
         let events = verify::read_events(block).unwrap_or_default();
         self.summary.events += events.len() as u64;
         self.updates(chain, publication.height, &publication.prompt.guarded).await?;
-        self.items(chain, &publication.prompt.immutable).await?;
+        self.marks(chain, &publication.prompt.immutable).await?;
         let events: Vec<(u32, SignedEvent)> = (0..).zip(events).collect();
         for events in events.chunks(KEYS / 3) {
             self.beside(chain, publication.height, block.header.timestamp_ms, events).await?;
@@ -123,6 +123,24 @@ impl Run<'_, '_> {
         self.stray_texts(chain, publication).await?;
         for (_, signed) in &events {
             self.shown_photo(chain, signed).await?;
+        }
+        Ok(())
+    }
+
+    /// Photos in use and the dead: what is not as it should be is judged in the end, by cards and places
+    /// that are whole then.
+    async fn marks(&mut self, chain: &mut Chain, marks: &[Item]) -> Result<(), LedgerError> {
+        for marks in marks.chunks(KEYS) {
+            let keys: BTreeSet<Key> = marks.iter().map(|item| item.key.clone()).collect();
+            let keys: Vec<Key> = keys.into_iter().collect();
+            let found = self.fsck.table.get_many(&keys).await?;
+            let found: BTreeMap<Key, Option<Attributes>> = keys.into_iter().zip(found).collect();
+            for mark in marks {
+                match found.get(&mark.key) {
+                    Some(Some(stored)) if *stored == mark.attributes => self.summary.items += 1,
+                    _ => chain.doubtful.push(mark.clone()),
+                }
+            }
         }
         Ok(())
     }
@@ -721,6 +739,8 @@ impl Run<'_, '_> {
     /// The partitions that hold a kennel's entries, for what shouldn't be in them.
     pub(super) async fn partitions(&mut self, chain: &mut Chain) -> Result<(), LedgerError> {
         let kennel = chain.founding.kennel;
+        let doubtful = std::mem::take(&mut chain.doubtful);
+        self.items(chain, &doubtful).await?;
         let next_day = chain.day.0 + 1;
         self.enter_day(chain, next_day).await?;
         let births = chain.births;

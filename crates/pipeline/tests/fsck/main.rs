@@ -169,7 +169,7 @@ async fn what_a_crash_leaves_is_no_fault() {
     // A block that lost, staged at a height that is taken and at one that is not.
     for height in [3, lived.height + 1] {
         let hash = pitpet_chain::hash::BlockHash([9; 32]);
-        let staged = items::attributes([("bytes", vec![1, 2, 3].into())]);
+        let staged = items::attributes([("deflated", vec![1, 2, 3].into())]);
         table.overwrite(items::block(&lived.kennel, height, &hash), staged);
     }
     // A snapshot cut short before its manifest.

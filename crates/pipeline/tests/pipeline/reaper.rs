@@ -124,7 +124,7 @@ async fn garbage_is_swept_and_no_live_block() {
     assert_eq!(blocks(&town), 10);
     let staged = |height: u64, n: u8| Item {
         key: items::block(&town.kennel(), height, &pitpet_chain::hash::BlockHash([n; 32])),
-        attributes: attributes([("bytes", vec![n].into())]),
+        attributes: attributes([("deflated", vec![n].into())]),
     };
     // At published heights, above the head, and with a name that is no hash.
     for (height, n) in [(3, 1), (3, 2), (9, 3), (10, 4)] {
@@ -145,7 +145,7 @@ async fn garbage_is_swept_and_no_live_block() {
         hash[0] = n;
         let staged = Item {
             key: items::block(&town.kennel(), 10, &pitpet_chain::hash::BlockHash(hash)),
-            attributes: attributes([("bytes", vec![n].into())]),
+            attributes: attributes([("deflated", vec![n].into())]),
         };
         town.table.put_new(&staged).await.unwrap();
     }
@@ -167,7 +167,7 @@ async fn what_is_not_published_is_not_swept() {
     town.mine_all(&miner).await;
     let rival = Item {
         key: items::block(&town.kennel(), 2, &pitpet_chain::hash::BlockHash([7; 32])),
-        attributes: attributes([("bytes", vec![7].into())]),
+        attributes: attributes([("deflated", vec![7].into())]),
     };
     town.table.put_new(&rival).await.unwrap();
     let faults = Faults::new(|call| call.key.starts_with("P#").then_some(Fault::Throttled));
@@ -223,7 +223,7 @@ async fn every_write_of_the_reaper_may_fail() {
                 town.head().await.height,
                 &pitpet_chain::hash::BlockHash([1; 32]),
             ),
-            attributes: attributes([("bytes", vec![1].into())]),
+            attributes: attributes([("deflated", vec![1].into())]),
         };
         town.table.put_new(&staged).await.unwrap();
         town.clock.advance(SWEPT_AFTER_MS);

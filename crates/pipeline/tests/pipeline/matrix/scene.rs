@@ -300,7 +300,7 @@ impl Scene {
                 town.send(vec![end]);
                 town.mine_all(&town.miner()).await;
                 let garbage = items::block(&town.kennel(), town.head().await.height, &BlockHash([1; 32]));
-                let garbage = Item { key: garbage, attributes: attributes([("bytes", vec![1].into())]) };
+                let garbage = Item { key: garbage, attributes: attributes([("deflated", vec![1].into())]) };
                 town.table.put_new(&garbage).await.expect("its key is free");
                 town.clock.advance(QUICK.idle_ms);
                 anna.expires_ms = town.clock.now_ms() + 60_000;
