@@ -73,6 +73,12 @@ impl Ingest {
         Self { table, read_side, queue, objects, clock, foundings, limiter, passwords: None }
     }
 
+    /// Shares what is known of the tails with others of the same process.
+    #[must_use]
+    pub fn sharing(self, read_side: Arc<ReadSide>) -> Self {
+        Self { read_side, ..self }
+    }
+
     /// Lets accounts be opened by passwords; whoever loses the secret loses every password.
     #[must_use]
     pub fn with_passwords(self, secret: &[u8; 32]) -> Self {

@@ -210,6 +210,12 @@ impl Miner {
         }
     }
 
+    /// Shares what is known of the tails with others of the same process.
+    #[must_use]
+    pub fn sharing(self, read_side: Arc<ReadSide>) -> Self {
+        Self { read_side, ..self }
+    }
+
     /// Mines a batch. Never fails as a whole: what could not be done is in the report.
     pub fn mine(&self, batch: Vec<ReceivedMessage>) -> BoxFuture<'_, MineReport> {
         // A boxed future is compiled here, once, and not in every program that waits for it.

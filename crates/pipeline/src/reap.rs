@@ -121,6 +121,12 @@ impl Reaper {
         self
     }
 
+    /// Shares what is known of the tails with others of the same process.
+    #[must_use]
+    pub fn sharing(self, read_side: Arc<ReadSide>) -> Self {
+        Self { read_side, ..self }
+    }
+
     /// Closes windows by this rule: the miner's.
     #[must_use]
     pub fn closing(self, window: WindowRule) -> Self {

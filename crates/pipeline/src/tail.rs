@@ -10,6 +10,10 @@ use crate::ports::{Attributes, Key, Query};
 use crate::publication::{Publication, SOURCE_HEIGHT};
 use crate::runs::Listed;
 
+/// Blocks that are kept when they are published, and how many more are forgotten with each that comes.
+const KEPT_MAX: usize = 64;
+const FORGOTTEN_AT_ONCE: usize = 8;
+
 /// What a block's texts are listed under.
 #[derive(Clone, Debug)]
 pub(crate) struct Words {
@@ -108,6 +112,13 @@ impl Memory {
         }
         for (at, update) in publication.guarded.iter().enumerate() {
             self.changes.entry(update.key.clone()).or_default().push((publication.clone(), at));
+        }
+        // What is published is forgotten little by little: reads that lag don't see all of it at once.
+        let published = tail.published;
+        let kept = tail.blocks.iter().take_while(|block| block.publication.height <= published).count();
+        if kept > KEPT_MAX {
+            let first = tail.blocks.front().map_or(0, |block| block.publication.height);
+            self.forget(&publication.kennel, first + (kept - KEPT_MAX).min(FORGOTTEN_AT_ONCE) as u64 - 1);
         }
     }
 

@@ -32,6 +32,7 @@ use pitpet_pipeline::native::released_rules;
 use pitpet_pipeline::ports::{Clock, Objects, Table};
 use pitpet_pipeline::query::{Queries, QuerySettings, SiteSettings};
 use pitpet_pipeline::rate_limit::RateLimits;
+use pitpet_pipeline::read_side::ReadSide;
 use pitpet_pipeline::reap::Reaper;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -176,7 +177,9 @@ impl Service {
         };
         admin.open_first(&settings.first).await?;
 
-        let miner = Arc::new(Miner::new(
+        // One memory of the newest blocks for all of them.
+        let read_side = ReadSide::following(table.clone(), clock.clone());
+        let miner = Miner::new(
             table.clone(),
             objects.clone(),
             modules.clone(),
@@ -184,11 +187,14 @@ impl Service {
             Arc::new(DeadLetterHandle::new(queue.clone(), clock.clone())),
             Arc::new(keys.checkpoint.clone()),
             MinerSettings::default(),
-        ));
+        );
+        let miner = Arc::new(miner.sharing(read_side.clone()));
         let reaper =
-            Reaper::new(table.clone(), own_sender, objects.clone(), clock.clone(), keys.house.clone());
+            Reaper::new(table.clone(), own_sender, objects.clone(), clock.clone(), keys.house.clone())
+                .sharing(read_side.clone());
         let shared = Arc::new(Shared {
             ingest: Ingest::new(table.clone(), sender, objects.clone(), clock.clone())
+                .sharing(read_side.clone())
                 .limited(settings.limits)
                 .with_passwords(&keys.sign_in_secret),
             queries: Queries::new(
@@ -200,6 +206,7 @@ impl Service {
                     replicas_max: NonZeroUsize::new(4).expect("4 is not zero"),
                 },
             )
+            .sharing(read_side)
             .with_rules(native, Some(modules))
             .with_site(settings.site),
             objects,

@@ -155,6 +155,13 @@ impl Queries {
         Self { replicas: Kennels::new(host, table, objects, self.settings.replicas_max), ..self }
     }
 
+    /// Shares what is known of the tails with others of the same process: a read side that follows by
+    /// itself.
+    #[must_use]
+    pub fn sharing(self, read_side: Arc<ReadSide>) -> Self {
+        Self { table: read_side.clone(), read_side, ..self }
+    }
+
     /// Says what the pages have to know of the site.
     #[must_use]
     pub fn with_site(mut self, site: SiteSettings) -> Self {
