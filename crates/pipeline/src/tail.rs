@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pitpet_chain::hash::{BlockHash, KennelId};
 
 use crate::items::Fields as _;
-use crate::ports::{Attributes, Key, Query};
+use crate::ports::{Attributes, Key, Order, Query};
 use crate::publication::{Publication, SOURCE_HEIGHT};
 use crate::runs::Listed;
 
@@ -155,16 +155,22 @@ impl Memory {
         }
     }
 
-    /// The same of all keys in a range of which they say something.
+    /// The same of the keys in a range of which they say something, as many as the query asks for.
     pub(crate) fn overlays(&self, query: &Query) -> BTreeMap<Key, Overlay> {
         if query.from > query.to {
             return BTreeMap::new();
         }
         let range =
             Key::new(query.pk.clone(), query.from.clone())..=Key::new(query.pk.clone(), query.to.clone());
-        let entries = self.entries.range(range.clone()).map(|(key, _)| key);
-        let keys = entries.chain(self.changes.range(range).map(|(key, _)| key));
-        keys.map(|key| (key.clone(), self.overlay(key))).collect()
+        // Of each as many as the answer has, from the end where it begins: what is behind can't be in it.
+        let limit = query.limit as usize;
+        let (entries, changes) = (self.entries.range(range.clone()), self.changes.range(range));
+        let (entries, changes) = (entries.map(|(key, _)| key), changes.map(|(key, _)| key));
+        let keys: Vec<&Key> = match query.order {
+            Order::Ascending => entries.take(limit).chain(changes.take(limit)).collect(),
+            Order::Descending => entries.rev().take(limit).chain(changes.rev().take(limit)).collect(),
+        };
+        keys.into_iter().map(|key| (key.clone(), self.overlay(key))).collect()
     }
 
     /// The blocks of whose words something is not known.
