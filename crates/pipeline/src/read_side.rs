@@ -6,8 +6,8 @@
 //! [`Table`] in which all of it stands under the keys of [`crate::items`].
 //!
 //! A tail reaches as far as its owner has let it [catch up](ReadSide::catch_up), which is told the head:
-//! who then asks finds what the blocks up to there mean. Of what is published meanwhile the newest
-//! window is kept until the next one is, because reads that may lag don't see it at once.
+//! who then asks finds what the blocks up to there mean. What is published meanwhile is forgotten little
+//! by little, because reads that may lag don't see it at once.
 //!
 //! Writes go to the table as they are.
 

@@ -75,7 +75,7 @@ mod rows {
     }
 
     record! {
-        /// The words of a text that begin with a bucket's letters, each behind the letter of its class.
+        /// The words of a text that lie in a bucket, each behind the letter of its class.
         pub struct WordRow {
             pub height: u64,
             pub index: u64,
