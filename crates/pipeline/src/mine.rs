@@ -639,9 +639,9 @@ impl Miner {
     async fn publish(&self, founding: &Founding, mut reach: Reach) -> (u64, u64) {
         let rule = &self.settings.window;
         for _ in 0..PUBLISH_ATTEMPTS {
-            let tail = self.read_side.tail(&founding.kennel, reach.published_height);
+            let (published, tail) = self.read_side.unpublished(&founding.kennel);
             if publisher::closed(rule, &tail) == 0 {
-                return (reach.published_height, 0);
+                return (published.max(reach.published_height), 0);
             }
             let words_max = self.settings.search_words_max;
             match publisher::publish_closed(&self.read_side, founding, &reach, rule, words_max).await {

@@ -116,11 +116,10 @@ pub async fn publish_closed(
     words_max: usize,
 ) -> Result<u64, LedgerError> {
     read_side.reach(&founding.kennel, head).await?;
-    let tail = read_side.tail(&founding.kennel, head.published_height);
-    let (mut rest, mut published) = (&tail[..], head.published_height);
-    if rest.first().is_some_and(|first| first.height != published + 1) {
-        return Err(damaged("the tail doesn't follow what is published"));
-    }
+    // Somebody may have published more than this head says; what is above it may not be kept yet.
+    let (mut published, mut tail) = read_side.unpublished(&founding.kennel);
+    tail.retain(|block| block.height <= head.height);
+    let mut rest = &tail[..];
     while let Some(count) = rule.first(rest.iter().map(|block| facts(block))) {
         let (window, more) = rest.split_at(count);
         let height = window.last().map_or(published, |last| last.height);

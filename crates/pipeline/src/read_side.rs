@@ -244,6 +244,8 @@ impl ReadSide {
             }
             newest.filter(|_| !is_apart)
         });
+        // A head that was read earlier than another one says that less is published.
+        let published = published.max(self.unpublished(kennel).0);
         let from = newest.map_or(published, |(at, _)| at);
         if from >= height {
             return Ok(());
@@ -326,6 +328,14 @@ impl ReadSide {
     pub fn tail(&self, kennel: &KennelId, above: u64) -> Vec<Arc<Publication>> {
         self.look(|memory| {
             memory.tails.get(kennel).into_iter().flat_map(|tail| tail.above(above)).cloned().collect()
+        })
+    }
+
+    /// Up to which height a kennel is published, as far as is known, and the blocks above.
+    pub fn unpublished(&self, kennel: &KennelId) -> (u64, Vec<Arc<Publication>>) {
+        self.look(|memory| match memory.tails.get(kennel) {
+            Some(tail) => (tail.published, tail.above(tail.published).cloned().collect()),
+            None => (0, Vec::new()),
         })
     }
 
